@@ -1,0 +1,195 @@
+"""The contract between backbones, tasks and everything that reads their results.
+
+    >>> from biobench.interfaces import Example, TaskReport
+    >>> from biobench.metrics import MeanScore
+    >>> examples = [Example("img-1", 1.0, {}), Example("img-2", 0.0, {})]
+    >>> TaskReport("Coin", examples, {}, MeanScore()).get_mean_score()
+    0.5
+
+`VisionBackbone` and `EncodedImgBatch` are loaded on first use, because they need torch and readers
+of results do not.
+"""
+
+import dataclasses
+import functools
+import pathlib
+import platform
+import socket
+import subprocess
+import sys
+import time
+import typing
+from collections.abc import Callable
+
+if typing.TYPE_CHECKING:
+    from biobench._backbone import EncodedImgBatch, VisionBackbone
+
+__all__ = [
+    "EncodedImgBatch",
+    "Example",
+    "ModelArgs",
+    "Provenance",
+    "TaskArgs",
+    "TaskReport",
+    "VisionBackbone",
+    "get_git_hash",
+]
+
+ModelArgs = tuple[str, str]
+"""(model_org, ckpt), as in ("open-clip", "ViT-B-16/openai")."""
+
+
+def __getattr__(name: str) -> object:
+    if name in ("EncodedImgBatch", "VisionBackbone"):
+        from biobench import _backbone
+
+        return getattr(_backbone, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskArgs:
+    """What every task is told; each task's `Args` descends from this."""
+
+    seed: int = 42
+    """seeds every random choice: folds, subsets, searches."""
+    datadir: str = ""
+    """where this task's data was downloaded to."""
+    device: str = "cuda"
+    """device of the backbone; set by the launcher."""
+    debug: bool = False
+    """a few batches only; set by the launcher."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One scored test example."""
+
+    id: str
+    """the example's real id (file, clip, specimen), never its position in a loader."""
+    score: float
+    """how right the model was on it, in [0, 1]."""
+    info: dict[str, object]
+    """at least y_true and y_pred for a classification; group, subtask and what the task knows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """What made a report: everything needed to make it again, in plain JSON types."""
+
+    protocol: dict[str, object] = dataclasses.field(default_factory=dict)
+    """everything besides data and backbone that decides the numbers."""
+    manifest: str = ""
+    """digest of the manifest."""
+    backbone: dict[str, object] = dataclasses.field(default_factory=dict)
+    """org, ckpt, digest, n_parameters, image_size, dim."""
+    stages: dict[str, float] = dataclasses.field(default_factory=dict)
+    """seconds spent in each stage."""
+    skipped: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    """one entry an image without a feature: image, split, reason."""
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    """n_train, n_test, n_images, and what the task left out, by reason."""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Python and package versions."""
+
+
+def _get_argv() -> list[str]:
+    return list(sys.argv)
+
+
+@functools.cache
+def _get_gpu_name() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    return platform.processor() or "cpu"
+
+
+@functools.cache
+def get_git_hash() -> str:
+    """The commit that the running code was built from.
+
+    In a checkout that is git's HEAD; in an installed wheel the commit recorded when it was built;
+    else "unknown". Never raises.
+    """
+    package = pathlib.Path(__file__).resolve().parent
+    checkout = package.parents[1]
+    # A package inside somebody else's repository must not report that repository's commit.
+    if package.parent.name == "src" and (checkout / ".git").exists():
+        command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            return "unknown"
+        return done.stdout.strip()
+    record = package / "_commit.txt"
+    return record.read_text().strip() if record.is_file() else "unknown"
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskReport:
+    """One model's result on one task: every scored example, and how to score them."""
+
+    name: str
+    examples: list[Example]
+    splits: dict[str, float]
+    """named sub-scores, whatever the task finds useful."""
+    calc_mean_score: Callable[[list[Example]], float]
+    """examples -> the task's score."""
+    argv: list[str] = dataclasses.field(default_factory=_get_argv)
+    commit: str = dataclasses.field(default_factory=get_git_hash)
+    posix_time: float = dataclasses.field(default_factory=time.time)
+    gpu_name: str = dataclasses.field(default_factory=_get_gpu_name)
+    hostname: str = dataclasses.field(default_factory=socket.gethostname)
+    provenance: Provenance = dataclasses.field(default_factory=Provenance)
+
+    def get_confidence_interval(
+        self,
+        statistic="mean",
+        confidence: float = 95,
+        n_resamples: int = 500,
+        seed: int = 42,
+    ) -> tuple[float, float]:
+        """Interval of the score that is expected on a fresh test set of the same size.
+
+        statistic: "mean" for the report's own score, or any function from examples to a float.
+        confidence: in percent.
+        Returns (low, high), which always contain the score. See `biobench.stats`.
+        """
+        # The one upward call of the contract, imported late so that the contract needs no layer.
+        from biobench import stats
+
+        metric = self.calc_mean_score if statistic == "mean" else statistic
+        return stats.confidence_interval(
+            self.examples, metric, confidence=confidence, n_resamples=n_resamples, seed=seed
+        )
+
+    def get_mean_score(self) -> float:
+        """The task's score over all examples."""
+        return float(self.calc_mean_score(self.examples))
+
+    def to_dict(self) -> dict[str, object]:
+        """Every field but the callable, in plain JSON types."""
+        dct = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "calc_mean_score"
+        }
+        dct["examples"] = [dataclasses.asdict(example) for example in self.examples]
+        dct["provenance"] = dataclasses.asdict(self.provenance)
+        return _to_json_types(dct)
+
+
+def _to_json_types(value: object) -> typing.Any:
+    if isinstance(value, dict):
+        return {str(key): _to_json_types(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_to_json_types(item) for item in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    # numpy scalars and arrays, torch scalars
+    if hasattr(value, "tolist"):
+        return _to_json_types(value.tolist())
+    return str(value)
