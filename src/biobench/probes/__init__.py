@@ -1,0 +1,25 @@
+"""Probes: what is fitted on a frozen backbone's features. All are scikit-learn estimators.
+
+from biobench import probes
+probes.list_probes()                                  # names
+probes.make("ridge", seed=42).fit(x, y).predict(z)    # one estimator
+probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in parallel
+"""
+
+from biobench.probes.factory import describe, list_probes, make
+from biobench.probes.fewshot import subset
+from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
+from biobench.probes.folds import Folds
+from biobench.probes.simpleshot import CenterNormalize
+
+__all__ = [
+    "CenterNormalize",
+    "Folds",
+    "ProbeOutput",
+    "Problem",
+    "describe",
+    "fit_predict",
+    "list_probes",
+    "make",
+    "subset",
+]

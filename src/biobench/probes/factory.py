@@ -1,0 +1,65 @@
+"""Probes by name, and what decides their numbers.
+
+clf = make("ridge", seed=42).fit(x_train, y_train)
+describe("ridge")       # plain JSON, part of a result's identity
+"""
+
+import difflib
+import typing
+
+from sklearn.base import BaseEstimator
+
+from biobench.errors import BadInput
+from biobench.probes.folds import Folds
+from biobench.probes.reference import ReferenceProbe
+
+__all__ = ["FOLDS", "describe", "list_probes", "make"]
+
+FOLDS = ("stratified-shuffle", "kfold")
+_Folds = typing.Literal["stratified-shuffle", "kfold"]
+
+_NAMES = ("knn", "linear", "ridge", "simpleshot", "svm")
+
+
+def list_probes() -> list[str]:
+    """Every name that `make` knows."""
+    return list(_NAMES)
+
+
+def make(
+    name: str,
+    *,
+    seed: int = 42,
+    folds: _Folds = "stratified-shuffle",
+    device: str = "cpu",
+    n_jobs: int = 1,
+    **params: object,
+) -> BaseEstimator:
+    """A fresh probe.
+
+    folds: of ridge and linear; svm keeps NeWT's unshuffled stratified folds, the others have none.
+    params: constructor arguments that differ from the protocol's.
+    Raises BadInput when the name is unknown.
+    """
+    _check_name(name)
+    kind = "stratified" if name == "svm" else folds
+    return ReferenceProbe(name, cv=Folds(5, kind, seed), random_state=seed, n_jobs=n_jobs)
+
+
+def describe(
+    name: str, *, folds: _Folds = "stratified-shuffle", **params: object
+) -> dict[str, object]:
+    """Everything besides data and seed that decides the probe's numbers, in plain JSON types."""
+    _check_name(name)
+    out: dict[str, object] = {"name": name}
+    if name in ("ridge", "linear"):
+        out["folds"] = folds
+    return {**out, **params}
+
+
+def _check_name(name: str) -> None:
+    if name in _NAMES:
+        return
+    close = difflib.get_close_matches(name, _NAMES, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    raise BadInput(f"Unknown probe '{name}'; known: {', '.join(_NAMES)}.{hint}")
