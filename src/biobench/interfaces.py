@@ -12,6 +12,8 @@ of results do not.
 
 import dataclasses
 import functools
+import hashlib
+import json
 import pathlib
 import platform
 import socket
@@ -92,6 +94,11 @@ class Provenance:
     warnings: list[str] = dataclasses.field(default_factory=list)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     """Python and package versions."""
+
+    def protocol_digest(self) -> str:
+        """Hex string over protocol and data: runs are comparable where it is equal."""
+        text = json.dumps([self.manifest, _to_json_types(self.protocol)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _get_argv() -> list[str]:

@@ -1,7 +1,8 @@
 """Where long work says how far it is, without knowing who listens.
 
 Code that works calls `report(stage, done, total)`; whoever wants to show it (a terminal, a status
-file) installs a listener for the length of a `with listen(...)` block. Without one, nothing happens.
+file) installs a listener for the length of a `with listen(...)` block. Without one, nothing
+happens.
 """
 
 import contextlib

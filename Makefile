@@ -1,0 +1,26 @@
+# Thin front doors: `make demo` shows the project at work, `make test` checks it.
+# Each makes .venv if it is missing and installs what it needs, with plain pip.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/biobench demo --out demo
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,slurm,docs,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,94 @@
+"""The command line: `biobench COMMAND …`. Arguments, messages and exit codes; no logic.
+
+Exit codes: 0 done; 1 some cell failed; 2 bad usage or bad input, said in one sentence.
+A command's module is imported when it is called, so that help costs nothing.
+"""
+
+import importlib
+import sys
+
+from biobench.errors import BadInput
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "demo": (
+        "demo:Demo",
+        "generate a small world, benchmark four backbones on it, show the result",
+    ),
+    "run": ("running:Run", "benchmark models on tasks: flags, or a TOML file with a grid"),
+    "status": ("running:Status", "the cells of a plan: waiting, running, done, failed"),
+    "cancel": ("running:Cancel", "cancel a plan's jobs on Slurm"),
+    "reproduce": ("running:Reproduce", "the command that makes a run again; --check runs it"),
+    "embed": ("features:Embed", "the features of a folder of pictures, as one Parquet file"),
+    "cache": ("features:Cache", "the feature cache: ls, verify, prune"),
+    "doctor": ("models:Doctor", "is this backbone what a benchmark needs?"),
+    "tasks": ("tasks:Tasks", "the tasks there are"),
+    "models": ("models:Models", "the models there are"),
+    "leaderboard": ("reading:Leaderboard", "every model's score on every task, with intervals"),
+    "compare": ("reading:Compare", "two models, paired, per task and over the suite"),
+    "report": ("reading:Report", "the results as a static page"),
+    "export": ("reading:Export", "the results as .sqlite, .csv, .parquet or .json"),
+    "import": ("reading:Import", "results made elsewhere, or an older reports.sqlite"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        from biobench import __version__
+
+        print(f"biobench {__version__}")
+        return 0
+    name = argv[0]
+    if name not in COMMANDS:
+        return _refuse(f"Unknown command '{name}'.{_suggest(name)} See biobench --help.")
+    import tyro
+
+    path, _, cls = COMMANDS[name][0].partition(":")
+    command = getattr(importlib.import_module(f"biobench.commands.{path}"), cls)
+    try:
+        return tyro.cli(command, args=argv[1:], prog=f"biobench {name}").main()
+    except BadInput as err:
+        return _refuse(str(err))
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; a second error while closing helps nobody.
+        sys.stderr.close()
+        return 0
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}}{text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: biobench COMMAND [OPTIONS]",
+            "",
+            "Which frozen image model to trust on biological images, with numbers that hold up.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "biobench COMMAND --help explains one; models are written ORG:CKPT.",
+        ]
+    )
+
+
+def _suggest(name: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def _refuse(message: str) -> int:
+    print(f"biobench: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

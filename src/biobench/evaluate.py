@@ -1,0 +1,321 @@
+"""The spine: manifest -> features -> probe -> report, the same for every task.
+
+    manifest, protocol = task.load(args), task.protocol(args)
+    model_args, report = evaluate.run(manifest, protocol, args, ("timm", "resnet50.a1_in1k"))
+
+A task module is a function from a folder to a manifest plus a `Protocol`; everything that happens
+between the two and the scored examples is here.
+"""
+
+import dataclasses
+import importlib.metadata
+import platform
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from biobench import features, metrics, probes, registry
+from biobench._predictions import group_examples, predict, to_example
+from biobench.data import Manifest
+from biobench.errors import BadInput, CellFailed
+from biobench.interfaces import ModelArgs, Provenance, TaskArgs, TaskReport
+
+__all__ = [
+    "Args",
+    "BatchSize",
+    "Identity",
+    "Protocol",
+    "check",
+    "get_source",
+    "identify",
+    "run",
+    "score",
+]
+
+FILE_ORG = "features"
+"""model_org of vectors that were computed elsewhere; the checkpoint is the name the user gave."""
+
+BatchSize = int | Literal["auto"]
+
+MAX_FAILED = 3
+MAX_FAILED_FRACTION = 0.01
+DEBUG_EXAMPLES = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Args(TaskArgs):
+    """What every task that runs on this spine can be told."""
+
+    batch_size: BatchSize = 256
+    """images in a forward pass."""
+    n_workers: int = 4
+    """processes that decode pictures; 0 decodes in this one."""
+    n_train: int = -1
+    """training examples to use, nested from the seed; -1 uses all."""
+    n_train_unit: Literal["class", "total"] = "class"
+    """whether n_train counts per class or over all classes."""
+    probe: str = ""
+    """the probe to fit; empty means the task's own."""
+    folds: Literal["stratified-shuffle", "kfold"] = "stratified-shuffle"
+    """cross-validation folds of a probe that chooses a penalty."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """arithmetic of the backbone; auto is fp32 on a CPU."""
+    exif: bool = False
+    """rotate pictures as their EXIF tag says; the published protocols do not."""
+    compile: bool = False
+    """compile the backbone; pays off on a GPU with many images."""
+    resume: bool = True
+    """use features embedded before; without, embed anew."""
+    features: str = ""
+    """Parquet file with the vectors of a `features:NAME` model."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How a task turns features into a score: everything that is not data, model or `Args`."""
+
+    title: str
+    """the report's name."""
+    probe: str
+    """name of a probe (`biobench.probes`)."""
+    metric: str
+    """name of a metric (`biobench.metrics`)."""
+    test_split: str = "test"
+    also_score: tuple[str, ...] = ()
+    """further splits whose predictions `calc_splits` is given."""
+    pooling: Literal["none", "mean", "max"] = "none"
+    """how the images of one example become one vector."""
+    normalize: bool = False
+    """scale each image's features to unit length before pooling."""
+    version: int = 1
+    """raised whenever the task's loader or protocol changes what it computes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What makes a cell the same cell: data and protocol, and the backbone."""
+
+    protocol_digest: str
+    backbone_digest: str
+    n_images: dict[str, int]
+    """images by split."""
+
+
+def run(
+    manifest: Manifest,
+    protocol: Protocol,
+    args: Args,
+    model_args: ModelArgs,
+    *,
+    calc_splits: Callable[[pl.DataFrame], dict[str, float]] = lambda predictions: {},
+) -> tuple[ModelArgs, TaskReport]:
+    """Embed every image once, fit the probe, score the test examples.
+
+    calc_splits: predictions (columns in docs/architecture.md, plus `split`) -> named sub-scores.
+    Raises BadInput before any embedding, CellFailed where too many pictures cannot be read.
+    """
+    start = time.perf_counter()
+    provenance = _describe(manifest, protocol, args)
+    manifest = _select(manifest, protocol, args)
+    manifest.check_files()
+    images = manifest.images()
+    source = get_source(args, model_args)
+    loaded = time.perf_counter()
+
+    feats = source(manifest.root, images)
+    embedded = time.perf_counter()
+    skipped = _check_failures(manifest, feats)
+
+    examples = group_examples(manifest, images, feats)
+    predictions, counts = predict(examples, feats, protocol, provenance.protocol, args)
+    fitted = time.perf_counter()
+
+    org, ckpt = model_args
+    main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
+    provenance = dataclasses.replace(
+        provenance,
+        backbone={"org": org, "ckpt": ckpt, **source.describe()},
+        stages={
+            "load": loaded - start,
+            **{f"embed/{name}": seconds for name, seconds in feats.stages.items()},
+            "embed": embedded - loaded,
+            "probe": fitted - embedded,
+        },
+        skipped=skipped,
+        counts={"n_images": len(images), **counts, **manifest.dropped},
+    )
+    report = TaskReport(
+        name=protocol.title,
+        examples=[to_example(row) for row in main.iter_rows(named=True)],
+        splits=calc_splits(predictions),
+        calc_mean_score=metrics.get_metric(protocol.metric),
+        provenance=provenance,
+    )
+    return model_args, report
+
+
+def identify(task: types.ModuleType, args: Args, model_args: ModelArgs) -> Identity:
+    """The identity of a cell, found without embedding anything.
+
+    Loads the manifest and the backbone; raises what they raise.
+    """
+    manifest, protocol = check(task, args)
+    provenance = _describe(manifest, protocol, args)
+    selected = _select(manifest, protocol, args).table
+    counts = selected.group_by("split").agg(pl.col("image").n_unique()).sort("split")
+    digest = str(get_source(args, model_args).describe()["digest"])
+    return Identity(provenance.protocol_digest(), digest, dict(counts.iter_rows()))
+
+
+def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
+    """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
+    manifest, protocol = task.load(args), task.protocol(args)
+    known = probes.list_probes()
+    if args.probe and args.probe not in known:
+        raise BadInput(f"Unknown probe '{args.probe}'; known: {', '.join(known)}.")
+    if args.n_train == 0 or args.n_train < -1:
+        raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
+    if args.batch_size != "auto" and args.batch_size < 1:
+        raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
+    if args.n_workers < 0:
+        raise BadInput(f"n_workers is {args.n_workers}; give 0 or more.")
+    _select(manifest, protocol, args).check_files()
+    return manifest, protocol
+
+
+def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
+    """Where the features of MODEL_ORG:CKPT come from: a backbone, or a file for `features:NAME`."""
+    org, ckpt = model_args
+    if org == FILE_ORG:
+        if not args.features:
+            raise BadInput(
+                f"{org}:{ckpt} needs the file with its vectors; name it with --features FILE."
+            )
+        return features.FileSource(Path(args.features), ckpt)
+    if args.features:
+        raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
+    options = features.EmbedOptions(
+        batch_size=args.batch_size,
+        n_workers=args.n_workers,
+        device=features.resolve_device(args.device),
+        resume=args.resume,
+        exif=args.exif,
+        compile=args.compile,
+        precision=args.precision,
+    )
+    return features.BackboneSource(_load_backbone(org, ckpt), options)
+
+
+def score(predictions: pl.DataFrame, metric: str) -> float:
+    """A metric over a table of predictions, as `calc_splits` functions need it."""
+    examples = [to_example(row) for row in predictions.iter_rows(named=True)]
+    return float(metrics.get_metric(metric)(examples))
+
+
+def _load_backbone(org: str, ckpt: str):
+    try:
+        cls = registry.load_vision_backbone_class(org)
+    except ValueError as err:
+        raise BadInput(str(err)) from err
+    if _loaded.get("key") != (cls, ckpt):
+        # One model's cells run one after the other; keeping more than one could fill a GPU.
+        _loaded.clear()
+        _loaded.update(backbone=registry.load_vision_backbone(org, ckpt), key=(cls, ckpt))
+    return _loaded["backbone"]
+
+
+_loaded: dict[str, object] = {}
+
+
+def _describe(manifest: Manifest, protocol: Protocol, args: Args) -> Provenance:
+    name = args.probe or protocol.probe
+    return Provenance(
+        protocol={
+            **dataclasses.asdict(protocol),
+            "probe": name,
+            "probe_params": probes.describe(name),
+            "folds": args.folds,
+            "seed": args.seed,
+            "n_train": args.n_train,
+            "n_train_unit": args.n_train_unit,
+            "exif": args.exif,
+            "debug": args.debug,
+        },
+        manifest=manifest.digest(),
+        versions=_get_versions(),
+    )
+
+
+def _get_versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in (
+        "biobench",
+        "torch",
+        "timm",
+        "open-clip-torch",
+        "numpy",
+        "scikit-learn",
+        "polars",
+        "pillow",
+    ):
+        versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def _select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
+    """The rows that this run needs: its splits, and of the training split only n_train."""
+    table = manifest.split("train", protocol.test_split, *protocol.also_score)
+    if args.debug:
+        table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)
+    if args.n_train > 0:
+        unit = "label" if args.n_train_unit == "class" else None
+        train = _sample(table.filter(pl.col("split") == "train"), unit, args.n_train, args.seed)
+        table = pl.concat([train, table.filter(pl.col("split") != "train")])
+    return dataclasses.replace(manifest, table=table)
+
+
+def _sample(
+    table: pl.DataFrame, unit: str | None, n: int, seed: int, *, everywhere: bool = False
+) -> pl.DataFrame:
+    """At most n examples of every subtask (or of all of them: everywhere) and every `unit`."""
+    keys = ["example"] if everywhere else ["subtask", "example"]
+    examples = table.unique(keys, keep="first", maintain_order=True)
+    strata = examples.select(
+        pl.concat_str(
+            pl.lit("") if everywhere else pl.col("subtask").fill_null(""),
+            pl.col(unit) if unit else pl.lit(""),
+            separator="\x1f",
+        ).alias("stratum")
+    )["stratum"]
+    index = probes.subset(
+        strata.to_numpy().astype(str), examples["example"].to_list(), n, "class", seed=seed
+    )
+    kept = examples[np.sort(index)].select(keys)
+    return table.join(kept, on=keys, how="semi", nulls_equal=True, maintain_order="left")
+
+
+def _check_failures(manifest: Manifest, feats: "features.Features") -> list[dict[str, str]]:
+    if not feats.failures:
+        return []
+    splits = manifest.table.select("image", "split").unique(maintain_order=True)
+    failed = splits.filter(pl.col("image").is_in(list(feats.failures)))
+    totals = dict(splits.group_by("split").len().iter_rows())
+    for split, n_failed in failed.group_by("split").len().sort("split").iter_rows():
+        if n_failed > MAX_FAILED and n_failed > MAX_FAILED_FRACTION * totals[split]:
+            shown = ", ".join(
+                f"{image} ({feats.failures[image]})"
+                for image in failed.filter(pl.col("split") == split)["image"].head(3)
+            )
+            raise CellFailed(
+                f"{n_failed:,} of the {totals[split]:,} pictures in split '{split}' cannot be "
+                f"read, more than {MAX_FAILED_FRACTION:.0%}: {shown}; repair {manifest.root}."
+            )
+    return [
+        {"image": image, "split": split, "reason": feats.failures[image]}
+        for image, split in failed.iter_rows()
+    ]

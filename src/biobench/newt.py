@@ -1,0 +1,114 @@
+"""NeWT: 164 binary tasks on natural-world photographs.
+
+Data
+    Labels and 36,032 pictures of the Natural World Tasks (2021), collected by iNaturalist, the
+    Macaulay Library and others. Below `datadir`: `newt2021_labels.csv` (columns id, task_cluster,
+    task_subcluster, task, label, text_label, split, height, width) and
+    `newt2021_images/<id>.jpg`.
+
+Citation
+    Van Horn et al., "Benchmarking Representation Learning for Natural World Image Collections",
+    CVPR 2021, arXiv 2103.16483.
+
+Protocol
+    One classifier a task: features scaled to unit length, centred on the training mean, scaled to
+    unit length again, standardised; a support vector machine tuned by random search (100 draws,
+    5 stratified folds). Score: mean over all test examples of all tasks. Splits: for each cluster
+    the mean of its tasks' accuracies, and the mean over all tasks. A picture can serve in several
+    tasks, so pictures are what is resampled, not rows.
+"""
+
+import dataclasses
+import pathlib
+
+import polars as pl
+
+from biobench import evaluate
+from biobench.data import Manifest, match_suffix_case, read_table, require_folder
+from biobench.errors import BadInput
+from biobench.interfaces import ModelArgs, TaskReport
+
+__all__ = ["Args", "benchmark", "load", "protocol"]
+
+COLUMNS = ("id", "task_cluster", "task_subcluster", "task", "label", "text_label", "split")
+LABELS_CSV = "newt2021_labels.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class Args(evaluate.Args):
+    """Natural World Tasks: 164 binary classifications (SVM, accuracy)."""
+
+    batch_size: evaluate.BatchSize = 256
+    """images in a forward pass, or "auto"."""
+
+
+def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:
+    """Run NeWT; raises BadInput or CellFailed."""
+    return evaluate.run(load(args), protocol(args), args, model_args, calc_splits=calc_splits)
+
+
+def protocol(args: Args) -> evaluate.Protocol:
+    return evaluate.Protocol(title="NeWT", probe="svm", metric="mean-score")
+
+
+def load(args: Args) -> Manifest:
+    """One row a picture and task; raises BadInput where the layout is not the published one."""
+    root = require_folder(
+        pathlib.Path(args.datadir), "NeWT", f"it should hold {LABELS_CSV} and newt2021_images/."
+    )
+    path = root / LABELS_CSV
+    labels = read_table(path, COLUMNS)
+    _check_labels(labels, path)
+    names = ("newt2021_images/" + labels["id"].fill_null("") + ".jpg").to_list()
+    table = labels.select(
+        match_suffix_case(root, names),
+        pl.col("id").alias("example"),
+        "split",
+        "label",
+        pl.col("task").alias("subtask"),
+        pl.col("task_cluster").alias("cluster"),
+        pl.col("task_subcluster").alias("subcluster"),
+        "text_label",
+    )
+    manifest = Manifest.build(root, table, source=str(path))
+    _check_tasks(manifest.table, path)
+    return manifest
+
+
+def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
+    """Mean accuracy of each cluster's tasks, and of all tasks (`task-mean`)."""
+    tasks = predictions.group_by("subtask").agg(pl.col("score").mean(), pl.col("cluster").first())
+    clusters = tasks.group_by("cluster").agg(pl.col("score").mean()).sort("cluster")
+    return {**dict(clusters.iter_rows()), "task-mean": float(tasks["score"].mean())}
+
+
+def _check_labels(labels: pl.DataFrame, path: pathlib.Path) -> None:
+    for column, known in (("label", ["0", "1"]), ("split", ["train", "test"])):
+        wrong = labels.with_row_index("row", 2).filter(
+            ~pl.col(column).is_in(known).fill_null(False)
+        )
+        if wrong.height:
+            raise BadInput(
+                f"{path}: line {wrong['row'][0]} has {column} '{wrong[column][0]}' (expected "
+                f"{' or '.join(known)}); restore the published file."
+            )
+    if labels["task"].is_null().any() or labels["task_cluster"].is_null().any():
+        raise BadInput(f"{path}: a row has no task or task_cluster; restore the published file.")
+
+
+def _check_tasks(table: pl.DataFrame, path: pathlib.Path) -> None:
+    train = pl.col("split") == "train"
+    torn = (
+        table.group_by("subtask")
+        .agg(
+            pl.col("label").filter(train).n_unique().alias("classes"),
+            (~train).sum().alias("n_test"),
+        )
+        .filter((pl.col("classes") < 2) | (pl.col("n_test") == 0))
+        .sort("subtask")
+    )
+    if torn.height:
+        raise BadInput(
+            f"{path}: task '{torn['subtask'][0]}' lacks training pictures of both labels or test "
+            f"pictures ({torn.height} such tasks); restore the published file."
+        )
