@@ -1,0 +1,11 @@
+"""Every number that biobench prints, with its uncertainty.
+
+    low, high = stats.confidence_interval(report.examples, MacroF1())
+    interval = stats.interval_from_table(predictions, get_metric("macro-f1"), by_group=True)
+
+The methods, and the simulations that chose them, are written up in docs/statistics.md.
+"""
+
+from biobench.stats.intervals import Interval, confidence_interval, interval_from_table
+
+__all__ = ["Interval", "confidence_interval", "interval_from_table"]

@@ -1,0 +1,127 @@
+"""Predictions as arrays: what every statistic is computed from.
+
+    coded = from_examples(examples)                      # a report's examples
+    coded = from_table(predictions, by_group=True)       # a predictions table, resampled by group
+
+A *unit* is what is resampled as a whole: an example (an image that stands in several subtasks is
+one unit), or a group where there are groups.
+"""
+
+import dataclasses
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int64
+
+from biobench.errors import BadInput
+from biobench.interfaces import Example
+
+__all__ = ["Coded", "from_examples", "from_table"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Coded:
+    """One set of predictions, integer-coded: `n` scored rows in `n_units` units.
+
+    true and pred are class codes, 0 to n_classes - 1 (pred may be -1: no class that is ever a
+    truth, so it can only be wrong); both are None where the examples carry no labels.
+    """
+
+    score: Float64[np.ndarray, " n"]
+    true: Int64[np.ndarray, " n"] | None
+    pred: Int64[np.ndarray, " n"] | None
+    n_classes: int
+    unit: Int64[np.ndarray, " n"]
+    n_units: int
+
+    @property
+    def n(self) -> int:
+        """The number of scored rows."""
+        return len(self.score)
+
+
+def from_examples(examples: Sequence[Example]) -> Coded:
+    """Code a report's examples, each its own unit; raises BadInput where there are none."""
+    if not len(examples):
+        raise BadInput("There is no example to make an interval of; the test set is empty.")
+    score = np.fromiter((example.score for example in examples), np.float64, len(examples))
+    infos = [example.info for example in examples]
+    true = pred = None
+    n_classes = 0
+    if all("y_true" in info and "y_pred" in info for info in infos):
+        codes: dict[Hashable, int] = {}
+        true = _codes((info["y_true"] for info in infos), codes, len(infos))
+        n_classes = len(codes)
+        pred = np.fromiter(
+            (-1 if info["y_pred"] is None else codes.get(info["y_pred"], -1) for info in infos),
+            np.int64,
+            len(infos),
+        )
+    unit = np.arange(len(examples), dtype=np.int64)
+    return Coded(_finite(score), true, pred, n_classes, unit, len(examples))
+
+
+def from_table(predictions: pl.DataFrame, *, by_group: bool) -> Coded:
+    """Code a predictions table (columns of docs/architecture.md).
+
+    by_group: a unit is a group (a row without one is its own); else it is an example.
+    Raises BadInput on a missing column, an empty table or a score that is not finite.
+    """
+    lacking = [name for name in ("example", "score") if name not in predictions.columns]
+    if lacking:
+        raise BadInput(
+            f"The predictions have no column '{lacking[0]}'; they need example, y_true, y_pred "
+            "and score."
+        )
+    if predictions.is_empty():
+        raise BadInput("The predictions table is empty, so it has no score.")
+    score = predictions["score"].cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
+    true = pred = None
+    n_classes = 0
+    if "y_true" in predictions.columns and "y_pred" in predictions.columns:
+        true, pred, n_classes = code_labels(predictions["y_true"], predictions["y_pred"])
+    unit = code_units(predictions, by_group=by_group)
+    return Coded(_finite(score), true, pred, n_classes, unit, int(unit.max()) + 1)
+
+
+def code_labels(
+    y_true: pl.Series, y_pred: pl.Series
+) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"], int]:
+    """Codes of truths and predictions by first appearance of the truth, and their number."""
+    classes = y_true.cast(pl.String).unique(maintain_order=True)
+    if classes.has_nulls():
+        raise BadInput("The predictions have a row without y_true; give every row its label.")
+    kind = pl.Enum(classes)
+    true = y_true.cast(pl.String).cast(kind).to_physical().cast(pl.Int64).to_numpy().copy()
+    pred = y_pred.cast(pl.String).cast(kind, strict=False).to_physical().cast(pl.Int64)
+    return true, pred.fill_null(-1).to_numpy().copy(), len(classes)
+
+
+def code_units(predictions: pl.DataFrame, *, by_group: bool) -> Int64[np.ndarray, " n"]:
+    """Codes of the units by first appearance."""
+    key = pl.concat_str(pl.lit("example "), pl.col("example").cast(pl.String))
+    if by_group and "group" in predictions.columns:
+        group = pl.concat_str(pl.lit("group "), pl.col("group").cast(pl.String))
+        key = pl.coalesce(group, key)
+    keys = predictions.select(key.alias("key"))["key"]
+    if keys.n_unique() == len(keys):
+        return np.arange(len(keys), dtype=np.int64)
+    kind = pl.Enum(keys.unique(maintain_order=True))
+    return keys.cast(kind).to_physical().cast(pl.Int64).to_numpy().copy()
+
+
+def _codes(
+    labels: Iterable[Hashable], codes: dict[Hashable, int], n: int
+) -> Int64[np.ndarray, " n"]:
+    return np.fromiter((codes.setdefault(label, len(codes)) for label in labels), np.int64, n)
+
+
+def _finite(score: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    wrong = np.flatnonzero(~np.isfinite(score))
+    if wrong.size:
+        raise BadInput(
+            f"Row {wrong[0]} of the predictions has no finite score; score every example, a wrong "
+            "one with 0."
+        )
+    return score
