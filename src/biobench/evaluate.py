@@ -35,6 +35,7 @@ __all__ = [
     "identify",
     "run",
     "score",
+    "select",
 ]
 
 FILE_ORG = "features"
@@ -164,12 +165,17 @@ def identify(task: types.ModuleType, args: Args, model_args: ModelArgs) -> Ident
 
     Loads the manifest and the backbone; raises what they raise.
     """
-    manifest, protocol = check(task, args)
-    provenance = _describe(manifest, protocol, args)
-    selected = _select(manifest, protocol, args).table
-    counts = selected.group_by("split").agg(pl.col("image").n_unique()).sort("split")
+    protocol_digest, selected = select(task, args)
+    counts = selected.table.group_by("split").agg(pl.col("image").n_unique()).sort("split")
     digest = str(get_source(args, model_args).describe()["digest"])
-    return Identity(provenance.protocol_digest(), digest, dict(counts.iter_rows()))
+    return Identity(protocol_digest, digest, dict(counts.iter_rows()))
+
+
+def select(task: types.ModuleType, args: Args) -> tuple[str, Manifest]:
+    """The protocol's digest and the rows that a run would use, known without any backbone."""
+    manifest, protocol = check(task, args)
+    digest = _describe(manifest, protocol, args).protocol_digest()
+    return digest, _select(manifest, protocol, args)
 
 
 def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
