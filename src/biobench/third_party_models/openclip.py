@@ -1,0 +1,182 @@
+"""The image towers of OpenCLIP (Ilharco et al., 2021; https://github.com/mlfoundations/open_clip).
+
+    backbone = OpenClip("ViT-B-16/openai")                 # architecture and tag of its registry
+    backbone = OpenClip("hf-hub:imageomics/bioclip")       # a repository in OpenCLIP's format
+    backbone = OpenClip("local:ViT-B-16/run/epoch_3.pt")   # your own weights of an architecture
+
+Only the image tower is kept. Weights are cached in the first set of BIOBENCH_CACHE, HF_HOME and
+HF_HUB_CACHE. The transform is the checkpoint's own.
+"""
+
+import os
+import pathlib
+import typing
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from biobench.errors import BadInput
+from biobench.interfaces import EncodedImgBatch, VisionBackbone
+from biobench.third_party_models import weights
+from biobench.third_party_models.timms import patch_tokens
+
+__all__ = ["OpenClip"]
+
+_HUB_FILES = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
+_PREPROCESS = {
+    "mean": "image_mean",
+    "std": "image_std",
+    "interpolation": "image_interpolation",
+    "resize_mode": "image_resize_mode",
+}
+
+
+class OpenClip(VisionBackbone):
+    """The image tower of a CLIP model: `img_features` is its output, projection included.
+
+    `patch_features` are the patch tokens where the tower gives them (ViT), before the projection;
+    None for residual networks and attention-pooled (CoCa) towers.
+    ckpt: `ARCH/PRETRAINED`, `hf-hub:ORG/REPO` or `local:ARCH/PATH`; further arguments go to
+    `open_clip.create_model_and_transforms`.
+    Raises BadInput where the checkpoint does not exist, or its weights cannot be found or do not
+    fit. Weights are never left random.
+    """
+
+    description = "image towers of CLIP models in OpenCLIP's format"
+    example_ckpts = ("ViT-B-16/openai", "hf-hub:imageomics/bioclip", "local:ARCH/PATH")
+
+    def __init__(self, ckpt: str, **kwargs: typing.Any):
+        super().__init__()
+        self.check_ckpt(ckpt)
+        model, self._transform, self.weights_source = _create(ckpt, kwargs)
+        self.tower = model.visual
+        # Only OpenCLIP's own ViT has the switch; in one that pools by attention the tokens are
+        # queries of the pooling, not patches.
+        self._has_tokens = hasattr(self.tower, "output_tokens")
+        self._gives_patches = self._has_tokens and self.tower.attn_pool is None
+        if self._has_tokens:
+            self.tower.output_tokens = self._gives_patches
+        weights.freeze(self)
+
+    def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
+        """Projected features [batch, dim] and patch tokens [batch, n_patches, width] or None."""
+        if self._gives_patches:
+            return EncodedImgBatch(*self.tower(batch))
+        trunk = getattr(self.tower, "trunk", None)
+        if trunk is None:
+            return EncodedImgBatch(self.tower(batch), None)
+        tokens = trunk.forward_features(batch)
+        pooled = self.tower.head(trunk.forward_head(tokens))
+        return EncodedImgBatch(pooled, patch_tokens(trunk, tokens))
+
+    def make_img_transform(self):
+        """The checkpoint's own evaluation transform, as OpenCLIP makes it."""
+        return self._transform
+
+    def data_config(self) -> dict[str, object]:
+        """`input_size` (channels, height, width), `mean` and `std` of the checkpoint."""
+        config = self.tower.preprocess_cfg
+        size = config["size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        return {"input_size": (3, height, width), "mean": config["mean"], "std": config["std"]}
+
+    @classmethod
+    def check_ckpt(cls, ckpt: str) -> None:
+        """Raise BadInput where OpenCLIP knows no such checkpoint; loads no weights."""
+        if ckpt.startswith("hf-hub:"):
+            weights.check_repo(ckpt)
+        elif ckpt.startswith("local:"):
+            _check_arch(weights.parse_local(ckpt)[0], ckpt)
+        else:
+            _split(ckpt)
+
+
+def _check_arch(arch: str, ckpt: str) -> None:
+    import open_clip
+
+    if arch not in open_clip.list_models():
+        hint = weights.did_you_mean(arch, open_clip.list_models())
+        raise BadInput(f"OpenCLIP knows no architecture '{arch}' (in '{ckpt}').{hint}")
+
+
+def _split(ckpt: str) -> tuple[str, str]:
+    """ARCH and PRETRAINED of a checkpoint that OpenCLIP's registry has."""
+    import open_clip
+
+    arch, slash, tag = ckpt.partition("/")
+    if not slash:
+        raise BadInput(
+            f"'{ckpt}' must be written ARCH/PRETRAINED, hf-hub:ORG/REPO or local:ARCH/PATH, as in "
+            "ViT-B-16/openai."
+        )
+    _check_arch(arch, ckpt)
+    tags = open_clip.list_pretrained_tags_by_model(arch)
+    if tag not in tags:
+        known = f"known: {', '.join(tags)}" if tags else f"none are; use local:{arch}/PATH"
+        raise BadInput(f"OpenCLIP knows no weights '{tag}' of '{arch}'; {known}.")
+    return arch, tag
+
+
+def _create(
+    ckpt: str, kwargs: dict[str, typing.Any]
+) -> tuple[torch.nn.Module, typing.Callable, str]:
+    """The CLIP model with its weights, its evaluation transform, where the weights came from."""
+    import open_clip
+
+    if ckpt.startswith("local:"):
+        name, path = weights.parse_local(ckpt)
+        source = f"the file {path}"
+        kwargs = {"pretrained": str(path), **kwargs}
+    elif ckpt.startswith("hf-hub:"):
+        # From the snapshot's folder, because the library would ask the network once more.
+        config = "open_clip_config.json"
+        folder = weights.find_snapshot(ckpt, _HUB_FILES, config, weights.cache_dir())
+        name, source = f"local-dir:{folder}", weights.describe_repo(ckpt.removeprefix("hf-hub:"))
+    else:
+        name, tag = _split(ckpt)
+        path, source = _find_tagged(ckpt, name, tag)
+        kwargs = {"pretrained": str(path), **_tag_options(name, tag), **kwargs}
+    with weights.refuse_mismatch(ckpt, source):
+        model, _, transform = open_clip.create_model_and_transforms(name, **kwargs)
+    return model, transform, weights.say_source(ckpt, source)
+
+
+def _find_tagged(ckpt: str, arch: str, tag: str) -> tuple[pathlib.Path, str]:
+    """The file with the weights that OpenCLIP's registry calls `tag`, and a name for its place."""
+    import open_clip
+
+    cfg = open_clip.get_pretrained_cfg(arch, tag)
+    repo, filename = os.path.split(cfg.get("hf_hub", ""))
+    if "file" in cfg:
+        return pathlib.Path(cfg["file"]), f"the file {cfg['file']}"
+    if not repo:
+        url, folder = cfg["url"], weights.cache_dir()
+        cached = pathlib.Path(folder or "~/.cache/clip").expanduser() / os.path.basename(url)
+        if not cached.is_file() and not weights.is_reachable(url):
+            raise weights.say_missing(ckpt, url)
+        return pathlib.Path(open_clip.download_pretrained(cfg, cache_dir=folder)), url
+    source = weights.describe_repo(repo)
+    filenames = (f"{filename.rpartition('.')[0]}.safetensors", filename) if filename else _HUB_FILES
+    path = weights.find_on_hub(ckpt, repo, filenames, weights.cache_dir())
+    if path is None:
+        raise weights.say_missing(ckpt, source)
+    return path, source
+
+
+def _tag_options(arch: str, tag: str) -> dict[str, typing.Any]:
+    """What a tag says besides where its weights are: normalisation, resizing and activation.
+
+    OpenCLIP applies these itself only when it is given the tag, and would then ask the network.
+    """
+    import open_clip
+
+    cfg = open_clip.get_pretrained_cfg(arch, tag)
+    options = {ours: cfg[key] for key, ours in _PREPROCESS.items() if cfg.get(key)}
+    # Some weights (OpenAI's) were trained with QuickGELU under an architecture's plain name;
+    # OpenCLIP only warns and computes something else.
+    return {**options, "force_quick_gelu": bool(cfg.get("quick_gelu"))}
