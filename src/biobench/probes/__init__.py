@@ -10,13 +10,14 @@ from biobench.probes.factory import describe, list_probes, make
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
-from biobench.probes.simpleshot import CenterNormalize
+from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 
 __all__ = [
     "CenterNormalize",
     "Folds",
     "ProbeOutput",
     "Problem",
+    "SimpleShot",
     "describe",
     "fit_predict",
     "list_probes",

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from biobench.errors import BadInput
 from biobench.probes.folds import Folds
 from biobench.probes.reference import ReferenceProbe
+from biobench.probes.simpleshot import SimpleShot
 
 __all__ = ["FOLDS", "describe", "list_probes", "make"]
 
@@ -42,6 +43,8 @@ def make(
     Raises BadInput when the name is unknown.
     """
     _check_name(name)
+    if name == "simpleshot":
+        return SimpleShot(**params)
     kind = "stratified" if name == "svm" else folds
     return ReferenceProbe(name, cv=Folds(5, kind, seed), random_state=seed, n_jobs=n_jobs)
 

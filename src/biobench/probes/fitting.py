@@ -108,7 +108,7 @@ def _fit_one(name: str, problem: Problem, n_threads: int, options: dict) -> Prob
 
 
 def _get_top(probe, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.asarray(probe.decision_function(x))
+    scores = np.asarray(probe.class_scores(x))
     order = np.argsort(-scores, axis=1, kind="stable")[:, :_N_TOP]
     return probe.classes_[order], np.take_along_axis(scores, order, axis=1)
 

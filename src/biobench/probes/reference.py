@@ -79,7 +79,7 @@ class ReferenceProbe(ClassifierMixin, BaseEstimator):
         self.params_ = dict(getattr(self.model_, "best_params_", {}))
         return self
 
-    def decision_function(self, X):
+    def class_scores(self, X):
         """Score of every class [n n_classes], higher is likelier; None where there is none."""
         if self.name == "ridge":
             return self.model_.predict(X)

@@ -1,0 +1,104 @@
+"""What all probes share: checked inputs, chunked reading, and labels from class scores."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from biobench.errors import BadInput
+
+__all__ = ["Probe", "check_features", "check_finite", "check_training_set", "iter_chunks"]
+
+# 16 MiB in float64: several chunks fit a machine's last-level cache or nearly so.
+_CHUNK_ELEMENTS = 2**21
+
+
+class Probe(ClassifierMixin, BaseEstimator):
+    """A classifier that scores every class; subclasses fit and give `_score_classes`.
+
+    Attributes after `fit`: `classes_` [c], `n_features_in_`, and `params_`, the hyperparameters it
+    chose by name.
+    """
+
+    def class_scores(self, X) -> Float[np.ndarray, "n c"]:
+        """Score of every class for X [n d], higher is likelier, columns as in `classes_`.
+
+        Raises BadInput when X holds NaN or infinity.
+        """
+        check_is_fitted(self)
+        return self._score_classes(check_features(self, X))
+
+    def decision_function(self, X):
+        """`class_scores` [n c]; of two classes, the second's lead [n], as scikit-learn has it."""
+        scores = self.class_scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X):
+        """The best class [n] of X [n d]; the first of equals."""
+        return self.classes_[self.class_scores(X).argmax(axis=1)]
+
+    def _score_classes(self, X: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+def check_training_set(estimator: BaseEstimator, X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The features [n d], as they are stored; the classes [c]; each row's class as int64 [n].
+
+    Finiteness is left to the caller, which reads the features anyway (`check_finite`).
+    Raises BadInput when the lengths differ or there is one class only; ValueError or TypeError, as
+    scikit-learn does, for anything else that is no training set.
+    """
+    _check_lengths(X, y)
+    X, y = validate_data(estimator, X, y, dtype="numeric", ensure_all_finite=False)
+    y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise BadInput(
+            f"All {len(y)} training labels are of one class, '{classes[0]}', "
+            f"but {type(estimator).__name__} needs at least two."
+        )
+    return X, classes, codes.astype(np.int64)
+
+
+def check_features(estimator: BaseEstimator, X) -> np.ndarray:
+    """X [n d] for a fitted estimator, as it is stored.
+
+    Raises BadInput naming the first rows with NaN or infinity.
+    """
+    X = validate_data(estimator, X, dtype="numeric", ensure_all_finite=False, reset=False)
+    for rows in iter_chunks(X):
+        check_finite(X[rows], rows.start)
+    return X
+
+
+def check_finite(chunk: np.ndarray, first_row: int = 0) -> None:
+    """Raise BadInput naming the first rows of a chunk [n d] that hold NaN or infinity."""
+    if chunk.dtype.kind != "f" or np.isfinite(chunk.sum(dtype=np.float64)):
+        return
+    bad = np.flatnonzero(~np.isfinite(chunk).all(axis=1))
+    if len(bad) == 0:
+        return
+    named = ", ".join(str(first_row + row) for row in bad[:5])
+    more = " and more" if len(bad) > 5 else ""
+    raise BadInput(
+        f"Input X contains NaN or infinity in row {named}{more}; leave those examples out or embed "
+        f"them again."
+    )
+
+
+def iter_chunks(X: np.ndarray) -> Iterator[slice]:
+    """Consecutive slices of rows, small enough to be worked on in float64."""
+    n_rows = max(1, _CHUNK_ELEMENTS // max(1, X.shape[1]))
+    for start in range(0, X.shape[0], n_rows):
+        yield slice(start, min(start + n_rows, X.shape[0]))
+
+
+def _check_lengths(X, y) -> None:
+    # Only arrays: whatever else comes is scikit-learn's to refuse.
+    if isinstance(X, np.ndarray) and isinstance(y, np.ndarray) and X.ndim and y.ndim:
+        if len(X) != len(y):
+            raise BadInput(f"There are {len(X)} rows of features but {len(y)} labels.")
