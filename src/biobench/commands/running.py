@@ -1,0 +1,138 @@
+"""`biobench run`, `status`, `cancel` and `reproduce`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+__all__ = ["Run"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Benchmark models on tasks: flags, or a TOML file with a grid (docs/config.md).
+
+    Cells that are finished are not run again; the same command goes on where it was stopped.
+    """
+
+    config: tyro.conf.Positional[Path | None] = None
+    """TOML file; flags override it."""
+    tasks: list[str] | None = None
+    """tasks to run; of a config file with tables of tasks, those to pick."""
+    models: list[str] | None = None
+    """models as ORG:CKPT."""
+    data: Path | None = None
+    """folder with one folder a task; for the task folder also the pictures themselves."""
+    results: Path | None = None
+    """where results are kept (default: results)."""
+    device: str | None = None
+    """auto, cpu, cuda or cuda:N (default: auto)."""
+    n_train: list[int] | None = None
+    """training examples; several make the grid larger; -1 is all."""
+    n_train_unit: Literal["class", "total"] | None = None
+    """whether n_train counts per class or over all classes."""
+    seeds: list[int] | None = None
+    """seeds; several make the grid larger."""
+    probe: str | None = None
+    """the probe to fit instead of each task's own."""
+    folds: Literal["stratified-shuffle", "kfold"] | None = None
+    """cross-validation folds of probes that choose a penalty."""
+    batch_size: int | Literal["auto"] | None = None
+    """images (kabr: clips) in a forward pass instead of each task's own."""
+    n_workers: int | None = None
+    """processes that decode pictures; 0 decodes in the cell's own."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] | None = None
+    """arithmetic of the backbone."""
+    exif: bool = False
+    """rotate pictures as their EXIF tag says; the published protocols do not."""
+    compile: bool = False
+    """compile the backbone."""
+    features: Path | None = None
+    """Parquet file of vectors computed elsewhere, run as the model features:NAME."""
+    name: str | None = None
+    """NAME of --features (default: the file's stem)."""
+    imports: list[str] | None = None
+    """modules to import first: they register backbones and tasks of your own."""
+    jobs: int | None = None
+    """cells that run at once (default: 1)."""
+    dry_run: bool = False
+    """print the plan with its counts of pictures, and run nothing."""
+    resume: bool = True
+    """--no-resume: run finished cells again and embed anew."""
+    force: bool = False
+    """run finished cells again, from the features that are there."""
+    debug: bool = False
+    """a few pictures only, to see that everything runs."""
+
+    def main(self) -> int:
+        from biobench import launch
+        from biobench.launch import display
+
+        settings = self._load()
+        plan = launch.make_plan(settings, force=self.force)
+        checked = launch.check(plan)
+        if self.dry_run:
+            _print_plan(plan, checked)
+            return 0
+        try:
+            states = launch.run(plan, jobs=settings.jobs)
+        except KeyboardInterrupt:
+            _print_stopped(plan)
+            return 130
+        print(display.summarise(plan, states))
+        return int(any(state.state == "failed" for state in states))
+
+    def _load(self):
+        from biobench.errors import BadInput
+        from biobench.launch import config
+
+        flags = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(config.Settings)
+            if hasattr(self, field.name)
+        }
+        del flags["features"]
+        # A switch that was not touched leaves what the file says.
+        flags.update(resume=None if self.resume else False, debug=self.debug or None)
+        for name in ("data", "results"):
+            flags[name] = None if flags[name] is None else str(flags[name])
+        if self.name is not None and self.features is None:
+            raise BadInput("--name names the vectors of --features; give that file, too.")
+        if self.features is not None:
+            flags["features"] = {self.name or self.features.stem: str(self.features)}
+        names = ("n_train_unit", "probe", "folds", "batch_size", "n_workers", "precision")
+        args = {name: getattr(self, name) for name in names}
+        args = {name: value for name, value in args.items() if value is not None}
+        args.update((name, True) for name in ("exif", "compile") if getattr(self, name))
+        settings = config.load(self.config, **flags, args=args)
+        if settings.jobs < 1:
+            raise BadInput(f"--jobs is {settings.jobs}, but must be at least 1.")
+        return settings
+
+
+def _print_plan(plan, checked) -> None:
+    from biobench import launch
+
+    finished = launch.find_finished(plan, checked)
+    width = max(len(cell.label) for cell in plan.cells) + 2
+    for cell in plan.cells:
+        here = checked[cell.id]
+        splits = ", ".join(f"{split} {n:,}" for split, n in here.by_split.items())
+        note = f"  finished: {finished[cell.id]}" if cell.id in finished else ""
+        print(f"{cell.label:<{width}}{here.n_images:>9,} images ({splits}){note}")
+    n_passes = sum({cell.feature_key: checked[cell.id].n_images for cell in plan.cells}.values())
+    print(
+        f"{len(plan.cells)} cells, {len(finished)} finished; at most {n_passes:,} images to embed; "
+        f"plan {plan.id}"
+    )
+
+
+def _print_stopped(plan) -> None:
+    from biobench import launch
+
+    done = sum(state.state == "done" for state in launch.read_states(plan.folder))
+    print(
+        f"Stopped: {done} of {len(plan.cells)} cells are done. "
+        "The same command goes on from here; features embedded so far are kept."
+    )

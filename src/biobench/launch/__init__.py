@@ -1,0 +1,45 @@
+"""Runs plans: models x tasks, on this machine or on a cluster.
+
+    from biobench import launch
+
+    settings = launch.load(Path("suite.toml"), jobs=2)      # or launch.Settings(models=[…], …)
+    plan = launch.make_plan(settings)
+    launch.check(plan)                                      # BadInput before hours of work
+    states = launch.run(plan, jobs=settings.jobs)           # one `CellState` a cell
+
+Importing this loads neither torch nor polars; `check` and `run` do.
+"""
+
+from collections.abc import Sequence
+
+from biobench.launch.config import Settings, SlurmSettings, load
+from biobench.launch.plan import Cell, Checked, Plan, check, find_finished, make_plan
+from biobench.launch.state import CellState, list_plans, read_states
+
+__all__ = [
+    "Cell",
+    "CellState",
+    "Checked",
+    "Plan",
+    "Settings",
+    "SlurmSettings",
+    "check",
+    "find_finished",
+    "list_plans",
+    "load",
+    "make_plan",
+    "read_states",
+    "run",
+]
+
+
+def run(plan: Plan, *, jobs: int = 1, cells: Sequence[Cell] | None = None) -> list[CellState]:
+    """Run a plan's cells (or some of them) on this machine, showing how it goes.
+
+    Returns each cell's last state, in order. A cell that fails does not stop the others.
+    """
+    from biobench.launch.display import open_display
+    from biobench.launch.local import run_local
+
+    with open_display(plan) as show:
+        return run_local(plan, plan.cells if cells is None else cells, jobs=jobs, show=show)

@@ -1,0 +1,369 @@
+"""The plan: every cell of a run, checked before any of them starts.
+
+    plan = make_plan(settings)      # models x tasks x n_train x seeds
+    checked = check(plan)           # data, models and device; BadInput before hours of work
+    plan.save()                     # RESULTS/.launch/<plan id>/plan.json, for workers and `status`
+
+A plan's id is a digest of its cells: the same config gives the same plan, however it is run.
+This module loads no torch until `check` is called.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import json
+import os
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+
+from biobench import registry
+from biobench.errors import BadInput
+from biobench.interfaces import ModelArgs
+from biobench.launch import config
+from biobench.launch.files import read_json, write_json
+
+__all__ = [
+    "FEATURES_ORG",
+    "FOLDER",
+    "Cell",
+    "Checked",
+    "Plan",
+    "check",
+    "find_finished",
+    "import_modules",
+    "make_plan",
+]
+
+FOLDER = ".launch"
+"""where a results folder keeps its plans."""
+FORMAT = 1
+FEATURES_ORG = "features"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One model on one task: the unit of work, of retry and of scheduling."""
+
+    task: str
+    """the user's name of the task; results are kept under it."""
+    kind: str
+    """the task's name in the registry."""
+    model: ModelArgs
+    args: dict[str, object]
+    """the fields of the task's `Args` that were set, in plain JSON types."""
+
+    @functools.cached_property
+    def id(self) -> str:
+        """A file name that no other cell has; equal cells have equal ids."""
+        text = json.dumps([self.task, self.kind, self.model, self.args], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{self.task}.{'-'.join(self.model)}")
+        return f"{slug[:80]}.{digest}"
+
+    @property
+    def model_name(self) -> str:
+        return ":".join(self.model)
+
+    @functools.cached_property
+    def variant(self) -> str:
+        """What sets a cell apart from others of its model and task; empty for the defaults."""
+        parts = []
+        if self.args.get("n_train", -1) != -1:
+            unit = "total" if self.args.get("n_train_unit") == "total" else "a class"
+            parts.append(f"{self.args['n_train']} {unit}")
+        if self.args.get("seed", 42) != 42:
+            parts.append(f"seed {self.args['seed']}")
+        return ", ".join(parts)
+
+    @property
+    def label(self) -> str:
+        """The cell in one line, for people."""
+        variant = f" ({self.variant})" if self.variant else ""
+        return f"{self.task}{variant} · {self.model_name}"
+
+    @property
+    def feature_key(self) -> tuple[object, ...]:
+        """Cells with equal keys need the same features of the same pictures."""
+        return (self.model, self.kind, self.args.get("datadir"), self.args.get("exif", False))
+
+    def make_args(self, **overrides: object) -> typing.Any:
+        """The task's `Args`; `overrides` are what the place it runs at decides (device, …)."""
+        cls = _load_task(self.kind, self.task).Args
+        return _construct(cls, {**self.args, **overrides}, f"task '{self.task}'")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Cells in the order they are best run in (one model's tasks together), and how to run them."""
+
+    cells: tuple[Cell, ...]
+    results: Path
+    device: str = "auto"
+    resume: bool = True
+    force: bool = False
+    """run finished cells again, from the features that are there."""
+    imports: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    """folders where `imports` are found, besides the installed ones."""
+    argv: tuple[str, ...] = ()
+    """the command that made the plan, kept in each run's provenance."""
+
+    @functools.cached_property
+    def id(self) -> str:
+        text = json.dumps(sorted(cell.id for cell in self.cells))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        return self.results / FOLDER / self.id
+
+    def get_cell(self, id: str) -> Cell:
+        return self._by_id[id]
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, Cell]:
+        return {cell.id: cell for cell in self.cells}
+
+    def save(self) -> Path:
+        """Write plan.json, whole or not at all; returns the plan's folder."""
+        dct = {"format": FORMAT, "id": self.id, **dataclasses.asdict(self)}
+        dct["results"] = str(self.results)
+        dct["cells"] = [{"id": cell.id, **dataclasses.asdict(cell)} for cell in self.cells]
+        write_json(self.folder / "plan.json", dct)
+        return self.folder
+
+    @classmethod
+    def read(cls, folder: Path) -> "Plan":
+        """The plan that was saved in `folder`; BadInput if there is none or it is newer than us.
+
+        A results folder may have moved since, so the folder's place decides, not what it says.
+        """
+        dct = read_json(folder / "plan.json")
+        if dct is None or dct.get("format") != FORMAT:
+            raise BadInput(f"{folder / 'plan.json'} is missing, damaged or of another version.")
+        cells = tuple(
+            Cell(cell["task"], cell["kind"], (cell["model"][0], cell["model"][1]), cell["args"])
+            for cell in dct["cells"]
+        )
+        fields = {name: tuple(dct[name]) for name in ("imports", "search", "argv")}
+        for name in ("device", "resume", "force"):
+            fields[name] = dct[name]
+        return cls(cells=cells, results=folder.parent.parent, **fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What is known of a cell before its model is loaded."""
+
+    protocol_digest: str
+    n_images: int
+    by_split: dict[str, int]
+
+
+def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
+    """Every cell of the grid; raises BadInput for a model, task or key that cannot be."""
+    search = (str(Path(settings.source).resolve().parent), str(Path.cwd()))
+    import_modules(settings.imports, search)
+    models = [_parse_model(name) for name in settings.models]
+    models += [(FEATURES_ORG, name) for name in settings.features]
+    if not models:
+        raise BadInput("No models to run: name some with --models ORG:CKPT, or in a config file.")
+    if not settings.get_tables():
+        raise BadInput("No tasks to run: name some with --tasks, or in a config file.")
+    variants = [
+        (name, kind, args)
+        for name, table in settings.get_tables().items()
+        for kind, args in _expand(name, table, settings)
+    ]
+    cells = [
+        Cell(name, kind, model, {**args, **_get_features(model, settings)})
+        for model in dict.fromkeys(models)
+        for name, kind, args in variants
+    ]
+    return Plan(
+        cells=tuple({cell.id: cell for cell in cells}.values()),
+        results=Path(settings.results).absolute(),
+        device=settings.device,
+        resume=settings.resume,
+        force=force,
+        imports=tuple(settings.imports),
+        search=search,
+        argv=tuple(sys.argv),
+    )
+
+
+def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
+    """See that every cell can start; returns what is known of each, by its id.
+
+    device: whether the device must be on this machine (on a cluster's login node it is not).
+    Raises BadInput for data, a model or a device that is not what the plan needs.
+    """
+    from biobench import evaluate, features
+
+    if device:
+        features.resolve_device(plan.device)
+    for model in dict.fromkeys(cell.model for cell in plan.cells):
+        _check_model(model)
+    found: dict[str, Checked] = {}
+    known: dict[str, Checked] = {}
+    for cell in plan.cells:
+        args = cell.make_args(device="cpu")
+        if cell.model[0] == FEATURES_ORG:
+            evaluate.get_source(args, cell.model)
+        key = json.dumps([cell.kind, {**cell.args, "features": ""}], sort_keys=True)
+        if key not in known:
+            known[key] = _check_data(cell, args)
+        found[cell.id] = known[key]
+    return found
+
+
+def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
+    """The newest run of each cell that has one under its model's name, by the cell's id.
+
+    Says nothing of the weights behind the name: that is seen when the cell is run.
+    """
+    from biobench import results
+
+    if not plan.results.is_dir():
+        return {}
+    columns = ["task", "model", "protocol_digest", "run"]
+    rows = results.scan(plan.results).runs.select(columns).iter_rows()
+    runs = {tuple(row[:3]): Path(row[3]) for row in rows}
+    keys = {c.id: (c.task, c.model_name, checked[c.id].protocol_digest) for c in plan.cells}
+    return {id: runs[key] for id, key in keys.items() if key in runs}
+
+
+def import_modules(names: Iterable[str], search: Iterable[str]) -> None:
+    """Import modules that register backbones and tasks; raises BadInput naming one that fails."""
+    names = list(names)
+    if names:
+        sys.path.extend(folder for folder in search if folder not in sys.path)
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as err:
+            raise BadInput(
+                f"imports: the module '{name}' cannot be imported ({type(err).__name__}: {err}); "
+                "put it beside the config file, or install it."
+            ) from err
+
+
+def _check_data(cell: Cell, args: typing.Any) -> Checked:
+    from biobench import evaluate
+
+    digest, manifest = evaluate.select(_load_task(cell.kind, cell.task), args)
+    splits = manifest.table["split"].unique(maintain_order=True)
+    return Checked(
+        protocol_digest=digest,
+        n_images=manifest.table["image"].n_unique(),
+        by_split={split: manifest.split(split)["image"].n_unique() for split in splits},
+    )
+
+
+def _expand(
+    name: str, table: dict[str, object], settings: config.Settings
+) -> list[tuple[str, dict[str, object]]]:
+    """(kind, args) of one task for every n_train and seed."""
+    source, where = settings.source, f"[tasks.{name}]"
+    kind = table.get("kind", name)
+    if not isinstance(kind, str):
+        raise BadInput(f"{source}: the key 'kind' in {where} is {kind!r}, but must be a text.")
+    fields = config.get_fields(_load_task(kind, name, in_config="kind" in table).Args)
+    allowed = {key: hint for key, hint in fields.items() if key not in config.LAUNCHER_ARGS}
+    config.check_table(table, {**allowed, **config.TASK_KEYS}, source, where)
+    args = {key: value for key, value in settings.args.items() if key in fields}
+    args.update((key, value) for key, value in table.items() if key in allowed)
+    args["datadir"] = _find_data(name, kind, args, settings.data)
+    if "title" in allowed and name != kind:
+        args.setdefault("title", name)
+    if settings.debug:
+        args["debug"] = True
+    pairs = [
+        (n_train, seed)
+        for n_train in _as_list(table.get("n_train", settings.n_train))
+        for seed in _as_list(table.get("seeds", settings.seeds))
+    ]
+    return [(kind, {**args, "n_train": n_train, "seed": seed}) for n_train, seed in pairs]
+
+
+def _find_data(name: str, kind: str, args: dict[str, object], data: str) -> str:
+    if args.get("datadir"):
+        return os.path.abspath(str(args["datadir"]))
+    if not data:
+        raise BadInput(
+            f"Where is the data of task '{name}'? Give --data ROOT (it looks in ROOT/{name}), or "
+            f"set datadir in [tasks.{name}] of a config file."
+        )
+    folder = os.path.abspath(os.path.join(data, name))
+    # People point at their pictures themselves; only a suite has a folder a task.
+    if kind == "folder" and not os.path.exists(folder):
+        return os.path.abspath(data)
+    return folder
+
+
+def _get_features(model: ModelArgs, settings: config.Settings) -> dict[str, object]:
+    if model[0] != FEATURES_ORG:
+        return {}
+    if model[1] not in settings.features:
+        raise BadInput(
+            f"features:{model[1]} needs the file with its vectors; give --features FILE.parquet "
+            f"--name {model[1]}, or [features] in a config file."
+        )
+    return {"features": os.path.abspath(settings.features[model[1]])}
+
+
+def _parse_model(name: str) -> ModelArgs:
+    org, colon, ckpt = name.partition(":")
+    if not (org and colon and ckpt):
+        raise BadInput(
+            f"'{name}' is not a model: write ORG:CKPT, as 'timm:resnet50.a1_in1k' "
+            f"(known ORGs: {', '.join(registry.list_vision_backbones())})."
+        )
+    return (org, ckpt)
+
+
+def _check_model(model: ModelArgs) -> None:
+    org, ckpt = model
+    if org == FEATURES_ORG:
+        return
+    try:
+        cls = registry.load_vision_backbone_class(org)
+        # Only some adapters can tell from the name alone that there is no such checkpoint.
+        if hasattr(cls, "check_ckpt"):
+            cls.check_ckpt(ckpt)
+    except BadInput:
+        raise
+    except ValueError as err:
+        raise BadInput(f"{org}:{ckpt}: {err}") from err
+
+
+def _load_task(kind: str, name: str, *, in_config: bool = False) -> types.ModuleType:
+    try:
+        return registry.load_task(kind)
+    except ValueError as err:
+        hint = (
+            f" For pictures of your own write [tasks.{name}] with kind = 'folder' in a config file."
+        )
+        raise BadInput(f"{err}{'' if in_config else hint}") from err
+
+
+def _construct(cls: type, args: dict[str, object], what: str) -> typing.Any:
+    fields = config.get_fields(cls)
+    args = {
+        key: tuple(value) if isinstance(value, list) and "tuple" in str(fields[key]) else value
+        for key, value in args.items()
+        if key in fields
+    }
+    try:
+        return cls(**args)
+    except ValueError as err:
+        raise BadInput(f"{what}: {err}") from err
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
