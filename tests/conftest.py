@@ -6,7 +6,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from jaxtyping import install_import_hook
 
-hook = install_import_hook("biobench", "beartype.beartype")
+hook = install_import_hook("biobench", "typecheck.check")
 
 import pytest  # noqa: E402
 
