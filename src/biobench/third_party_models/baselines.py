@@ -128,11 +128,14 @@ def _oriented_gradients(image: Float[np.ndarray, "height width 3"]) -> Float[np.
 def _make_random_vit() -> torch.nn.Module:
     import timm
 
-    model = timm.create_model("vit_tiny_patch16_224", img_size=_VIT_SIZE, num_classes=0)
+    # timm draws weights of its own first, and must not move the program's random numbers.
+    with torch.random.fork_rng(devices=[]):
+        model = timm.create_model("vit_tiny_patch16_224", img_size=_VIT_SIZE, num_classes=0)
     rng = np.random.default_rng(_SEED)
-    for _, parameter in sorted(model.named_parameters()):
+    for name, parameter in sorted(model.named_parameters()):
         if parameter.ndim < 2:
-            continue  # biases are zero and norms one already
+            parameter.data.fill_(0.0 if name.endswith("bias") else 1.0)  # biases and norms
+            continue
         # Uniform, because its bits are the same everywhere; timm's own spread of 0.02.
         values = rng.random(tuple(parameter.shape), dtype=np.float32) * 2 - 1
         parameter.data = torch.from_numpy(values * np.float32(0.02 * math.sqrt(3)))

@@ -11,6 +11,7 @@ HF_HUB_CACHE. The transform is the checkpoint's own.
 import os
 import pathlib
 import typing
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -122,9 +123,7 @@ def _split(ckpt: str) -> tuple[str, str]:
     return arch, tag
 
 
-def _create(
-    ckpt: str, kwargs: dict[str, typing.Any]
-) -> tuple[torch.nn.Module, typing.Callable, str]:
+def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, Callable, str]:
     """The CLIP model with its weights, its evaluation transform, where the weights came from."""
     import open_clip
 

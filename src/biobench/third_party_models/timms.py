@@ -124,7 +124,12 @@ def patch_tokens(
     model: torch.nn.Module, features: object
 ) -> Float[Tensor, "batch n_patches dim"] | None:
     """The patches in what a timm model's `forward_features` returned; None where it has none."""
-    if not isinstance(features, Tensor):
+    own = {name for name, _ in model.named_parameters(recurse=False)}
+    has_unmarked_prefix = not hasattr(model, "num_prefix_tokens") and any(
+        name.startswith("cls_token") for name in own
+    )
+    # CoaT and PiT do not say which of their tokens are patches.
+    if not isinstance(features, Tensor) or (features.ndim == 3 and has_unmarked_prefix):
         return None
     if features.ndim == 3:
         return features[:, getattr(model, "num_prefix_tokens", 0) :]
