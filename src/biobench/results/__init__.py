@@ -1,0 +1,36 @@
+"""Results that outlive their machine: immutable run folders, and everything that reads them.
+
+    from biobench import results
+
+    run = results.write_run(root, "newt", ("timm", "resnet50.a1_in1k"), report)
+    found = results.scan(root)                     # every run, and what could not be read
+    results.current(found.runs)                    # the newest run of every cell
+    results.read_report(run), results.read_predictions(run)
+
+Nothing here loads torch.
+"""
+
+from biobench.results.predictions import to_examples, to_table
+from biobench.results.scan import Problem, Scan, current, find_run, scan
+from biobench.results.store import (
+    get_schema,
+    read_predictions,
+    read_report,
+    to_slug,
+    write_run,
+)
+
+__all__ = [
+    "Problem",
+    "Scan",
+    "current",
+    "find_run",
+    "get_schema",
+    "read_predictions",
+    "read_report",
+    "scan",
+    "to_examples",
+    "to_slug",
+    "to_table",
+    "write_run",
+]

@@ -1,0 +1,55 @@
+"""The two intervals that a run carries: over its examples, and over its groups of examples."""
+
+import dataclasses
+
+import polars as pl
+
+from biobench import stats
+from biobench.interfaces import TaskReport
+from biobench.metrics import Metric
+
+__all__ = ["CONFIDENCE", "Intervals", "compute", "compute_from_table"]
+
+CONFIDENCE = 95.0
+"""confidence of every stored interval, in percent."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Intervals:
+    """What `report.json` says about how sure its score is."""
+
+    example: tuple[float, float]
+    """examples drawn one by one."""
+    group: tuple[float, float] | None
+    """groups (cameras, videos, specimens) drawn whole; None where the examples have no groups."""
+    n_groups: int | None
+    warnings: list[str]
+    """one sentence for each reason to read the intervals with care."""
+
+
+def compute(report: TaskReport, predictions: pl.DataFrame) -> Intervals:
+    """Intervals of the report's score; `predictions` is the table of its examples.
+
+    A score that is not one of `biobench.metrics` is resampled by examples only.
+    """
+    if isinstance(report.calc_mean_score, Metric):
+        return compute_from_table(predictions, report.calc_mean_score)
+    example = report.get_confidence_interval(confidence=CONFIDENCE)
+    if predictions["group"].null_count() == predictions.height:
+        return Intervals(example, None, None, [])
+    warning = (
+        "The score is not one of biobench's metrics, so its interval treats examples of one group "
+        "as independent."
+    )
+    return Intervals(example, None, None, [warning])
+
+
+def compute_from_table(predictions: pl.DataFrame, metric: Metric) -> Intervals:
+    """Intervals of one of biobench's metrics over a table of predictions."""
+    single = stats.interval_from_table(predictions, metric, by_group=False, confidence=CONFIDENCE)
+    grouped = stats.interval_from_table(predictions, metric, by_group=True, confidence=CONFIDENCE)
+    example = (single.low, single.high)
+    if grouped.n_groups == predictions.height:
+        return Intervals(example, None, None, list(single.warnings))
+    warnings = list(dict.fromkeys([*single.warnings, *grouped.warnings]))
+    return Intervals(example, (grouped.low, grouped.high), grouped.n_groups, warnings)

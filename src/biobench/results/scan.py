@@ -1,0 +1,188 @@
+"""Finding runs in a results folder, from the files alone.
+
+    found = scan(results)
+    found.runs          # one row a run, oldest first
+    found.problems      # folders that look like runs and cannot be read, each with its reason
+    current(found.runs) # the newest run of every cell
+
+A cell is a task with its protocol and data (`protocol_digest`), and a backbone
+(`backbone_digest`). There is no index: reports are small, and ten thousand are read in seconds.
+"""
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from biobench.errors import BadInput
+from biobench.interfaces import ModelArgs
+from biobench.results.store import PREDICTIONS, REPORT, get_cell_folder, parse_report
+
+__all__ = ["CELL", "Problem", "Scan", "current", "find_run", "scan"]
+
+CELL = ["task", "protocol_digest", "backbone_digest"]
+"""the columns of `Scan.runs` that make a cell what it is."""
+
+N_READERS = 8
+
+_SCHEMA = {
+    "run": pl.String(),
+    "task": pl.String(),
+    "name": pl.String(),
+    "model": pl.String(),
+    "score": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "group_low": pl.Float64(),
+    "group_high": pl.Float64(),
+    "n": pl.Int64(),
+    "n_groups": pl.Int64(),
+    "metric": pl.String(),
+    "protocol_digest": pl.String(),
+    "backbone_digest": pl.String(),
+    "manifest": pl.String(),
+    "protocol": pl.String(),
+    "posix_time": pl.Float64(),
+    "n_skipped": pl.Int64(),
+    "warnings": pl.List(pl.String()),
+    "has_predictions": pl.Boolean(),
+    "origin": pl.String(),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A folder that is not a readable run."""
+
+    path: Path
+    reason: str
+    """one sentence that names the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """Every run below a results folder.
+
+    `runs` has one row a run, oldest first: run (its folder), task (as on the command line), name
+    (the report's), model (ORG:CKPT), score, low and high (interval over examples), group_low and
+    group_high (over groups), n, n_groups, metric, protocol_digest, backbone_digest, manifest (its
+    digest), protocol (JSON text), posix_time, n_skipped, warnings, has_predictions, origin.
+    """
+
+    runs: pl.DataFrame
+    problems: list[Problem]
+
+
+def scan(root: Path) -> Scan:
+    """Read every run's report below `root`; BadInput if there is no such folder.
+
+    Folders being written are not seen. What cannot be read is a `Problem`, never an error.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise BadInput(f"There is no results folder {root}; name the one given to biobench run.")
+    folders = list(_list_runs(root))
+    # Threads wait for a network disk together; parsing holds the lock and is short.
+    with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
+        found = list(pool.map(_read, folders, chunksize=64))
+    rows = [item for item in found if isinstance(item, dict)]
+    problems = [item for item in found if isinstance(item, Problem)]
+    runs = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("posix_time", "run")
+    return Scan(runs, sorted(problems, key=lambda problem: str(problem.path)))
+
+
+def current(runs: pl.DataFrame) -> pl.DataFrame:
+    """The newest run of every cell; older ones, and those of other protocols, stay what they are."""
+    return runs.sort("posix_time", "run").unique(CELL, keep="last", maintain_order=True)
+
+
+def find_run(
+    root: Path, task: str, model: ModelArgs, protocol_digest: str, backbone_digest: str
+) -> Path | None:
+    """The newest finished run of a cell under this model's name, or None."""
+    cell = get_cell_folder(root, task, model)
+    try:
+        names = sorted(entry.name for entry in os.scandir(cell) if not entry.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    for name in reversed(names):
+        row = _read(cell / name)
+        if isinstance(row, dict) and (row["protocol_digest"], row["backbone_digest"]) == (
+            protocol_digest,
+            backbone_digest,
+        ):
+            return cell / name
+    return None
+
+
+def _list_runs(root: Path) -> Iterator[Path]:
+    """Every RESULTS/<task>/<model>/<run>; names that start with a dot are still being written."""
+    for task in _list_folders(root):
+        for model in _list_folders(task):
+            yield from map(Path, _list_folders(model))
+
+
+def _list_folders(folder: str | Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.path for e in entries if not e.name.startswith(".") and e.is_dir())
+    except OSError:
+        return []
+
+
+def _read(folder: Path) -> dict[str, object] | Problem:
+    path = folder / REPORT
+    try:
+        row = _to_row(folder, parse_report(path.read_bytes(), path))
+    except FileNotFoundError:
+        return Problem(folder, f"{path} is missing.")
+    except OSError as err:
+        return Problem(folder, f"{path} cannot be read ({err.strerror}).")
+    except BadInput as err:
+        return Problem(folder, str(err))
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        return Problem(folder, f"{path} is damaged: a field is missing or odd ({err!r}).")
+    if row["has_predictions"] and not os.path.exists(folder / PREDICTIONS):
+        return Problem(folder, f"{folder / PREDICTIONS} is missing.")
+    return row
+
+
+def _to_row(folder: Path, report: dict) -> dict[str, object]:
+    provenance = report["provenance"]
+    low, high = report["ci"] or (None, None)
+    group_low, group_high = report["group_ci"] or (None, None)
+    row = {
+        "run": str(folder),
+        "task": report["task"],
+        "name": report["name"],
+        "model": f"{report['model']['org']}:{report['model']['ckpt']}",
+        "score": float(report["score"]),
+        "low": low,
+        "high": high,
+        "group_low": group_low,
+        "group_high": group_high,
+        "n": report["n"],
+        "n_groups": report["n_groups"],
+        "metric": provenance["protocol"].get("metric"),
+        "protocol_digest": report["protocol_digest"],
+        "backbone_digest": str(provenance["backbone"].get("digest", "")),
+        "manifest": provenance["manifest"],
+        "protocol": json.dumps(provenance["protocol"], sort_keys=True),
+        "posix_time": float(report["posix_time"]),
+        "n_skipped": len(provenance["skipped"]),
+        "warnings": list(report["warnings"]),
+        "has_predictions": report["has_predictions"],
+        "origin": report["origin"],
+    }
+    for name, value in row.items():
+        if value is not None and not isinstance(value, _PYTHON_TYPES[name]):
+            raise TypeError(f"{name} is {value!r}")
+    return row
+
+
+_PYTHON_TYPES = {name: dtype.to_python() for name, dtype in _SCHEMA.items()}
+_PYTHON_TYPES = {n: (float, int) if t is float else t for n, t in _PYTHON_TYPES.items()}
