@@ -1,0 +1,36 @@
+"""Turns pictures into vectors: the one loop that runs a network, and the cache that remembers.
+
+    source = BackboneSource(backbone, EmbedOptions(device="cpu"))
+    features = source(root, ["a.jpg", "b.jpg"])       # Features
+    x = features.take(np.array([0, 1]))               # float32 [2, dim]
+
+Names are loaded on first use, because running a network needs torch and reading vectors does not.
+"""
+
+import importlib
+
+__all__ = [
+    "BackboneSource",
+    "EmbedOptions",
+    "Features",
+    "FileSource",
+    "backbone_digest",
+    "cache_root",
+    "resolve_device",
+]
+
+_HOMES = {
+    "BackboneSource": "biobench.features.backbone",
+    "EmbedOptions": "biobench.features.options",
+    "Features": "biobench.features.vectors",
+    "FileSource": "biobench.features.files",
+    "backbone_digest": "biobench.features.digest",
+    "cache_root": "biobench.features.options",
+    "resolve_device": "biobench.features.options",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

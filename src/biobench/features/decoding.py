@@ -1,0 +1,152 @@
+"""What a decoding worker does with one picture: read, hash, decode, transform.
+
+The file is read once; the hash and the picture come from the same bytes.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import pathlib
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import torch
+from jaxtyping import Shaped
+from PIL import Image
+from torch import Tensor
+
+from biobench.data.images import UndecodableImage, decode
+from biobench.features.cache import Record
+
+__all__ = ["Clock", "Decoded", "PictureChunks", "start_worker"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """A chunk of pictures after a worker was through with it."""
+
+    records: list[Record]
+    """pictures with pixels, in the order of `pixels`."""
+    pixels: Shaped[Tensor, "n channels width height"] | None
+    """None where no picture has pixels."""
+    recognised: list[Record]
+    """pictures whose content is known: not decoded."""
+    failures: dict[str, str]
+    """path -> reason."""
+    seconds: dict[str, float]
+    """by stage: read, decode, transform."""
+
+    def pin_memory(self) -> "Decoded":
+        """Called by the DataLoader when it feeds a CUDA device."""
+        pixels = None if self.pixels is None else self.pixels.pin_memory()
+        return dataclasses.replace(self, pixels=pixels)
+
+
+class PictureChunks(torch.utils.data.Dataset):
+    """Chunk number -> `Decoded`, for a DataLoader without collation."""
+
+    def __init__(
+        self,
+        root: pathlib.Path,
+        paths: Sequence[str],
+        transform: Callable,
+        known: Collection[bytes],
+        shape: tuple[int, ...],
+        *,
+        chunk_size: int,
+        exif: bool,
+    ):
+        self.root = root
+        self.paths = paths
+        self.transform = transform
+        self.known = known
+        self.shape = shape
+        self.chunk_size = chunk_size
+        self.exif = exif
+
+    def __len__(self) -> int:
+        return -(-len(self.paths) // self.chunk_size)
+
+    def __getitem__(self, number: int) -> Decoded:
+        if number >= len(self):
+            raise IndexError(number)
+        clock = Clock()
+        records, tensors, recognised, failures = [], [], [], {}
+        for path in self.paths[number * self.chunk_size : (number + 1) * self.chunk_size]:
+            try:
+                record, tensor = self._load(path, clock)
+            except UndecodableImage as err:
+                failures[path] = str(err)
+                continue
+            if tensor is None:
+                recognised.append(record)
+            else:
+                records.append(record)
+                tensors.append(tensor)
+        pixels = torch.stack(tensors) if tensors else None
+        return Decoded(records, pixels, recognised, failures, clock.seconds)
+
+    def _load(self, path: str, clock: "Clock") -> tuple[Record, Tensor | None]:
+        with clock.stage("read"):
+            data, record = _read(self.root, path)
+        if record.hash in self.known:
+            return record, None
+        with clock.stage("decode"):
+            image = decode(data, exif=self.exif)
+        with clock.stage("transform"):
+            tensor = self._transform(image)
+        return record, tensor
+
+    def _transform(self, image: Image.Image) -> Shaped[Tensor, "channels width height"]:
+        try:
+            tensor = self.transform(image)
+        except Exception as err:
+            raise UndecodableImage(
+                f"the backbone's transform fails on {image.width} x {image.height} pixels "
+                f"({type(err).__name__}: {err})"
+            ) from err
+        if tuple(tensor.shape) != self.shape:
+            raise UndecodableImage(
+                f"the backbone's transform makes shape {tuple(tensor.shape)} of it, not "
+                f"{self.shape} as of others"
+            )
+        return tensor
+
+
+class Clock:
+    """Sums seconds by stage."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(name, time.perf_counter() - start)
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+
+def start_worker(_: int) -> None:
+    """Make a decoding worker give way to the network where both want the same core."""
+    with contextlib.suppress(OSError):
+        os.nice(10)
+
+
+def _read(root: pathlib.Path, path: str) -> tuple[bytes, Record]:
+    try:
+        with (root / path).open("rb") as file:
+            # Of the open file: the name may point to another one by now.
+            status = os.fstat(file.fileno())
+            data = file.read()
+    except FileNotFoundError:
+        raise UndecodableImage("no such file") from None
+    except OSError as err:
+        raise UndecodableImage(f"cannot be read: {err.strerror or err}") from err
+    content = hashlib.sha256(data).digest()[:16]
+    return data, Record(content, path, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,93 @@
+"""How pictures are embedded: everything a user may choose about it.
+
+options = EmbedOptions(device="cuda", batch_size="auto")
+"""
+
+import dataclasses
+import os
+import pathlib
+import typing
+
+import platformdirs
+
+from biobench.errors import BadInput
+
+if typing.TYPE_CHECKING:
+    import torch
+
+__all__ = ["EmbedOptions", "cache_root", "resolve_device", "resolve_precision"]
+
+Precision = typing.Literal["auto", "fp32", "fp16", "bf16"]
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedOptions:
+    """What may be chosen about embedding; only `exif` and `precision` change the vectors."""
+
+    batch_size: int | typing.Literal["auto"] = 64
+    """images a forward pass on CUDA; "auto" looks for the fastest. A CPU always runs a few at a
+    time, which is as fast as any and gives the same bits whatever is asked here."""
+    n_workers: int = 4
+    """processes that read and decode pictures; 0 decodes in this one."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    resume: bool = True
+    """use what the cache holds; False starts clean, without deleting."""
+    exif: bool = False
+    """turn pictures upright as their EXIF orientation says."""
+    compile: bool = False
+    """compile the network first (torch.compile)."""
+    precision: Precision = "auto"
+    """arithmetic of the network; auto is fp32 on a CPU and fp16 autocast on CUDA."""
+    cache_root: pathlib.Path | None = None
+    """folder of the feature cache; None: see `cache_root()`."""
+    shard_rows: int = 4096
+    """images a cache shard, at most."""
+    flush_seconds: float = 30.0
+    """a shard is written after this long even if it is not full: what a killed run loses."""
+
+    def __post_init__(self):
+        if self.batch_size != "auto" and self.batch_size < 1:
+            raise BadInput(f"batch_size is {self.batch_size}; give a positive number or 'auto'.")
+        if self.n_workers < 0:
+            raise BadInput(f"n_workers is {self.n_workers}; give 0 or more.")
+        if self.precision not in typing.get_args(Precision):
+            known = ", ".join(typing.get_args(Precision))
+            raise BadInput(f"precision is '{self.precision}'; give one of {known}.")
+
+
+def cache_root() -> pathlib.Path:
+    """The feature cache: `$BIOBENCH_CACHE/features`, else in the user's cache folder."""
+    root = os.environ.get("BIOBENCH_CACHE") or platformdirs.user_cache_dir("biobench")
+    return pathlib.Path(root).expanduser() / "features"
+
+
+def resolve_device(name: str) -> "torch.device":
+    """The torch device for auto, cpu, cuda or cuda:N; raises BadInput if it is not there."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BadInput(f"device is '{name}'; give auto, cpu, cuda or cuda:N.") from None
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda":
+        raise BadInput(f"device is '{name}'; give auto, cpu, cuda or cuda:N.")
+    if not torch.cuda.is_available():
+        raise BadInput(f"device is '{name}' but this machine has no usable CUDA; use cpu or auto.")
+    n_devices = torch.cuda.device_count()
+    if device.index is not None and device.index >= n_devices:
+        raise BadInput(f"device is '{name}' but there are {n_devices} CUDA devices, from cuda:0.")
+    return device
+
+
+def resolve_precision(precision: str, device: "torch.device") -> str:
+    """fp32, fp16 or bf16; raises BadInput for half precision on a CPU, where it only costs."""
+    if precision == "auto":
+        return "fp16" if device.type == "cuda" else "fp32"
+    if device.type == "cpu" and precision != "fp32":
+        raise BadInput(f"precision is '{precision}' but a CPU only runs fp32; use fp32 or auto.")
+    return precision
