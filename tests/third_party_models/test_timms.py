@@ -249,3 +249,13 @@ def test_efficientnet_lite0_is_refused_where_the_packages_tensors_differ(monkeyp
     monkeypatch.setattr(torch, "load", load_shuffled)
     with pytest.raises(BadInput, match="differ from timm's in their tensors"):
         Timm("tf_efficientnet_lite0")
+
+
+def test_networks_that_differ_only_in_heads_are_told_apart_and_names_are_not(tmp_path):
+    path = small_checkpoints.save_timm(tmp_path, "test_vit")
+    copied = tmp_path / "another name.pt"
+    copied.write_bytes(path.read_bytes())
+    plain, same = Timm(f"local:test_vit/{path}"), Timm(f"local:test_vit/{copied}")
+    heads = Timm(f"local:test_vit/{path}", num_heads=4)
+    assert repr(heads) == repr(plain) and heads.state_dict().keys() == plain.state_dict().keys()
+    assert heads.cache_identity() != plain.cache_identity() == same.cache_identity()

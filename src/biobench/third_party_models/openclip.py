@@ -86,6 +86,10 @@ class OpenClip(VisionBackbone):
         height, width = (size, size) if isinstance(size, int) else size
         return {"input_size": (3, height, width), "mean": config["mean"], "std": config["std"]}
 
+    def cache_identity(self) -> str:
+        """The numbers of heads, the pooling and the like, which weights do not show."""
+        return weights.describe_structure(self.tower)
+
     @classmethod
     def check_ckpt(cls, ckpt: str) -> None:
         """Raise BadInput where OpenCLIP knows no such checkpoint; loads no weights."""

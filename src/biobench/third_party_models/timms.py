@@ -68,6 +68,10 @@ class Timm(VisionBackbone):
         config = self._config()
         return {key: config[key] for key in ("input_size", "mean", "std")}
 
+    def cache_identity(self) -> str:
+        """The numbers of heads, the pooling and the like, which weights do not show."""
+        return weights.describe_structure(self.model)
+
     def _config(self) -> dict[str, typing.Any]:
         import timm.data
 

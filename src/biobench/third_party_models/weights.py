@@ -23,6 +23,7 @@ __all__ = [
     "cache_dir",
     "check_repo",
     "describe_repo",
+    "describe_structure",
     "did_you_mean",
     "find_on_hub",
     "find_snapshot",
@@ -119,10 +120,10 @@ def is_reachable(url: str = "") -> bool:
 
     False in offline mode (HF_HUB_OFFLINE) without asking.
     """
-    import huggingface_hub
+    from huggingface_hub import constants
 
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    return not (offline or huggingface_hub.is_offline_mode()) and _answers(url)
+    return not (offline or constants.HF_HUB_OFFLINE) and _answers(url)
 
 
 @functools.cache
@@ -196,6 +197,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """' Did you mean ...?' where a known name is close, else ''."""
     close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+
+
+def describe_structure(module: torch.nn.Module) -> str:
+    """What decides a network's output beside its tensors: numbers of heads, pooling, switches.
+
+    `repr` leaves these out, so two networks could look alike and compute different features.
+    """
+    plain = (bool, int, float, str, type(None))
+    lines = []
+    for name, part in module.named_modules():
+        values = {key: value for key, value in vars(part).items() if isinstance(value, plain)}
+        # torch's own bookkeeping, which changes with hooks and modes.
+        public = {key for key in values if not key.startswith("_")} - {"training"}
+        lines.append(f"{name} {[(key, values[key]) for key in sorted(public)]}")
+    return "\n".join(lines)
 
 
 def freeze(module: torch.nn.Module) -> None:
