@@ -58,7 +58,7 @@ def predict(
         problems,
         seed=args.seed,
         folds=args.folds,
-        device=features.resolve_device(args.device),
+        device=str(features.resolve_device(args.device)),
         n_jobs=joblib.cpu_count(),
     )
     scored = [_attach(test, output) for test, output in zip(tables, outputs, strict=True)]

@@ -208,7 +208,7 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
     options = features.EmbedOptions(
         batch_size=args.batch_size,
         n_workers=args.n_workers,
-        device=features.resolve_device(args.device),
+        device=str(features.resolve_device(args.device)),
         resume=args.resume,
         exif=args.exif,
         compile=args.compile,
