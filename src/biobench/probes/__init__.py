@@ -10,6 +10,7 @@ from biobench.probes.factory import describe, list_probes, make
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
+from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Folds",
     "ProbeOutput",
     "Problem",
+    "RidgeSweep",
+    "RidgeSweepRegressor",
     "SimpleShot",
     "describe",
     "fit_predict",

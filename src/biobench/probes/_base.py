@@ -3,14 +3,22 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
+import scipy.sparse
+from jaxtyping import Float, Int64
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from biobench.errors import BadInput
 
-__all__ = ["Probe", "check_features", "check_finite", "check_training_set", "iter_chunks"]
+__all__ = [
+    "Probe",
+    "check_features",
+    "check_finite",
+    "check_training_set",
+    "iter_chunks",
+    "sum_by_class",
+]
 
 # 16 MiB in float64: several chunks fit a machine's last-level cache or nearly so.
 _CHUNK_ELEMENTS = 2**21
@@ -38,7 +46,8 @@ class Probe(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """The best class [n] of X [n d]; the first of equals."""
-        return self.classes_[self.class_scores(X).argmax(axis=1)]
+        best = self.class_scores(X).argmax(axis=1)
+        return self.classes_[best]
 
     def _score_classes(self, X: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -97,8 +106,21 @@ def iter_chunks(X: np.ndarray) -> Iterator[slice]:
         yield slice(start, min(start + n_rows, X.shape[0]))
 
 
+def sum_by_class(
+    chunk: Float[np.ndarray, "n d"],
+    codes: Int64[np.ndarray, " n"],
+    n_classes: int,
+    weights: Float[np.ndarray, " n"] | None = None,
+) -> Float[np.ndarray, "c d"]:
+    """Weighted sum of each class's rows."""
+    n = len(codes)
+    values = np.ones(n) if weights is None else weights
+    indicator = scipy.sparse.csr_array((values, codes, np.arange(n + 1)), shape=(n, n_classes))
+    return indicator.T @ chunk
+
+
 def _check_lengths(X, y) -> None:
     # Only arrays: whatever else comes is scikit-learn's to refuse.
-    if isinstance(X, np.ndarray) and isinstance(y, np.ndarray) and X.ndim and y.ndim:
-        if len(X) != len(y):
-            raise BadInput(f"There are {len(X)} rows of features but {len(y)} labels.")
+    both = isinstance(X, np.ndarray) and isinstance(y, np.ndarray) and X.ndim > 0 and y.ndim > 0
+    if both and len(X) != len(y):
+        raise BadInput(f"There are {len(X)} rows of features but {len(y)} labels.")

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from biobench.errors import BadInput
 from biobench.probes.folds import Folds
 from biobench.probes.reference import ReferenceProbe
+from biobench.probes.ridge import RidgeSweep
 from biobench.probes.simpleshot import SimpleShot
 
 __all__ = ["FOLDS", "describe", "list_probes", "make"]
@@ -45,6 +46,9 @@ def make(
     _check_name(name)
     if name == "simpleshot":
         return SimpleShot(**params)
+    if name == "ridge":
+        cv = Folds(5, folds, seed)
+        return RidgeSweep(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})
     kind = "stratified" if name == "svm" else folds
     return ReferenceProbe(name, cv=Folds(5, kind, seed), random_state=seed, n_jobs=n_jobs)
 

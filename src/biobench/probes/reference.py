@@ -102,7 +102,7 @@ def one_hot(
     return np.where(y[:, None] == classes[None, :], 1.0, -1.0)
 
 
-def ridge_search(splits, n_jobs: int = 1, scoring: str = "r2") -> GridSearchCV:
+def ridge_search(splits, n_jobs: int = 1, scoring="r2") -> GridSearchCV:
     """iWildCam's and Pl@ntNet's protocol; fit it on ±1 one-hot targets."""
     pipeline = make_pipeline(StandardScaler(), Ridge())
     grid = {"ridge__alpha": RIDGE_ALPHAS}

@@ -4,7 +4,6 @@ SimpleShot().fit(x_train, y_train).predict(x_test)
 """
 
 import numpy as np
-import scipy.sparse
 from jaxtyping import Float, Int64
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,6 +14,7 @@ from biobench.probes._base import (
     check_finite,
     check_training_set,
     iter_chunks,
+    sum_by_class,
 )
 
 __all__ = ["CenterNormalize", "SimpleShot"]
@@ -92,7 +92,7 @@ class CenterNormalize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     A row of zeros stays one. Memory: a float64 copy of X. Attributes: `mean_` [d].
     """
 
-    def __init__(self, normalize_first: bool = True):
+    def __init__(self, normalize_first=True):
         self.normalize_first = normalize_first
 
     def fit(self, X, y=None):
@@ -110,15 +110,6 @@ class CenterNormalize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _prepare(self, X: np.ndarray) -> np.ndarray:
         X = X.astype(np.float64)
         return _unit_rows(X) if self.normalize_first else X
-
-
-def sum_by_class(
-    chunk: Float[np.ndarray, "n d"], codes: Int64[np.ndarray, " n"], n_classes: int
-) -> Float[np.ndarray, "c d"]:
-    """Sum of each class's rows."""
-    n = len(codes)
-    indicator = scipy.sparse.csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, n_classes))
-    return indicator.T @ chunk
 
 
 def _mean(X: np.ndarray) -> Float[np.ndarray, " d"]:
