@@ -17,6 +17,8 @@ Every metric is a frozen dataclass, callable over a list of examples (so it can 
 import collections
 import dataclasses
 import difflib
+import itertools
+import operator
 import typing
 from collections.abc import Hashable, Sequence
 
@@ -62,6 +64,8 @@ class Metric(typing.Protocol):
     """its name in a protocol and on the command line."""
     fields: typing.ClassVar[frozenset[str]]
     """which per-class fields of `Counts` it reads."""
+    macro: typing.ClassVar[bool]
+    """whether it is a mean over the classes present in the truth."""
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The score of the examples; raises BadInput where there are none."""
@@ -78,6 +82,7 @@ class MeanScore:
 
     name: typing.ClassVar[str] = "mean-score"
     fields: typing.ClassVar[frozenset[str]] = frozenset()
+    macro: typing.ClassVar[bool] = False
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The mean score; raises BadInput where there are no examples."""
@@ -95,6 +100,7 @@ class Accuracy:
 
     name: typing.ClassVar[str] = "accuracy"
     fields: typing.ClassVar[frozenset[str]] = frozenset({"n_hit"})
+    macro: typing.ClassVar[bool] = False
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The accuracy; raises BadInput without examples or on one without labels."""
@@ -115,6 +121,7 @@ class MacroAccuracy:
 
     name: typing.ClassVar[str] = "macro-accuracy"
     fields: typing.ClassVar[frozenset[str]] = frozenset({"n_true", "n_hit"})
+    macro: typing.ClassVar[bool] = True
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The macro-accuracy; raises BadInput without examples or on one without labels."""
@@ -135,6 +142,7 @@ class MacroF1:
 
     name: typing.ClassVar[str] = "macro-f1"
     fields: typing.ClassVar[frozenset[str]] = frozenset({"n_true", "n_pred", "n_hit"})
+    macro: typing.ClassVar[bool] = True
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The macro-F1; raises BadInput without examples or on one without labels."""
@@ -189,16 +197,18 @@ def _count_labels(
 ) -> tuple[LabelCounts, LabelCounts, LabelCounts]:
     _require_examples(examples, name)
     try:
-        pairs = [(example.info["y_true"], example.info["y_pred"]) for example in examples]
+        y_true = [example.info["y_true"] for example in examples]
+        y_pred = [example.info["y_pred"] for example in examples]
     except KeyError as error:
         lacking = next(example.id for example in examples if error.args[0] not in example.info)
         raise BadInput(
             f"Example '{lacking}' has no {error} in its info, which the metric '{name}' needs; "
             "give every example both, or score it with 'mean-score'."
         ) from error
-    n_true = collections.Counter(true for true, _ in pairs)
-    n_pred = collections.Counter(pred for _, pred in pairs if pred is not None)
-    n_hit = collections.Counter(true for true, pred in pairs if pred is not None and pred == true)
+    hits = itertools.compress(y_true, map(operator.eq, y_true, y_pred))
+    n_true, n_pred, n_hit = map(collections.Counter, (y_true, y_pred, hits))
+    # None is no prediction, even where somebody calls a class None.
+    del n_pred[None], n_hit[None]
     return n_true, n_pred, n_hit
 
 

@@ -8,7 +8,8 @@ one unit), or a group where there are groups.
 """
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,8 @@ class Coded:
     n_classes: int
     unit: Int64[np.ndarray, " n"]
     n_units: int
+    grouped: bool = False
+    """whether a unit is a group, rather than an example."""
 
     @property
     def n(self) -> int:
@@ -46,18 +49,20 @@ def from_examples(examples: Sequence[Example]) -> Coded:
     if not len(examples):
         raise BadInput("There is no example to make an interval of; the test set is empty.")
     score = np.fromiter((example.score for example in examples), np.float64, len(examples))
-    infos = [example.info for example in examples]
     true = pred = None
     n_classes = 0
-    if all("y_true" in info and "y_pred" in info for info in infos):
-        codes: dict[Hashable, int] = {}
-        true = _codes((info["y_true"] for info in infos), codes, len(infos))
+    try:
+        y_true = [example.info["y_true"] for example in examples]
+        y_pred = [example.info["y_pred"] for example in examples]
+    except KeyError:
+        pass
+    else:
+        codes = {label: code for code, label in enumerate(dict.fromkeys(y_true))}
         n_classes = len(codes)
-        pred = np.fromiter(
-            (-1 if info["y_pred"] is None else codes.get(info["y_pred"], -1) for info in infos),
-            np.int64,
-            len(infos),
-        )
+        true = np.fromiter(map(codes.__getitem__, y_true), np.int64, len(y_true))
+        # None is no prediction, even where somebody calls a class None.
+        known = {**codes, None: -1}
+        pred = np.fromiter(map(known.get, y_pred, itertools.repeat(-1)), np.int64, len(y_pred))
     unit = np.arange(len(examples), dtype=np.int64)
     return Coded(_finite(score), true, pred, n_classes, unit, len(examples))
 
@@ -82,7 +87,13 @@ def from_table(predictions: pl.DataFrame, *, by_group: bool) -> Coded:
     if "y_true" in predictions.columns and "y_pred" in predictions.columns:
         true, pred, n_classes = code_labels(predictions["y_true"], predictions["y_pred"])
     unit = code_units(predictions, by_group=by_group)
-    return Coded(_finite(score), true, pred, n_classes, unit, int(unit.max()) + 1)
+    grouped = by_group and has_groups(predictions)
+    return Coded(_finite(score), true, pred, n_classes, unit, int(unit.max()) + 1, grouped)
+
+
+def has_groups(predictions: pl.DataFrame) -> bool:
+    """Whether any row stands in a group."""
+    return "group" in predictions.columns and predictions["group"].count() > 0
 
 
 def code_labels(
@@ -109,12 +120,6 @@ def code_units(predictions: pl.DataFrame, *, by_group: bool) -> Int64[np.ndarray
         return np.arange(len(keys), dtype=np.int64)
     kind = pl.Enum(keys.unique(maintain_order=True))
     return keys.cast(kind).to_physical().cast(pl.Int64).to_numpy().copy()
-
-
-def _codes(
-    labels: Iterable[Hashable], codes: dict[Hashable, int], n: int
-) -> Int64[np.ndarray, " n"]:
-    return np.fromiter((codes.setdefault(label, len(codes)) for label in labels), np.int64, n)
 
 
 def _finite(score: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:

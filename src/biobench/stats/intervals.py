@@ -6,6 +6,7 @@ interval.low, interval.high, interval.warnings
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,11 +15,15 @@ from jaxtyping import Float64
 
 from biobench.errors import BadInput
 from biobench.interfaces import Example
-from biobench.metrics import Metric
+from biobench.metrics import Metric, get_metric, list_metrics
+from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, from_examples, from_table
 from biobench.stats.resample import Resampler
 
 __all__ = ["Interval", "confidence_interval", "interval_from_table"]
+
+FEW_GROUPS = 30
+FEW_ERRORS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Interval:
     """scored rows."""
     n_groups: int
     """units resampled: groups, or examples where there are no groups."""
+    resampled: str
+    """what was resampled: "groups" or "examples"."""
     method: str
     """how the interval was made, in words."""
     warnings: tuple[str, ...] = ()
@@ -48,21 +55,35 @@ def confidence_interval(
 ) -> tuple[float, float]:
     """Interval (low, high) of the expected score on a fresh test set of the same size.
 
-    metric: one of biobench.metrics (fast), or any function from examples to a float (one call a
-        resample); both make the same estimate from the same draws.
+    metric: one of biobench.metrics (fast), or any function from examples to a float, which is
+        called on the same resamples one by one. One that gives a known metric's value on every
+        resample is that metric, and gets the same interval to the last digit.
     confidence: in percent, 0 to 100.
-    Raises BadInput without examples, or on a confidence or n_resamples out of range.
+    Raises BadInput without examples, on an option out of range, or where the function gives no
+    finite number.
     """
-    coded = from_examples(examples)
     check_options(confidence, n_resamples)
-    resampler = Resampler(coded)
+    coded = from_examples(examples)
+    resampler = Resampler([coded])
     if isinstance(metric, Metric):
-        score = resampler.score(metric)
-        replicates = resampler.replicates(metric, n_resamples, seed)
+        check_labels(coded, metric)
+        score = float(metric(examples))
+        replicates = resampler.replicates(metric, n_resamples, seed)[0]
+        spread = spreads.spread_of(coded, metric, score, replicates)
     else:
         score = float(metric(examples))
         replicates = resampler.replicates_of_callable(metric, examples, n_resamples, seed)
-    return _make(score, replicates, coded, confidence)
+        if not (math.isfinite(score) and np.isfinite(replicates).all()):
+            raise BadInput(
+                f"The metric {getattr(metric, '__name__', metric)!r} gave a value that is not "
+                "finite on a resample; make it give a number for any list of examples."
+            )
+        known = _recognise(replicates, resampler, n_resamples, seed)
+        if known is None:
+            spread = spreads.spread_of_callable(coded, score, replicates)
+        else:
+            spread = spreads.spread_of(coded, known, score, replicates)
+    return spreads.interval(score, spread, confidence)
 
 
 def interval_from_table(
@@ -77,15 +98,38 @@ def interval_from_table(
     """Score and interval of a predictions table (columns of docs/architecture.md).
 
     by_group: resample groups (a row without one is its own group) rather than examples.
-    Raises BadInput on a table that cannot be scored.
+    Raises BadInput on a table that cannot be scored or an option out of range.
     """
     check_options(confidence, n_resamples)
     coded = from_table(predictions, by_group=by_group)
-    resampler = Resampler(coded)
-    score = resampler.score(metric)
-    low, high = _make(score, resampler.replicates(metric, n_resamples, seed), coded, confidence)
-    kind = "groups" if by_group and coded.n_units < coded.n else "examples"
-    return Interval(score, low, high, coded.n, coded.n_units, f"bootstrap over {kind}", ())
+    check_labels(coded, metric)
+    resampler = Resampler([coded])
+    score = float(resampler.scores(metric)[0])
+    replicates = resampler.replicates(metric, n_resamples, seed)[0]
+    return make_interval(coded, metric, score, replicates, confidence)
+
+
+def make_interval(
+    coded: Coded,
+    metric: Metric,
+    score: float,
+    replicates: Float64[np.ndarray, " b"],
+    confidence: float,
+) -> Interval:
+    """The interval of a score from its value on resamples."""
+    spread = spreads.spread_of(coded, metric, score, replicates)
+    low, high = spreads.interval(score, spread, confidence)
+    resampled = "groups" if coded.grouped else "examples"
+    return Interval(
+        score=score,
+        low=low,
+        high=high,
+        n=coded.n,
+        n_groups=coded.n_units,
+        resampled=resampled,
+        method=f"Wilson's interval with the variance of {len(replicates)} resamples of {resampled}",
+        warnings=_warnings(coded, metric, score),
+    )
 
 
 def check_options(confidence: float, n_resamples: int) -> None:
@@ -96,16 +140,51 @@ def check_options(confidence: float, n_resamples: int) -> None:
         raise BadInput(f"n_resamples is {n_resamples}; give at least 1.")
 
 
-def _make(
-    score: float, replicates: Float64[np.ndarray, " b"], coded: Coded, confidence: float
-) -> tuple[float, float]:
-    from scipy import special
+def check_labels(coded: Coded, metric: Metric) -> None:
+    """Raise BadInput where the metric needs labels that the predictions do not have."""
+    if metric.fields and coded.true is None:
+        raise BadInput(
+            f"The metric '{metric.name}' needs y_true and y_pred of every example; give both, or "
+            "score with 'mean-score'."
+        )
 
-    z = float(special.ndtri(0.5 + confidence / 200))
-    variance = float(np.mean((replicates - score) ** 2))
-    size = score * (1 - score) / variance if variance > 0 else coded.n_units
-    if not np.isfinite(z):
-        return 0.0, 1.0
-    centre = (score + z * z / (2 * size)) / (1 + z * z / size)
-    half = z / (1 + z * z / size) * np.sqrt(score * (1 - score) / size + (z / (2 * size)) ** 2)
-    return min(score, max(0.0, centre - half)), max(score, min(1.0, centre + half))
+
+def _recognise(
+    values: Float64[np.ndarray, " b"], resampler: Resampler, n_resamples: int, seed: int
+) -> Metric | None:
+    # Macro averages first: where several fit (every answer is right), theirs is the wider interval.
+    known = sorted(map(get_metric, list_metrics()), key=lambda metric: not metric.macro)
+    for metric in known:
+        if metric.fields and resampler.models[0].true is None:
+            continue
+        if np.allclose(resampler.replicates(metric, n_resamples, seed), values, rtol=0, atol=1e-9):
+            return metric
+    return None
+
+
+def _warnings(coded: Coded, metric: Metric, score: float) -> tuple[str, ...]:
+    design = spreads.design_of(coded, macro=metric.macro)
+    found = []
+    if coded.grouped and coded.n_units < FEW_GROUPS:
+        found.append(
+            f"Only {coded.n_units} group{'s' if coded.n_units > 1 else ''}: the interval rests on "
+            "so few that it may be too narrow."
+        )
+    if score in (0.0, 1.0):
+        found.append(
+            f"Every answer is {'right' if score == 1 else 'wrong'}: the interval supposes "
+            f"{design.size:.0f} independent examples."
+        )
+    elif metric.macro and design.n_errors < FEW_ERRORS:
+        found.append(
+            f"Only {design.n_errors} answers differ from the others: which classes they fall in "
+            "decides the score, and the interval may be too narrow."
+        )
+    if metric.macro:
+        n = np.bincount(coded.true)
+        if (share := float(np.mean(n == 1))) > 0.2:
+            found.append(
+                f"{share:.0%} of the {len(n)} classes have a single test example: the interval "
+                "supposes that they are about as hard as the others."
+            )
+    return tuple(found)

@@ -1,0 +1,173 @@
+"""How far a score would move on another test set: its variance, and the interval made of it.
+
+    spread = spread_of(coded, metric, score, replicates)
+    low, high = interval(score, spread, confidence)
+
+The variance is that of the bootstrap, put right where the bootstrap is known to be wrong; which
+corrections, and the simulation that chose them, stand in docs/statistics.md.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float64
+from scipy import special, stats
+
+from biobench.metrics import Metric
+from biobench.stats.coded import Coded
+
+__all__ = ["Spread", "design_of", "interval", "quantile", "spread_of"]
+
+_FEW_ERRORS = 40
+"""errors (or hits) at which the bootstrap's variance is trusted as much as equal classes'."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """The sampling variance of a score between `lower` and `upper`, the metric's range."""
+
+    variance: float
+    df: float
+    """degrees of freedom of the variance; infinite where each example is its own unit."""
+    size: float
+    """how many independent examples the test set is worth where every answer is the same."""
+    lower: float = 0.0
+    upper: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """What the truth and the units alone say of a test set."""
+
+    correction: float
+    """the bootstrap's variance of the score times this is unbiased; see docs/statistics.md."""
+    size: float
+    """independent examples that the test set is worth (Kish's effective size)."""
+    df: float
+    n_errors: int
+    """wrong answers, or right ones where they are fewer."""
+
+
+def spread_of(
+    coded: Coded, metric: Metric, score: float, replicates: Float64[np.ndarray, " b"]
+) -> Spread:
+    """The spread of a shipped metric's score, from its value on resamples."""
+    design = design_of(coded, macro=metric.macro)
+    lower, upper = (0.0, 1.0) if metric.fields else _range_of_scores(coded.score)
+    variance = _variance(score, replicates) * design.correction
+    if metric.macro:
+        share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
+        variance = max(variance, share * score * (1 - score) / design.size)
+    return Spread(variance, _df(design.df, len(replicates)), design.size, lower, upper)
+
+
+def spread_of_callable(coded: Coded, score: float, replicates: Float64[np.ndarray, " b"]) -> Spread:
+    """The spread of any function's value: the bootstrap's, in [0, 1] if no value is outside."""
+    inside = min(score, replicates.min()) >= 0 and max(score, replicates.max()) <= 1
+    lower, upper = (0.0, 1.0) if inside else (-np.inf, np.inf)
+    df = _df(np.inf, len(replicates))
+    return Spread(_variance(score, replicates), df, float(coded.n_units), lower, upper)
+
+
+def design_of(coded: Coded, *, macro: bool) -> Design:
+    """Corrections and effective size; macro: the score is a mean over classes."""
+    right = coded.score if coded.true is None else (coded.true == coded.pred).astype(np.float64)
+    n_errors = int(min(right.sum(), coded.n - right.sum()))
+    label = coded.true if macro else np.zeros(coded.n, np.int64)
+    n = np.bincount(label).astype(np.float64)
+    pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
+    squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)
+    units = n**2 / squares
+    alike = _intraclass_correlation(coded, right, label)
+    size = len(n) ** 2 / np.sum((1 + (squares / n - 1) * alike) / n)
+    correction = _correction(units) if macro else 1.0
+    if coded.n_units == coded.n:
+        return Design(correction, float(size), np.inf, n_errors)
+    per_unit = np.bincount(coded.unit).astype(np.float64)
+    share = per_unit * (1 + (per_unit - 1) * alike)
+    df = max(share.sum() ** 2 / np.sum(share**2) - 1, 1.0)
+    return Design(correction, float(size), float(df), n_errors)
+
+
+def interval(score: float, spread: Spread, confidence: float) -> tuple[float, float]:
+    """Wilson's interval for a score with that variance; it contains the score.
+
+    The variance says how many independent examples would spread as much (Korn and Graubard 1998);
+    Wilson's interval is that of a proportion among so many.
+    """
+    q = quantile(confidence, spread.df)
+    if q == 0 or spread.lower == spread.upper:
+        return score, score
+    if not np.isfinite(spread.lower):
+        half = q * spread.variance**0.5 if np.isfinite(q) else np.inf
+        return score - half, score + half
+    if not np.isfinite(q):
+        return spread.lower, spread.upper
+    width = spread.upper - spread.lower
+    p = (score - spread.lower) / width
+    variance = spread.variance / width**2
+    size = p * (1 - p) / variance if variance > 0 and 0 < p < 1 else spread.size
+    centre = (p + q * q / (2 * size)) / (1 + q * q / size)
+    half = q / (1 + q * q / size) * np.sqrt(p * (1 - p) / size + (q / (2 * size)) ** 2)
+    low = spread.lower + width * max(0.0, centre - half)
+    high = spread.lower + width * min(1.0, centre + half)
+    return float(min(score, low)), float(max(score, high))
+
+
+def quantile(confidence: float, df: float) -> float:
+    """How many standard errors an interval of that confidence (percent) reaches to each side."""
+    p = 0.5 + confidence / 200
+    return float(special.ndtri(p) if np.isinf(df) else stats.t.ppf(p, df))
+
+
+def _variance(score: float, replicates: Float64[np.ndarray, " b"]) -> float:
+    if len(replicates) == 1:
+        return float((replicates[0] - score) ** 2)
+    return float(np.var(replicates, ddof=1))
+
+
+def _df(df: float, n_resamples: int) -> float:
+    # The bootstrap's own noise: few resamples know the variance as badly as few units do.
+    return 1 / (1 / df + 1 / max(n_resamples - 1, 1))
+
+
+def _range_of_scores(score: Float64[np.ndarray, " n"]) -> tuple[float, float]:
+    return min(0.0, float(score.min())), max(1.0, float(score.max()))
+
+
+def _correction(units: Float64[np.ndarray, " c"]) -> float:
+    """Variance of a mean over classes of `units` independent units each, over the bootstrap's.
+
+    Both for classes of equal accuracy, to the factor that they share: a class of N units adds 1/N;
+    in a Poisson bootstrap it is there with probability P = 1 - exp(-N), adds the spread of its own
+    resampled mean where it is there, and that of its coming and going.
+    """
+    present = 1 - np.exp(-units)
+    resampled = present * (1 - 1 / units) * _mean_inverse(units) + present * (1 - present) / units
+    return float(np.mean(1 / units) / len(units) / (resampled.sum() / present.sum() ** 2))
+
+
+def _mean_inverse(units: Float64[np.ndarray, " c"]) -> Float64[np.ndarray, " c"]:
+    # E[1/M] of M ~ Poisson(N) given M > 0 is (Ei(N) - ln N - gamma) / (exp(N) - 1).
+    few = np.minimum(units, 50)
+    exact = (special.expi(few) - np.log(few) - np.euler_gamma) / np.expm1(few)
+    return np.where(units < 50, exact, 1 / units + 1 / units**2 + 2 / units**3)
+
+
+def _intraclass_correlation(
+    coded: Coded, right: Float64[np.ndarray, " n"], label: np.ndarray
+) -> float:
+    """How alike the answers within a unit are, 0 to 1 (the analysis of variance's estimate)."""
+    if coded.n_units == coded.n:
+        return 0.0
+    mean = np.bincount(label, right) / np.bincount(label)
+    rest = right - mean[label]
+    n = np.bincount(coded.unit).astype(np.float64)
+    total = np.bincount(coded.unit, rest)
+    free = coded.n - coded.n_units
+    if coded.n_units == 1 or free == 0 or not rest.any():
+        return 1.0
+    between = np.sum((total - n * rest.mean()) ** 2 / n) / (coded.n_units - 1)
+    within = (np.sum(rest**2) - np.sum(total**2 / n)) / free
+    typical = (coded.n - np.sum(n**2) / coded.n) / (coded.n_units - 1)
+    return float(np.clip((between - within) / (between + (typical - 1) * within), 0, 1))
