@@ -96,7 +96,7 @@ def scan(root: Path) -> Scan:
 
 
 def current(runs: pl.DataFrame) -> pl.DataFrame:
-    """The newest run of every cell; older ones, and those of other protocols, stay what they are."""
+    """The newest run of every cell; a run of another protocol or other weights is another cell."""
     return runs.sort("posix_time", "run").unique(CELL, keep="last", maintain_order=True)
 
 

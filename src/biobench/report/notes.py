@@ -1,0 +1,120 @@
+"""The sentences under a leaderboard: how to read it, what is missing, what to be careful about."""
+
+import collections
+from collections.abc import Sequence
+
+import polars as pl
+
+from biobench import results
+from biobench.report.selection import Selection
+
+__all__ = ["MEAN", "explain"]
+
+MEAN = "mean"
+"""the task under which the suite's mean stands."""
+
+MAX_NAMED = 4
+
+
+def explain(
+    table: pl.DataFrame, selection: Selection, problems: Sequence[results.Problem]
+) -> list[str]:
+    """What a reader of the table has to know, one sentence each."""
+    return [
+        *_explain_intervals(table),
+        *_explain_marks(table),
+        *_explain_columns(table, selection),
+        *_explain_runs(selection),
+        *_explain_problems(problems),
+    ]
+
+
+def _explain_intervals(table: pl.DataFrame) -> list[str]:
+    notes = [
+        "Below each score its 95% interval: where the expected score on a fresh test set of the "
+        "same size lies."
+    ]
+    grouped = table.filter(pl.col("n_groups").is_not_null())
+    if grouped.height:
+        counts = grouped.group_by("task").agg(pl.col("n_groups").max()).sort("task").rows()
+        named = ", ".join(f"{task} ({n:,} groups)" for task, n in counts)
+        notes.append(
+            f"Intervals of {named} resample whole groups of examples that belong together (one "
+            "camera, video or specimen); the others resample single examples."
+        )
+    return notes
+
+
+def _explain_marks(table: pl.DataFrame) -> list[str]:
+    if not table["rank"].count():
+        return []
+    notes = [
+        "* best; = not distinguishable from the best at 5% (paired permutation test, Holm's "
+        "correction over the models of a task)."
+    ]
+    if (table["task"] == MEAN).any():
+        notes.append(
+            "Mean: unweighted over the tasks. Rank: by the mean, with the 95% interval over fresh "
+            "test sets."
+        )
+    return notes
+
+
+def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[str]:
+    notes = []
+    if selection.split:
+        notes.append(
+            f"No mean over tasks: {', '.join(selection.split)} was run under several protocols or "
+            "data; keep one with --where KEY=VALUE."
+        )
+    cells = table.filter(pl.col("task") != MEAN).select("model", "task")
+    every = cells.select("model").unique().join(cells.select("task").unique(), how="cross")
+    missing = every.join(cells, on=["model", "task"], how="anti").sort("task", "model").rows()
+    if missing:
+        names = [f"{task} of {model}" for model, task in missing]
+        end = "" if selection.split else "; a model without every task has no mean and no rank"
+        notes.append(f"Not run: {_name_some(names)}{end}.")
+    unsure = table.filter(pl.col("low").is_null()).sort("task", "model")
+    if unsure.height:
+        names = [f"{task} of {model}" for model, task in unsure.select("model", "task").rows()]
+        notes.append(
+            f"? imported without its predictions, so that neither score nor interval can be "
+            f"verified: {_name_some(names)}."
+        )
+    return notes
+
+
+def _explain_runs(selection: Selection) -> list[str]:
+    runs = selection.runs
+    notes = []
+    if selection.n_older:
+        notes.append(f"{_count(selection.n_older, 'older run')} of the same cells not shown.")
+    skipped = int(runs["n_skipped"].sum())
+    if skipped:
+        n_runs = int((runs["n_skipped"] > 0).sum())
+        notes.append(
+            f"{_count(skipped, 'picture')} in {_count(n_runs, 'run')} could not be read: wrong "
+            "where tested, left out where trained on."
+        )
+    where = collections.defaultdict(list)
+    for row, column, warnings in runs.select("row", "column", "warnings").rows():
+        for warning in warnings or []:
+            where[warning].append(f"{column} of {row}")
+    notes += [f"Warning ({_name_some(names, 2)}): {text}" for text, names in where.items()]
+    return notes
+
+
+def _explain_problems(problems: Sequence[results.Problem]) -> list[str]:
+    if not problems:
+        return []
+    reasons = " ".join(problem.reason for problem in problems[:MAX_NAMED])
+    return [f"{_count(len(problems), 'run')} left out as unreadable: {reasons}"]
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def _name_some(names: Sequence[str], limit: int = MAX_NAMED) -> str:
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,152 @@
+"""Which runs a table shows, and under which names: protocols and weights are never mixed.
+
+    chosen = select(results, tasks=["newt"], where={"n_train": "10"})
+    chosen.runs        # the newest run of each cell, with the columns `row` and `column`
+
+A task that was run under several protocols (or on several versions of its data) stands in one
+column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Seeds are
+protocols too, and stand side by side. A model name that stood for several weights has one row for
+each, named by the digest.
+"""
+
+import dataclasses
+import difflib
+import fnmatch
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from biobench import results
+from biobench.errors import BadInput
+
+__all__ = ["Selection", "select"]
+
+DIGEST_LENGTH = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """The runs of a table. `runs` is that of `results.Scan` with the names `row` and `column`."""
+
+    runs: pl.DataFrame
+    n_older: int
+    """runs that a newer one of the same cell stands for."""
+    split: list[str]
+    """tasks that stand in several columns, because they have several protocols."""
+    problems: list[results.Problem]
+
+
+def select(
+    root: Path,
+    *,
+    tasks: Sequence[str] = (),
+    models: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+) -> Selection:
+    """The newest run of every cell below `root`.
+
+    tasks, models: shell patterns to keep; empty keeps all. where: values of the protocol to keep,
+    by key, as they are printed. Raises BadInput where nothing is left, naming what there is.
+    """
+    found = results.scan(root)
+    if not found.runs.height:
+        hint = f" {found.problems[0].reason}" if found.problems else ""
+        raise BadInput(f"There is no readable run in {root}; make some with biobench run.{hint}")
+    runs = _keep(found.runs, "task", tasks)
+    runs = _keep(runs, "model", models)
+    runs = _keep_where(runs, where or {})
+    newest = _name(results.current(runs))
+    split = newest.filter(pl.col("column") != pl.col("task"))["task"].unique().sort().to_list()
+    return Selection(newest, runs.height - newest.height, split, found.problems)
+
+
+def _keep(runs: pl.DataFrame, column: str, patterns: Sequence[str]) -> pl.DataFrame:
+    if not patterns:
+        return runs
+    names = runs[column].unique().sort().to_list()
+    kept = [n for n in names if any(fnmatch.fnmatchcase(n, pattern) for pattern in patterns)]
+    for pattern in patterns:
+        if not fnmatch.filter(kept, pattern):
+            close = difflib.get_close_matches(pattern, names, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else f" There are: {_join(names)}."
+            raise BadInput(f"No run has the {column} '{pattern}'.{hint}")
+    return runs.filter(pl.col(column).is_in(kept))
+
+
+def _keep_where(runs: pl.DataFrame, where: Mapping[str, str]) -> pl.DataFrame:
+    for key, value in where.items():
+        flat = {row: _flatten(row) for row in runs.select("protocol", "manifest").unique().rows()}
+        present = sorted({p[key] for p in flat.values() if key in p})
+        if not present:
+            known = sorted({name for p in flat.values() for name in p})
+            raise BadInput(f"No run's protocol has the key '{key}'; there are: {_join(known)}.")
+        if value not in present:
+            raise BadInput(f"No run has {key}={value}; there are: {_join(present)}.")
+        rows = runs.select("protocol", "manifest").rows()
+        runs = runs.filter(pl.Series([flat[row].get(key) == value for row in rows]))
+    return runs
+
+
+def _name(runs: pl.DataFrame) -> pl.DataFrame:
+    """Add `column` and `row`: the task and the model, told apart where that is needed."""
+    labels = {}
+    for (task,), rows in runs.group_by("task", maintain_order=True):
+        protocols = rows.unique("protocol_digest", maintain_order=True)
+        flat = [_flatten(row) for row in protocols.select("protocol", "manifest").rows()]
+        for digest, text in zip(protocols["protocol_digest"], _tell_apart(flat), strict=True):
+            labels[task, digest] = f"{task} [{text}]" if text else task
+    several = (
+        runs.group_by("task", "protocol_digest", "model")
+        .agg(pl.col("backbone_digest").n_unique().alias("n"))
+        .filter(pl.col("n") > 1)["model"]
+        .to_list()
+    )
+    keys = runs.select("task", "protocol_digest", "model", "backbone_digest").rows()
+    return runs.with_columns(
+        pl.Series("column", [labels[task, digest] for task, digest, _, _ in keys]),
+        pl.Series(
+            "row",
+            [f"{m} @{b[:DIGEST_LENGTH]}" if m in several else m for _, _, m, b in keys],
+        ),
+    )
+
+
+def _tell_apart(protocols: list[dict[str, str]]) -> list[str]:
+    """For each protocol the keys whose values are not the same in all, in words."""
+    names = dict.fromkeys(name for protocol in protocols for name in protocol)
+    varying = [name for name in names if len({p.get(name) for p in protocols}) > 1]
+    if "probe" in varying:
+        # A probe's parameters follow from its name, unless they differ under one name.
+        brief = [name for name in varying if not name.startswith("probe_params")]
+        if len({tuple(p.get(n) for n in brief) for p in protocols}) == len(protocols):
+            varying = brief
+    return [", ".join(f"{n}={_shorten(p.get(n, '–'))}" for n in varying) for p in protocols]
+
+
+def _flatten(row: tuple[str, str]) -> dict[str, str]:
+    """A protocol's values as text, nested keys joined by a dot, and the data's digest as `data`."""
+    protocol, manifest = row
+    flat = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, item)
+        elif prefix == "n_train" and value == -1:
+            flat[prefix] = "all"
+        else:
+            flat[prefix] = value if isinstance(value, str) else json.dumps(value)
+
+    walk("", json.loads(protocol))
+    return flat | {"data": manifest[:DIGEST_LENGTH]}
+
+
+def _shorten(text: str, width: int = 24) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _join(names: Sequence[str], limit: int = 8) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
