@@ -12,6 +12,7 @@ from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
+from biobench.probes.svm import SvmSearch
 
 __all__ = [
     "CenterNormalize",
@@ -21,6 +22,7 @@ __all__ = [
     "RidgeSweep",
     "RidgeSweepRegressor",
     "SimpleShot",
+    "SvmSearch",
     "describe",
     "fit_predict",
     "list_probes",

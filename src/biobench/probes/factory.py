@@ -8,12 +8,14 @@ import difflib
 import typing
 
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
 
 from biobench.errors import BadInput
 from biobench.probes.folds import Folds
 from biobench.probes.reference import ReferenceProbe
 from biobench.probes.ridge import RidgeSweep
-from biobench.probes.simpleshot import SimpleShot
+from biobench.probes.simpleshot import CenterNormalize, SimpleShot
+from biobench.probes.svm import SvmSearch
 
 __all__ = ["FOLDS", "describe", "list_probes", "make"]
 
@@ -49,6 +51,9 @@ def make(
     if name == "ridge":
         cv = Folds(5, folds, seed)
         return RidgeSweep(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})
+    if name == "svm":
+        search = SvmSearch(**{"cv": Folds(5, "stratified"), "random_state": seed, **params})
+        return make_pipeline(CenterNormalize(), search)
     kind = "stratified" if name == "svm" else folds
     return ReferenceProbe(name, cv=Folds(5, kind, seed), random_state=seed, n_jobs=n_jobs)
 

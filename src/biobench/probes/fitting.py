@@ -100,21 +100,24 @@ def _fit_one(name: str, problem: Problem, n_threads: int, options: dict) -> Prob
             if problem.subtask is None:
                 raise
             raise BadInput(f"Subtask '{problem.subtask}': {err}") from err
+        # Of a pipeline the last step is the probe.
+        *steps, last = [step for _, step in getattr(probe, "steps", [("", probe)])]
         if len(problem.x_test) == 0:
-            return ProbeOutput(problem.y_train[:0], None, None, _get_params(probe))
-        y_pred = np.asarray(probe.predict(problem.x_test))
-        top_labels, top_scores = _get_top(probe, problem.x_test)
-    return ProbeOutput(y_pred, top_labels, top_scores, _get_params(probe))
+            return ProbeOutput(problem.y_train[:0], None, None, _get_params(last))
+        x = problem.x_test
+        for step in steps:
+            x = step.transform(x)
+        return ProbeOutput(np.asarray(last.predict(x)), *_get_top(last, x), _get_params(last))
 
 
 def _get_top(probe, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.asarray(probe.class_scores(x))
+    scores = probe.class_scores(x)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :_N_TOP]
     return probe.classes_[order], np.take_along_axis(scores, order, axis=1)
 
 
 def _get_params(probe) -> dict[str, float | str]:
     return {
-        key.rpartition("__")[2]: value if isinstance(value, str) else float(value)
+        key: value if isinstance(value, str) else float(value)
         for key, value in probe.params_.items()
     }
