@@ -34,7 +34,7 @@ def write_csv(path: pathlib.Path, rows: list[dict], delimiter: str = ",") -> Non
         writer.writerows(rows)
 
 
-def newt(root: pathlib.Path, n_train: int = 8, n_test: int = 6) -> pathlib.Path:
+def newt(root: pathlib.Path, n_train: int = 10, n_test: int = 6) -> pathlib.Path:
     """Three tasks in two clusters; one empty subcluster, a shared picture, a shouting suffix."""
     rows = []
     for t, (task, cluster, subcluster) in enumerate(
