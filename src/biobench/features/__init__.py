@@ -12,6 +12,7 @@ import importlib
 __all__ = [
     "BackboneSource",
     "EmbedOptions",
+    "FeatureSource",
     "Features",
     "FileSource",
     "backbone_digest",
@@ -23,6 +24,7 @@ _HOMES = {
     "BackboneSource": "biobench.features.backbone",
     "EmbedOptions": "biobench.features.options",
     "Features": "biobench.features.vectors",
+    "FeatureSource": "biobench.features.vectors",
     "FileSource": "biobench.features.files",
     "backbone_digest": "biobench.features.digest",
     "cache_root": "biobench.features.options",

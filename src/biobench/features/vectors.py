@@ -6,17 +6,31 @@ for index, block in features.blocks():    # all of them, in bounded memory
 """
 
 import dataclasses
+import pathlib
 import tempfile
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Int64, Integer
 
-__all__ = ["Features", "Store"]
+__all__ = ["FeatureSource", "Features", "Store"]
 
 MAX_RAM_BYTES = 512 * 2**20
 """`Features.take` answers with a memory-map of a temporary file beyond this."""
+
+
+@typing.runtime_checkable
+class FeatureSource(typing.Protocol):
+    """Where features come from: `BackboneSource`, `FileSource`, or anything of this form."""
+
+    def __call__(self, root: pathlib.Path, images: Sequence[str]) -> "Features":
+        """Features of unique image paths below `root`."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """digest (equal digests mean equal features), n_parameters, image_size, dim."""
+        ...
 
 
 @typing.runtime_checkable
