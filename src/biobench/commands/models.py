@@ -1,0 +1,144 @@
+"""`biobench models`: what there is; `biobench doctor`: whether one of them can be trusted."""
+
+import dataclasses
+import json
+import typing
+from typing import Literal
+
+import tyro
+
+__all__ = ["Doctor", "Models"]
+
+_MARKS = {
+    "pass": "[green]pass[/]",
+    "fail": "[bold red]FAIL[/]",
+    "warn": "[yellow]warn[/]",
+    "info": "[dim]info[/]",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """The models there are, one line an organisation; more come with your own code.
+
+    A model is written ORG:CKPT.
+    """
+
+    format: Literal["table", "json"] = "table"
+    """how to print them."""
+    imports: list[str] | None = None
+    """modules to import first: they register backbones of your own."""
+
+    def main(self) -> int:
+        from biobench import registry
+
+        _import(self.imports)
+        rows = [_describe(org) for org in registry.list_vision_backbones()]
+        if self.format == "json":
+            print(json.dumps(rows, indent=2))
+            return 0
+        width = max(len(row["org"]) for row in rows) + 2
+        for row in rows:
+            examples = ", ".join(f"{row['org']}:{ckpt}" for ckpt in row["examples"])
+            print(
+                f"{row['org']:<{width}}{row['description']}" + (f" ({examples})" * bool(examples))
+            )
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Doctor:
+    """Is this backbone what a benchmark needs? Loads it, tries it, and says what to do.
+
+    Exit code 1 where a check failed.
+    """
+
+    model: tyro.conf.Positional[str]
+    """the backbone as ORG:CKPT."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    format: Literal["table", "json"] = "table"
+    """how to print the checks."""
+    imports: list[str] | None = None
+    """modules to import first: they register backbones of your own."""
+
+    def main(self) -> int:
+        from biobench.errors import BadInput
+        from biobench.features import resolve_device
+        from biobench.features.doctor import Check, examine
+
+        _import(self.imports)
+        org, ckpt, cls = _find(self.model)
+        device = resolve_device(self.device)
+        try:
+            backbone = cls(ckpt)
+        except BadInput:
+            raise
+        except Exception as err:  # an author's code may raise anything
+            advice = "A backbone must be made by its class and the checkpoint's name alone."
+            checks = [Check("loading", "fail", f"{type(err).__name__}: {err}", advice)]
+        else:
+            checks = examine(backbone, (org, ckpt), device=device)
+        if self.format == "json":
+            print(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+        else:
+            _print_checks(self.model, checks)
+        return int(any(check.status == "fail" for check in checks))
+
+
+def _find(model: str) -> tuple[str, str, type]:
+    """The two parts of ORG:CKPT and the class; raises BadInput where there is no such thing."""
+    from biobench import registry
+    from biobench.errors import BadInput
+
+    org, _, ckpt = model.partition(":")
+    if not (org and ckpt):
+        raise BadInput(f"'{model}' is not a model: write ORG:CKPT, as timm:tf_efficientnet_lite0.")
+    try:
+        return org, ckpt, registry.load_vision_backbone_class(org)
+    except ValueError as err:
+        raise BadInput(str(err)) from err
+
+
+def _describe(org: str) -> dict[str, typing.Any]:
+    from biobench import registry
+
+    try:
+        cls = registry.load_vision_backbone_class(org)
+    except Exception as err:  # another package's code may raise anything, and the rest still count
+        reason = f"cannot be loaded: {type(err).__name__}: {err}"
+        return {"org": org, "description": reason, "examples": [], "class": None}
+    doc = (cls.__dict__.get("__doc__") or cls.__name__).strip().splitlines()[0]
+    return {
+        "org": org,
+        "description": getattr(cls, "description", doc),
+        "examples": list(getattr(cls, "example_ckpts", ())),
+        "class": f"{cls.__module__}.{cls.__qualname__}",
+    }
+
+
+def _import(names: list[str] | None) -> None:
+    if names:
+        from biobench.launch.plan import import_modules
+
+        import_modules(names, ["."])
+
+
+def _print_checks(model: str, checks: list) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(title=f"biobench doctor {escape(model)}", box=None, pad_edge=False)
+    table.add_column("check", no_wrap=True)
+    table.add_column("")
+    table.add_column("found", overflow="fold")
+    for check in checks:
+        table.add_row(check.name, _MARKS[check.status], escape(check.value))
+    console.print(table)
+    for check in checks:
+        if check.advice:
+            console.print(f"{_MARKS[check.status]} {check.name}: {escape(check.advice)}")
+    n_failed = sum(check.status == "fail" for check in checks)
+    console.print(f"{n_failed} failed" if n_failed else "Fit for benchmarking.")

@@ -1,0 +1,99 @@
+"""`biobench models` and `biobench doctor`, the user's own backbones included."""
+
+import json
+import sys
+
+import pytest
+
+from biobench import registry
+from biobench.cli import main
+
+OWN = """
+import torch
+from torchvision.transforms import v2
+from biobench.interfaces import EncodedImgBatch, VisionBackbone
+from biobench.registry import register_vision_backbone
+
+class Own(VisionBackbone):
+    '''A backbone of our own.'''
+
+    def __init__(self, ckpt):
+        super().__init__()
+        if ckpt == "broken":
+            raise OSError("no such weights")
+        self.net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 8))
+        self.train(ckpt == "training")
+
+    def img_encode(self, batch):
+        features = torch.nn.functional.dropout(self.net(batch), 0.5, self.training)
+        return EncodedImgBatch(features, None)
+
+    def make_img_transform(self):
+        return v2.Compose([v2.Resize((8, 8)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+
+register_vision_backbone("own", Own)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """The name of a module that registers a backbone when it is imported."""
+    (tmp_path / "own_backbone.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "own_backbone"
+    registry._backbones.pop("own", None)
+    sys.modules.pop("own_backbone", None)
+
+
+def test_models_names_every_organisation_on_a_line(capsys):
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == registry.list_vision_backbones()
+    assert "baseline:color-hog" in lines[0]
+
+
+def test_models_as_json_has_the_users_own(own, capsys):
+    assert main(["models", "--format", "json", "--imports", own]) == 0
+    rows = {row["org"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"open-clip", "timm-vit", "timm", "baseline", "own"} <= set(rows)
+    assert rows["own"]["description"] == "A backbone of our own."
+    assert rows["timm-vit"]["class"] == "biobench.third_party_models.timms.TimmVit"
+
+
+def test_doctor_passes_a_sound_backbone(capsys):
+    assert main(["doctor", "baseline:color-hist", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "FAIL" not in out and "Fit for benchmarking." in out
+
+
+def test_doctor_exits_with_1_and_says_what_to_do(own, capsys):
+    arguments = ["doctor", "own:training", "--device", "cpu", "--imports", own]
+    assert main(arguments) == 1
+    assert "Call self.eval() at the end of __init__" in capsys.readouterr().out
+
+
+def test_doctor_as_json_is_the_same_checks(own, capsys):
+    assert main(["doctor", "own:x", "--device", "cpu", "--format", "json", "--imports", own]) == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    assert checks["evaluation mode"]["status"] == "pass"
+    assert checks["image features"]["value"] == "8 values, float32"
+
+
+def test_a_backbone_that_cannot_be_made_is_a_failed_check(own, capsys):
+    assert main(["doctor", "own:broken", "--device", "cpu", "--imports", own]) == 1
+    assert "no such weights" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "model, says",
+    [
+        ("timms:x", "Did you mean 'timm'"),
+        ("resnet50", "write ORG:CKPT"),
+        ("timm:resnett50", "Did you mean 'resnet50'"),
+        ("timm:resnet50", "cannot be downloaded"),
+    ],
+)
+def test_a_model_that_does_not_exist_is_bad_input(model, says, capsys):
+    assert main(["doctor", model, "--device", "cpu"]) == 2
+    assert says in capsys.readouterr().err
