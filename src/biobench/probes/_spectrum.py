@@ -59,7 +59,7 @@ def from_moments(train: Moments, shift, backend: Backend) -> Spectrum:
     w = train.weight
     mean, y_mean = train.x / w, train.y / w
     centered = train.xx - w * mean[:, None] * mean[None, :]
-    scale, constant = _scale(centered.diagonal() / w, mean + shift, train.n_rows)
+    scale, constant = _scale(centered.diagonal() / w, mean, shift, train.n_rows)
     varying = (~constant) / scale
     gram = centered * varying[:, None] * varying[None, :]
     xy = (train.xy - w * mean[:, None] * y_mean[None, :]) * varying[:, None]
@@ -75,7 +75,7 @@ def from_rows(X, y, shift, weights, backend: Backend) -> Spectrum:
     X = X - shift
     mean, y_mean = w @ X, w @ y
     Z, t = X - mean, y - y_mean
-    scale, constant = _scale(w @ Z**2, mean + shift, len(X))
+    scale, constant = _scale(w @ Z**2, mean, shift, len(X))
     root = weights[:, None] ** 0.5
     Z = Z * ((~constant) / scale) * root
     eigenvalues, vectors = backend.eigh(Z @ Z.T)
@@ -116,7 +116,10 @@ def _tolerance(moments: Moments):
     return 1e-12 * moments.yy
 
 
-def _scale(variance, mean, n: int):
+def _scale(variance, mean, shift, n: int):
     # scikit-learn's StandardScaler calls a feature constant below the rounding of its variance.
-    constant = variance <= (n * np.finfo(np.float64).eps * mean) ** 2
+    # Here that is also the rounding of moments about `shift`: a feature that is zero in training
+    # and not elsewhere has a mean of -shift, and would be blown up by its noise.
+    eps = np.finfo(np.float64).eps
+    constant = variance <= (n * eps * (mean + shift)) ** 2 + n * eps * mean**2
     return (variance * ~constant + constant) ** 0.5, constant
