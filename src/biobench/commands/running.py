@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-__all__ = ["Run"]
+__all__ = ["Cancel", "Run", "Status"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Run:
     """run finished cells again, from the features that are there."""
     debug: bool = False
     """a few pictures only, to see that everything runs."""
+    slurm: bool = False
+    """submit the cells to a Slurm cluster, as [slurm] in the config file says, and return."""
 
     def main(self) -> int:
         from biobench import launch
@@ -71,9 +73,12 @@ class Run:
 
         settings = self._load()
         plan = launch.make_plan(settings, force=self.force)
-        checked = launch.check(plan)
+        checked = launch.check(plan, device=not self.slurm)
         if self.dry_run:
             _print_plan(plan, checked)
+            return 0
+        if self.slurm:
+            _submit(plan, checked, settings.slurm)
             return 0
         try:
             states = launch.run(plan, jobs=settings.jobs)
@@ -90,9 +95,8 @@ class Run:
         flags = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(config.Settings)
-            if hasattr(self, field.name)
+            if hasattr(self, field.name) and field.name not in ("features", "slurm")
         }
-        del flags["features"]
         # A switch that was not touched leaves what the file says.
         flags.update(resume=None if self.resume else False, debug=self.debug or None)
         for name in ("data", "results"):
@@ -109,6 +113,91 @@ class Run:
         if settings.jobs < 1:
             raise BadInput(f"--jobs is {settings.jobs}, but must be at least 1.")
         return settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """The cells of a plan: waiting, queued, running, done, failed; from files alone."""
+
+    results: Path = Path("results")
+    """the results folder that was given to run."""
+    plan: str = ""
+    """the plan's id, or its beginning (default: the plan that was started last)."""
+    format: Literal["table", "json"] = "table"
+    """how to print it."""
+
+    def main(self) -> int:
+        import json
+
+        from biobench.launch import status
+
+        rows = status.read_status(_find_plan(self.results, self.plan))
+        if self.format == "json":
+            print(json.dumps([_to_dict(cell, state) for cell, state in rows], indent=1))
+            return 0
+        width = max(len(cell.label) for cell, _ in rows) + 2
+        for cell, state in rows:
+            print(f"{cell.label:<{width}}{status.describe(state)}")
+        failed = [(cell, state) for cell, state in rows if state.state == "failed"]
+        counts = status.count([state for _, state in rows])
+        print(f"{len(rows)} cells: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+        for cell, state in failed:
+            print(f"  {cell.label}: read {self.results / state.log}")
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cancel:
+    """Cancel a plan's jobs on Slurm; what is finished and what was embedded stays."""
+
+    results: Path = Path("results")
+    """the results folder that was given to run."""
+    plan: str = ""
+    """the plan's id, or its beginning (default: the plan that was started last)."""
+
+    def main(self) -> int:
+        from biobench.launch import slurm
+        from biobench.launch.plan import Plan
+
+        jobs = slurm.cancel(Plan.read(_find_plan(self.results, self.plan)))
+        print(f"Cancelled {len(jobs)} jobs; biobench run --slurm with the same plan goes on.")
+        return 0
+
+
+def _find_plan(results: Path, id: str) -> Path:
+    from biobench.errors import BadInput
+    from biobench.launch.state import list_plans
+
+    plans = list_plans(results.absolute())
+    found = [plan for plan in plans if plan.name.startswith(id)]
+    if not found:
+        known = ", ".join(plan.name for plan in plans) or "none"
+        which = f"plan {id}" if id else "plan"
+        raise BadInput(
+            f"There is no {which} in {results} (plans: {known}); name the folder given to run "
+            "with --results."
+        )
+    return found[0]
+
+
+def _to_dict(cell, state) -> dict[str, object]:
+    return {
+        "task": cell.task,
+        "model": cell.model_name,
+        "args": cell.args,
+        **dataclasses.asdict(state),
+    }
+
+
+def _submit(plan, checked, settings) -> None:
+    from biobench.launch import slurm
+
+    done = slurm.submit(plan, checked, settings)
+    print(
+        f"Submitted {done.submitted} cells in {len(done.jobs)} jobs; {done.queued} are queued or "
+        f"running already, {done.finished} finished."
+    )
+    print(f"See how they go: biobench status --results {plan.results} --plan {plan.id}")
 
 
 def _print_plan(plan, checked) -> None:

@@ -35,12 +35,14 @@ def run_cell(
     n_workers: int | None = None,
     attempt: int = 1,
     job: str = "",
+    offset: int = 0,
     on_progress: progress.Listener = lambda stage, done, total: None,
 ) -> CellState:
     """Benchmark `cell` and keep its run; returns its state, "done" or "failed".
 
     Prints to this process's output; the traceback of a failure too. What interrupts the process
     (KeyboardInterrupt, SystemExit) is passed on, the state then says "waiting".
+    job, offset: on a cluster, the job's id and the size of its log before this attempt.
     """
     log = get_log(plan.folder, cell.id)
     file = StateFile(
@@ -52,6 +54,7 @@ def run_cell(
         host=socket.gethostname(),
         pid=os.getpid(),
         job=job,
+        offset=offset,
         started=time.time(),
         log=str(log.relative_to(plan.results)),
     )

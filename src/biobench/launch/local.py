@@ -27,6 +27,7 @@ Show = Callable[[Cell, CellState], None]
 
 MAX_ATTEMPTS = 2
 STOP_SECONDS = 5.0
+POLL_SECONDS = 1.0
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -110,13 +111,18 @@ class _Pool:
         self.show(cell, CellState(cell.id, state="running", stage="start", attempt=attempt))
 
     def wait(self) -> None:
-        """Handle what the workers say, for as long as nothing ends."""
-        for key, _ in self.selector.select():
+        """Handle what the workers say next, and those that died."""
+        for key, _ in self.selector.select(timeout=POLL_SECONDS):
             worker: _Worker = key.data
             for message in worker.read():
                 self._handle(worker, message)
-            if worker.is_closed and self.workers.get(worker.slot) is worker:
-                self._bury(worker)
+        for worker in list(self.workers.values()):
+            # Processes that it forked may hold its output open for a while.
+            if worker.is_closed or worker.process.poll() is not None:
+                for message in worker.read():
+                    self._handle(worker, message)
+                if self.workers.get(worker.slot) is worker:
+                    self._bury(worker)
 
     def stop(self) -> None:
         for worker in list(self.workers.values()):
@@ -219,7 +225,10 @@ class _Worker:
 
     def read(self) -> list[dict]:
         """Whole lines that have arrived; sets `is_closed` at the end."""
-        data = os.read(self.stdout.fileno(), 1 << 16)
+        try:
+            data = os.read(self.stdout.fileno(), 1 << 16)
+        except BlockingIOError:
+            return []
         self.is_closed = not data
         *lines, self.buffer = (self.buffer + data).split(b"\n")
         return [json.loads(line) for line in lines]

@@ -50,6 +50,8 @@ class CellState:
     pid: int = 0
     job: str = ""
     """Slurm's id of the job."""
+    offset: int = 0
+    """bytes of the job's log that are from before this attempt."""
     started: float = 0.0
     updated: float = 0.0
 

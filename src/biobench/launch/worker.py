@@ -30,10 +30,12 @@ PROGRESS_EVERY = 0.2
 def main(folder: str, device: str, n_workers: str) -> None:
     """Run cells until the input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle.
-    out = os.fdopen(os.dup(1), "w", buffering=1)
+    orders, out = os.dup(0), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    # A process forked while a thread reads sys.stdin hangs when it closes its copy.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     cells: queue.Queue[dict] = queue.Queue()
-    threading.Thread(target=_listen, args=(cells,), daemon=True).start()
+    threading.Thread(target=_listen, args=(orders, cells), daemon=True).start()
     plan = Plan.read(Path(folder))
     sys.argv = list(plan.argv)
     while True:
@@ -66,9 +68,12 @@ class _Reporter:
         print(json.dumps({"progress": [stage, done, total]}), file=self.out)
 
 
-def _listen(cells: "queue.Queue[dict]") -> None:
-    for line in sys.stdin:
-        cells.put(json.loads(line))
+def _listen(orders: int, cells: "queue.Queue[dict]") -> None:
+    buffer = b""
+    while data := os.read(orders, 1 << 16):
+        *lines, buffer = (buffer + data).split(b"\n")
+        for line in lines:
+            cells.put(json.loads(line))
     # The launcher made this process the leader of a group: processes that decode end with it.
     os.killpg(os.getpid(), signal.SIGKILL)
 

@@ -1,0 +1,126 @@
+"""What a plan's cells are doing, from files alone: no torch, no polars, no Slurm commands.
+
+    for cell, state in read_status(folder): print(cell.label, describe(state))
+
+A job that was killed cannot say so itself. What Slurm wrote into the job's log, and the exit code
+that the job's script leaves behind, say it instead.
+"""
+
+import dataclasses
+import re
+import time
+from pathlib import Path
+
+from biobench.launch.files import read_json
+from biobench.launch.plan import Cell, Plan
+from biobench.launch.state import CellState, read_state, read_states
+
+__all__ = ["count", "describe", "find_cause", "get_job_log", "get_marker", "read_status"]
+
+MAX_BYTES = 1 << 20
+KILLED = re.compile(r"CANCELLED AT (?P<when>\S+)(?: DUE TO (?P<why>[A-Z ]+?))? \*\*\*")
+MEMORY = re.compile(r"slurmstepd.*(oom[_-]kill|OOM Killed|exceeded.*memory limit)", re.I)
+REQUEUED = ("PREEMPTION", "NODE FAILURE", "JOB REQUEUE", "REQUEUE")
+"""reasons after which Slurm runs the job again by itself."""
+
+
+def read_status(folder: Path) -> list[tuple[Cell, CellState]]:
+    """Every cell of the plan in `folder` with what is known of it, in the plan's order."""
+    plan = Plan.read(folder)
+    parts = _read_parts(folder)
+    states = [_correct(plan, state, parts) for state in read_states(folder)]
+    return list(zip(plan.cells, states, strict=True))
+
+
+def count(states: list[CellState]) -> dict[str, int]:
+    """How many cells are in each state that occurs, in the order of a cell's life."""
+    names = ("waiting", "queued", "running", "done", "failed", "cancelled")
+    counts = {name: sum(state.state == name for state in states) for name in names}
+    return {name: n for name, n in counts.items() if n}
+
+
+def describe(state: CellState) -> str:
+    """A state in a few words, with progress, score or cause."""
+    if state.state == "done":
+        ci = f" [{state.ci[0]:.3f}, {state.ci[1]:.3f}]" if state.ci else ""
+        return "done" if state.score is None else f"done {state.score:.3f}{ci}"
+    if state.state == "failed":
+        return f"failed: {state.cause}"
+    words = [state.state]
+    if state.state == "queued" and state.job:
+        words.append(f"as job {state.job}")
+    if state.stage:
+        share = f" {state.done / state.total:.0%}" if state.total else ""
+        words.append(f"{state.stage}{share}")
+    if state.attempt > 1:
+        words.append(f"attempt {state.attempt}")
+    if state.is_silent(time.time()):
+        words.append("(its process is silent or gone; run the plan again)")
+    return " ".join(words)
+
+
+def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
+    """("failed" or "cancelled", why) of a cell whose job ended without saying so; None if it lives.
+
+    Looks at what Slurm wrote into the job's log since the cell was started there, and at the exit
+    code left by the job's script.
+    """
+    text = _read_log(get_job_log(folder, state.job), state.offset)
+    if lines := [line.strip() for line in text.splitlines() if MEMORY.search(line)]:
+        return "failed", f"The job used more memory than memory in [slurm] allows ({lines[0]})."
+    if kills := list(KILLED.finditer(text)):
+        when, why = kills[-1]["when"], kills[-1]["why"] or ""
+        if why == "TIME LIMIT":
+            return "failed", "The job ran into its time limit; raise time or restarts in [slurm]."
+        if why in REQUEUED:
+            return None
+        return "cancelled", f"Cancelled at {when}{f' due to {why.lower()}' if why else ''}."
+    marker = get_marker(folder, state.job)
+    if marker.exists() and marker.stat().st_mtime >= (state.started or state.updated):
+        lines = text.strip().splitlines() or ["its log is empty"]
+        return "failed", f"The job ended with exit code {marker.read_text().strip()}: {lines[-1]}"
+    return None
+
+
+def get_marker(folder: Path, job: str) -> Path:
+    """Where a job's script leaves its exit code."""
+    return folder / "jobs" / f"{job}.exit"
+
+
+def get_job_log(folder: Path, job: str) -> Path:
+    """Where Slurm writes about a job."""
+    return folder / "slurm" / f"{job}_0_log.err"
+
+
+def _correct(plan: Plan, state: CellState, parts: dict[str, list[CellState]]) -> CellState:
+    if state.state not in ("queued", "running") or not state.job:
+        return state
+    if found := find_cause(plan.folder, state):
+        log = get_job_log(plan.folder, state.job).relative_to(plan.results)
+        return dataclasses.replace(state, state=found[0], cause=found[1], log=str(log))
+    mine = parts.get(state.cell, [])
+    if state.state == "queued" and mine and any(part.state == "running" for part in mine):
+        done, total = sum(part.done for part in mine), sum(part.total for part in mine)
+        return dataclasses.replace(state, state="running", stage="embed", done=done, total=total)
+    return state
+
+
+def _read_parts(folder: Path) -> dict[str, list[CellState]]:
+    """The states of the jobs that embed a part of a cell's pictures, by cell."""
+    found: dict[str, list[CellState]] = {}
+    for path in (folder / "jobs").glob("*.json"):
+        submission = read_json(path) or {}
+        for part in submission.get("parts", []):
+            state = read_state(folder, part["id"])
+            for cell in part["cells"]:
+                found.setdefault(cell, []).append(state)
+    return found
+
+
+def _read_log(path: Path, offset: int) -> str:
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(MAX_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
