@@ -10,7 +10,11 @@
 Nothing here loads torch.
 """
 
+from biobench.results.export import TABLES, Exported, TableName, export
+from biobench.results.importing import Imported, import_folder
+from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import to_examples, to_table
+from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_run, scan
 from biobench.results.store import (
     get_schema,
@@ -21,13 +25,23 @@ from biobench.results.store import (
 )
 
 __all__ = [
+    "CONFIG",
+    "TABLES",
+    "Exported",
+    "Imported",
     "Problem",
     "Scan",
+    "TableName",
     "current",
+    "export",
     "find_run",
     "get_schema",
+    "import_folder",
+    "import_sqlite",
     "read_predictions",
     "read_report",
+    "reproduce_command",
+    "reproduce_config",
     "scan",
     "to_examples",
     "to_slug",

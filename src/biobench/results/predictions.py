@@ -61,8 +61,13 @@ def to_examples(table: pl.DataFrame) -> list[Example]:
 
 def _known_column(values: list[object], dtype: object) -> pl.Series:
     if dtype == pl.String():
-        values = [None if value is None else str(value) for value in values]
+        values = [None if value is None else _to_text(value) for value in values]
     return pl.Series(values, dtype=dtype, strict=False)
+
+
+def _to_text(value: object) -> str:
+    # A class numbered 3 in the truth and 3.0 in the prediction is one class.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _free_column(values: list[object]) -> pl.Series:

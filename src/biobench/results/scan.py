@@ -155,11 +155,13 @@ def _to_row(folder: Path, report: dict) -> dict[str, object]:
     provenance = report["provenance"]
     low, high = report["ci"] or (None, None)
     group_low, group_high = report["group_ci"] or (None, None)
+    # Weights that nothing is known of are taken to be the same under one name, and only there.
+    model = f"{report['model']['org']}:{report['model']['ckpt']}"
     row = {
         "run": str(folder),
         "task": report["task"],
         "name": report["name"],
-        "model": f"{report['model']['org']}:{report['model']['ckpt']}",
+        "model": model,
         "score": float(report["score"]),
         "low": low,
         "high": high,
@@ -169,7 +171,7 @@ def _to_row(folder: Path, report: dict) -> dict[str, object]:
         "n_groups": report["n_groups"],
         "metric": provenance["protocol"].get("metric"),
         "protocol_digest": report["protocol_digest"],
-        "backbone_digest": str(provenance["backbone"].get("digest", "")),
+        "backbone_digest": str(provenance["backbone"].get("digest") or f"unknown:{model}"),
         "manifest": provenance["manifest"],
         "protocol": json.dumps(provenance["protocol"], sort_keys=True),
         "posix_time": float(report["posix_time"]),

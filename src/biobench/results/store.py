@@ -11,12 +11,16 @@ fields of `report.json` are those of `schema/report-1.json`.
 
 import dataclasses
 import datetime
+import errno
+import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -32,10 +36,13 @@ __all__ = [
     "PREDICTIONS",
     "REPORT",
     "build_report",
+    "describe",
     "get_cell_folder",
+    "get_run_folder",
     "get_schema",
     "make_run_id",
     "parse_report",
+    "place",
     "read_predictions",
     "read_report",
     "to_slug",
@@ -51,6 +58,7 @@ PREDICTIONS = "predictions.parquet"
 LOG = "log.txt"
 
 MAX_SLUG = 180
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{4,64}")
 
 
 def write_run(
@@ -85,27 +93,34 @@ def build_report(
     has_log: bool = False,
 ) -> dict[str, object]:
     """The contents of `report.json`, intervals computed."""
+    found = intervals.compute(report, predictions)
+    return {
+        **describe(task, model, report, origin="run"),
+        "score": report.get_mean_score(),
+        "ci": found.example,
+        "group_ci": found.group,
+        "n": predictions.height,
+        "n_groups": found.n_groups,
+        "has_predictions": True,
+        "has_log": has_log,
+        "config": config,
+        "warnings": [*report.provenance.warnings, *found.warnings],
+    }
+
+
+def describe(task: str, model: ModelArgs, report: TaskReport, origin: str) -> dict[str, object]:
+    """The fields of `report.json` that are not computed from the examples."""
     fields = dataclasses.replace(report, examples=[]).to_dict()
     del fields["examples"]
-    found = intervals.compute(report, predictions)
     return {
         "format": FORMAT,
         "run": make_run_id(report.posix_time),
         "task": task,
         "model": {"org": model[0], "ckpt": model[1]},
-        "score": report.get_mean_score(),
-        "ci": found.example,
-        "group_ci": found.group,
-        "confidence": intervals.CONFIDENCE,
-        "n": predictions.height,
-        "n_groups": found.n_groups,
         "protocol_digest": report.provenance.protocol_digest(),
-        "has_predictions": True,
-        "has_log": has_log,
-        "origin": "run",
-        "config": config,
+        "confidence": intervals.CONFIDENCE,
+        "origin": origin,
         **fields,
-        "warnings": [*report.provenance.warnings, *found.warnings],
     }
 
 
@@ -113,28 +128,39 @@ def write_folder(
     root: Path, report: dict[str, object], predictions: pl.DataFrame | None, log: str | None = None
 ) -> Path:
     """Put a run's files in their place in one step; FileExistsError if the run is there already."""
-    model = report["model"]
-    cell = get_cell_folder(root, str(report["task"]), (model["org"], model["ckpt"]))
-    target = cell / str(report["run"])
+
+    def fill(folder: Path) -> None:
+        (folder / REPORT).write_text(_dump(report), encoding="utf-8")
+        if predictions is not None:
+            predictions.write_parquet(folder / PREDICTIONS, compression="zstd")
+        if log is not None:
+            (folder / LOG).write_text(log, encoding="utf-8")
+
+    return place(get_run_folder(root, report), fill)
+
+
+def place(target: Path, fill: Callable[[Path], None]) -> Path:
+    """Make the folder `target` with the files that `fill` writes: whole, or not at all.
+
+    Raises FileExistsError if there is such a folder; it is never changed.
+    """
     if target.exists():
         raise FileExistsError(target)
-    cell.mkdir(parents=True, exist_ok=True)
-    partial = cell / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}"
     partial.mkdir()
     try:
-        _write(partial / REPORT, _dump(report).encode())
-        if predictions is not None:
-            predictions.write_parquet(partial / PREDICTIONS, compression="zstd")
-            _sync(partial / PREDICTIONS)
-        if log is not None:
-            _write(partial / LOG, log.encode())
-        _sync(partial)
+        fill(partial)
+        for path in [*partial.iterdir(), partial]:
+            _sync(path)
         # Renaming onto a folder with files in it fails, so that a run is never overwritten.
         os.rename(partial, target)
-    except BaseException:
+    except BaseException as err:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(err, OSError) and err.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise FileExistsError(target) from err
         raise
-    _sync(cell)
+    _sync(target.parent)
     return target
 
 
@@ -182,6 +208,14 @@ def get_cell_folder(root: Path, task: str, model: ModelArgs) -> Path:
     return Path(root) / to_slug(task) / to_slug(":".join(model))
 
 
+def get_run_folder(root: Path, report: dict[str, object]) -> Path:
+    """Where the run of a `report.json` belongs; ValueError where its id is not one."""
+    run, model = str(report["run"]), report["model"]
+    if not RUN_ID.fullmatch(run):
+        raise ValueError(f"{run!r} is not the id of a run")
+    return get_cell_folder(root, str(report["task"]), (model["org"], model["ckpt"])) / run
+
+
 def to_slug(name: str) -> str:
     """A folder's name for `name`: percent-encoded, so that `urllib.parse.unquote` gives it back.
 
@@ -192,8 +226,6 @@ def to_slug(name: str) -> str:
         slug = "%2E" + slug[1:]
     if len(slug) <= MAX_SLUG:
         return slug
-    import hashlib
-
     return f"{slug[:MAX_SLUG]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
@@ -222,13 +254,6 @@ def _to_finite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync(path: Path) -> None:

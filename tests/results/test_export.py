@@ -1,0 +1,100 @@
+import csv
+import dataclasses
+import json
+import sqlite3
+
+import polars as pl
+import pytest
+
+from biobench import results
+from biobench.errors import BadInput
+from biobench.interfaces import TaskReport
+from results_world import START, make_report
+
+MODEL = ("timm", "a")
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "results"
+    results.write_run(root, "insects", MODEL, make_report(n=6, posix_time=START - 9))
+    results.write_run(root, "insects", MODEL, make_report(n=6, n_groups=2), config={"a": 1})
+    results.write_run(root, "birds", ("timm", "b"), make_report(n=4))
+    return root
+
+
+def test_sqlite_holds_every_table_and_its_keys_join(root, tmp_path):
+    done = results.export(root, tmp_path / "out.sqlite")
+    assert done.rows == {"runs": 3, "splits": 6, "predictions": 16} and not done.problems
+    with sqlite3.connect(tmp_path / "out.sqlite") as db:
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        right = db.execute(
+            "SELECT model, avg(p.score), r.score FROM predictions p JOIN runs r USING (run) "
+            "WHERE task = 'birds' GROUP BY run"
+        ).fetchall()
+        assert len(right) == 1 and right[0][1] == pytest.approx(right[0][2])
+        assert db.execute("SELECT count(*) FROM runs WHERE is_current").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("table", ["runs", "splits", "predictions"])
+def test_every_format_holds_the_same_rows_and_columns(root, tmp_path, table):
+    for suffix in ("csv", "parquet", "json", "sqlite"):
+        results.export(root, tmp_path / f"out.{suffix}", table=table)
+    names = list(results.TABLES[table])
+    parquet = pl.read_parquet(tmp_path / "out.parquet")
+    assert parquet.columns == names
+    rows = json.loads((tmp_path / "out.json").read_text())
+    assert rows == parquet.to_dicts()
+    with open(tmp_path / "out.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == names
+    assert [line["run"] for line in lines] == parquet["run"].to_list()
+    with sqlite3.connect(tmp_path / "out.sqlite") as db:
+        cursor = db.execute(f"SELECT * FROM {table}")
+        assert [column[0] for column in cursor.description] == names
+        assert [row[0] for row in cursor] == parquet["run"].to_list()
+
+
+def test_a_task_s_further_columns_are_exported_as_json(root, tmp_path):
+    results.export(root, tmp_path / "out.parquet", table="predictions")
+    info = pl.read_parquet(tmp_path / "out.parquet")["info"]
+    assert json.loads(info[0]) == {"site": "site-0"}
+
+
+def test_a_damaged_run_is_named_and_the_others_are_exported(root, tmp_path):
+    bad = results.scan(root).runs["run"][0]
+    with open(f"{bad}/predictions.parquet", "wb") as file:
+        file.write(b"PAR1")
+    done = results.export(root, tmp_path / "out.sqlite")
+    assert done.rows["predictions"] == 10
+    assert [str(problem.path) for problem in done.problems] == [bad]
+
+
+def test_nothing_is_overwritten_and_unknown_suffixes_are_refused(root, tmp_path):
+    (tmp_path / "out.csv").write_text("mine")
+    with pytest.raises(BadInput, match="there already"):
+        results.export(root, tmp_path / "out.csv")
+    with pytest.raises(BadInput, match=r"use \.sqlite"):
+        results.export(root, tmp_path / "out.xlsx")
+    with pytest.raises(BadInput, match="no folder"):
+        results.export(root, tmp_path / "absent" / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "results"]
+
+
+def test_an_empty_results_folder_makes_empty_tables(tmp_path):
+    (tmp_path / "results").mkdir()
+    for suffix in ("csv", "parquet", "json"):
+        done = results.export(tmp_path / "results", tmp_path / f"out.{suffix}")
+        assert done.rows == {"runs": 0}
+    assert pl.read_parquet(tmp_path / "out.parquet").columns == list(results.TABLES["runs"])
+
+
+def test_the_runs_table_keeps_the_report_s_provenance(root, tmp_path):
+    results.export(root, tmp_path / "out.parquet")
+    row = pl.read_parquet(tmp_path / "out.parquet").filter(pl.col("n_groups") == 2).to_dicts()[0]
+    report: TaskReport = dataclasses.replace(make_report(n=6, n_groups=2))
+    assert row["commit"] == report.commit and row["hostname"] == report.hostname
+    assert json.loads(row["protocol"]) == report.provenance.protocol
+    assert json.loads(row["config"]) == {"a": 1}
+    assert row["time"] == "2023-11-14T22:13:20+00:00"

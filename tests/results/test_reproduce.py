@@ -1,0 +1,78 @@
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biobench.errors import BadInput
+from biobench.results import reproduce_command, reproduce_config
+
+
+def make(**fields):
+    config = {
+        "task": "newt",
+        "kind": "newt",
+        "model": "open-clip:ViT-B-16/openai",
+        "args": {"datadir": "/data/newt", "n_train": -1, "seed": 42},
+        "imports": [],
+        "search": [],
+        "device": "cpu",
+    }
+    return {"run": "r", "argv": ["biobench", "run"], "config": config | fields}
+
+
+def test_a_core_task_is_run_again_by_flags():
+    words = reproduce_command(make(), results="again")
+    assert words == [
+        *("biobench", "run", "--tasks", "newt", "--models", "open-clip:ViT-B-16/openai"),
+        *("--data", "/data", "--device", "cpu", "--n-train", "-1", "--seeds", "42"),
+        *("--results", "again", "--force"),
+    ]
+    assert reproduce_config(make()) is None
+
+
+def test_what_was_set_is_set_again():
+    args = {"datadir": "/data/newt", "n_train": 10, "seed": 1, "probe": "knn", "exif": True}
+    words = reproduce_command(make(args=args, imports=["mine"], search=["/code"]))
+    text = " ".join(words)
+    assert text.startswith("env PYTHONPATH=/code biobench run --tasks newt")
+    for part in ("--n-train 10", "--seeds 1", "--probe knn", "--exif", "--imports mine"):
+        assert part in text
+
+
+def test_vectors_computed_elsewhere_are_named_again():
+    args = {"datadir": "/data/newt", "features": "/vectors/mine.parquet"}
+    text = " ".join(reproduce_command(make(model="features:mine", args=args)))
+    assert "--features /vectors/mine.parquet --name mine" in text
+
+
+def test_a_task_of_the_user_s_own_is_run_again_from_a_config_file():
+    args = {"datadir": "/photos/my birds", "root": "/photos", "n_train": 5, "seed": 3}
+    report = make(task="my.birds", kind="folder", args=args)
+    assert reproduce_command(report)[:3] == ["biobench", "run", "reproduce.toml"]
+    config = tomllib.loads(reproduce_config(report))
+    assert config["models"] == ["open-clip:ViT-B-16/openai"]
+    assert config["tasks"] == {
+        "my.birds": {
+            "kind": "folder",
+            "n_train": 5,
+            "seeds": 3,
+            "datadir": "/photos/my birds",
+            "root": "/photos",
+        }
+    }
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.booleans() | st.lists(st.integers())))
+def test_any_option_of_a_task_comes_back_from_the_config_file(options):
+    own = {f"my {name}": value for name, value in options.items()}
+    report = make(task="a", kind="folder", args=own)
+    table = tomllib.loads(reproduce_config(report))["tasks"]["a"]
+    assert {name: table[name] for name in own} == own
+
+
+def test_a_report_without_its_configuration_says_how_it_was_made():
+    with pytest.raises(BadInput, match="was: biobench run"):
+        reproduce_command(make() | {"config": None})
+    with pytest.raises(BadInput, match="lacks kind"):
+        reproduce_command({"run": "r", "config": {"task": "a", "model": "b", "args": {}}})
