@@ -177,8 +177,8 @@ def _warnings(coded: Coded, metric: Metric, score: float) -> tuple[str, ...]:
         )
     elif metric.macro and design.n_errors < FEW_ERRORS:
         found.append(
-            f"Only {design.n_errors} answers differ from the others: which classes they fall in "
-            "decides the score, and the interval may be too narrow."
+            f"The score rests on some {design.n_errors:.0f} answers: which classes "
+            "they fall in decides it, and the interval may be too narrow."
         )
     if metric.macro:
         n = np.bincount(coded.true)

@@ -19,7 +19,7 @@ from biobench.stats.coded import Coded
 __all__ = ["Spread", "design_of", "interval", "quantile", "spread_of"]
 
 _FEW_ERRORS = 40
-"""errors (or hits) at which the bootstrap's variance is trusted as much as equal classes'."""
+"""errors (or hits) at which half of the variance of equally hard classes is a floor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Design:
-    """What the truth and the units alone say of a test set."""
+    """What the truth, the units and the right answers say of a test set."""
 
     correction: float
     """the bootstrap's variance of the score times this is unbiased; see docs/statistics.md."""
     size: float
     """independent examples that the test set is worth (Kish's effective size)."""
     df: float
-    n_errors: int
-    """wrong answers, or right ones where they are fewer."""
+    n_errors: float
+    """how many equally heavy errors, or right answers where they are fewer, the score rests on."""
 
 
 def spread_of(
@@ -55,7 +55,7 @@ def spread_of(
     design = design_of(coded, macro=metric.macro)
     lower, upper = (0.0, 1.0) if metric.fields else _range_of_scores(coded.score)
     variance = _variance(score, replicates) * design.correction
-    if metric.macro:
+    if metric.fields or np.isin(coded.score, (0, 1)).all():
         share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
         variance = max(variance, share * score * (1 - score) / design.size)
     return Spread(variance, _df(design.df, len(replicates)), design.size, lower, upper)
@@ -72,21 +72,24 @@ def spread_of_callable(coded: Coded, score: float, replicates: Float64[np.ndarra
 def design_of(coded: Coded, *, macro: bool) -> Design:
     """Corrections and effective size; macro: the score is a mean over classes."""
     right = coded.score if coded.true is None else (coded.true == coded.pred).astype(np.float64)
-    n_errors = int(min(right.sum(), coded.n - right.sum()))
     label = coded.true if macro else np.zeros(coded.n, np.int64)
     n = np.bincount(label).astype(np.float64)
     pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
     squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)
-    units = n**2 / squares
     alike = _intraclass_correlation(coded, right, label)
     size = len(n) ** 2 / np.sum((1 + (squares / n - 1) * alike) / n)
-    correction = _correction(units) if macro else 1.0
+    weight = 1 / n[label]
+    n_errors = min(
+        _effective_number(np.bincount(coded.unit, weight * right)),
+        _effective_number(np.bincount(coded.unit, weight * (1 - right))),
+    )
+    correction = _correction(n**2 / squares) if macro else 1.0
     if coded.n_units == coded.n:
         return Design(correction, float(size), np.inf, n_errors)
     per_unit = np.bincount(coded.unit).astype(np.float64)
     share = per_unit * (1 + (per_unit - 1) * alike)
-    df = max(share.sum() ** 2 / np.sum(share**2) - 1, 1.0)
-    return Design(correction, float(size), float(df), n_errors)
+    df = max(_effective_number(share) - 1, 1.0)
+    return Design(correction * _leverage(per_unit, share), float(size), df, n_errors)
 
 
 def interval(score: float, spread: Spread, confidence: float) -> tuple[float, float]:
@@ -133,6 +136,18 @@ def _df(df: float, n_resamples: int) -> float:
 
 def _range_of_scores(score: Float64[np.ndarray, " n"]) -> tuple[float, float]:
     return min(0.0, float(score.min())), max(1.0, float(score.max()))
+
+
+def _effective_number(weight: Float64[np.ndarray, " u"]) -> float:
+    """Kish's: how many equal weights vary as much as these."""
+    return float(weight.sum() ** 2 / np.sum(weight**2)) if weight.any() else 0.0
+
+
+def _leverage(per_unit: Float64[np.ndarray, " u"], variance: Float64[np.ndarray, " u"]) -> float:
+    """What residuals from a mean that large units pull towards themselves fall short by."""
+    share = per_unit / per_unit.sum()
+    left = 1 - 2 * np.sum(share * variance) / variance.sum() + np.sum(share**2)
+    return 1 / max(float(left), 0.5)
 
 
 def _correction(units: Float64[np.ndarray, " c"]) -> float:
