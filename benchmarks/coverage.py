@@ -1,0 +1,291 @@
+"""How often a nominal 95% interval contains what it claims to (written up in docs/statistics.md).
+
+    python benchmarks/coverage.py                 # the whole grid, 1,000 trials a regime
+    python benchmarks/coverage.py --methods       # every candidate method, on fewer regimes
+    python benchmarks/coverage.py --markdown      # either as a Markdown table
+
+A regime is a population: classes with Zipf frequencies, an accuracy for each class (spread on the
+logit scale around the regime's), wrong answers that go to frequent classes; grouped regimes also
+have groups of uneven (geometric) size whose answers are alike. A trial draws a test set and asks
+whether the interval contains the mean score of fresh test sets of that size, which is known from
+2,000 further ones.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import itertools
+import sys
+import time
+
+import numpy as np
+from scipy import special
+
+from biobench.metrics import Counts, MacroAccuracy, MacroF1, MeanScore, Metric
+from biobench.stats.coded import Coded
+from biobench.stats.resample import Resampler
+from biobench.stats.spread import interval, spread_of
+
+METRICS: tuple[Metric, ...] = (MeanScore(), MacroAccuracy(), MacroF1())
+N_RESAMPLES = 200
+N_TRUTH = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Regime:
+    """One population and the size of a test set drawn from it."""
+
+    classes: int
+    zipf: float
+    accuracy: float
+    n: int
+    """examples; in a grouped regime what the groups sum to on average."""
+    groups: int = 0
+    correlation: float = 0.0
+    """of two answers in one group and class."""
+
+
+def ungrouped() -> list[Regime]:
+    """Classes 2 to 1,000, Zipf 0 to 1.5, n 200 to 30,000, accuracy 0.1 to 0.99."""
+    small = itertools.product((2, 10, 100, 1000), (0.0, 1.5), (0.1, 0.5, 0.9, 0.99), (200, 2000))
+    large = itertools.product((2, 1000), (0.0, 1.5), (0.5, 0.99), (30000,))
+    return [Regime(*point) for point in (*small, *large)]
+
+
+def grouped() -> list[Regime]:
+    """30 to 300 groups of 20 examples on average, correlation 0 to 0.6."""
+    points = itertools.product((2, 50), (0.5, 0.9), (30, 100, 300), (0.0, 0.2, 0.6))
+    return [Regime(k, 1.0, a, 20 * g, g, icc) for k, a, g, icc in points]
+
+
+class Population:
+    """Draws test sets of a regime."""
+
+    def __init__(self, regime: Regime):
+        self.regime = regime
+        frequency = np.arange(1, regime.classes + 1) ** -regime.zipf
+        self.frequency = frequency / frequency.sum()
+        spread = np.random.default_rng(0).normal(0, 1, regime.classes)
+        low, high = -15.0, 15.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            mean = self.frequency @ special.expit(middle + spread)
+            low, high = (middle, high) if mean < regime.accuracy else (low, middle)
+        self.accuracy = special.expit(low + spread)
+        self._cumulative = np.cumsum(self.frequency)
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Group, truth and prediction of each example of one test set."""
+        groups = self.regime.groups
+        if groups:
+            size = 1 + rng.geometric(groups / self.regime.n, groups) - 1
+            group = np.repeat(np.arange(groups), size)
+        else:
+            group = np.arange(self.regime.n)
+        true = self._classes(len(group), rng)
+        luck = rng.random(len(group))
+        if groups:
+            # Some answers follow the one draw of their group: two of them with probability
+            # sqrt(correlation) squared, which is what correlates them.
+            follows = rng.random(len(group)) < self.regime.correlation**0.5
+            luck = np.where(follows, rng.random(groups)[group], luck)
+        guess = self._classes(len(group), rng)
+        guess = np.where(guess == true, (guess + 1) % self.regime.classes, guess)
+        return group, true, np.where(luck < self.accuracy[true], true, guess)
+
+    def _classes(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        drawn = np.searchsorted(self._cumulative, rng.random(n))
+        return np.minimum(drawn, self.regime.classes - 1)
+
+    def code(self, group: np.ndarray, true: np.ndarray, pred: np.ndarray) -> Coded:
+        """The test set as the statistics see it: classes present in the truth only."""
+        present, code = np.unique(true, return_inverse=True)
+        lookup = np.full(self.regime.classes, -1)
+        lookup[present] = np.arange(len(present))
+        score = (true == pred).astype(np.float64)
+        grouped = bool(self.regime.groups)
+        return Coded(score, code, lookup[pred], len(present), group, int(group[-1]) + 1, grouped)
+
+    def fresh_scores(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """[n, metrics]: each metric's score of each of n fresh test sets."""
+        if self.regime.groups:
+            counts = [self._tally(*self.draw(rng)[1:]) for _ in range(n)]
+            n_true, n_pred, n_hit = (np.stack(part, axis=1) for part in zip(*counts, strict=True))
+        else:
+            n_true, n_pred, n_hit = self._draw_counts(n, rng)
+        counts = Counts(n_true.sum(axis=0), n_hit.sum(axis=0), n_true, n_pred, n_hit)
+        return np.stack([metric.from_counts(counts) for metric in METRICS], axis=1)
+
+    def _tally(self, true: np.ndarray, pred: np.ndarray) -> list[np.ndarray]:
+        labels = (true, pred, true[true == pred])
+        return [np.bincount(label, minlength=self.regime.classes) for label in labels]
+
+    def _draw_counts(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        # The counts of `draw` without its examples. A guess of the true class moves on by one.
+        n_true = rng.multinomial(self.regime.n, self.frequency, n)
+        n_hit = rng.binomial(n_true, self.accuracy)
+        missed = n_true - n_hit
+        all_missed = missed.sum(axis=1)
+        guessed = rng.multinomial(all_missed, self.frequency)
+        own = rng.hypergeometric(missed, all_missed[:, None] - missed, guessed)
+        n_pred = n_hit + guessed - own + np.roll(own, 1, axis=1)
+        return n_true.T, n_pred.T, n_hit.T
+
+
+def cover(regime: Regime, n_trials: int) -> tuple[list[float], list[float]]:
+    """Coverage of the shipped interval, and its mean width over the score's true 95% range."""
+    population = Population(regime)
+    rng = np.random.default_rng(1)
+    fresh = population.fresh_scores(N_TRUTH, rng)
+    truth, deviation = fresh.mean(axis=0), fresh.std(axis=0)
+    rng = np.random.default_rng(2)
+    bounds = np.empty((n_trials, len(METRICS), 2))
+    for trial in range(n_trials):
+        coded = population.code(*population.draw(rng))
+        resampler = Resampler([coded])
+        copies = resampler.draw(N_RESAMPLES, trial)
+        for i, metric in enumerate(METRICS):
+            score = float(resampler.scores(metric)[0])
+            replicates = resampler.score_copies(metric, copies)[0]
+            bounds[trial, i] = interval(score, spread_of(coded, metric, score, replicates), 95)
+    inside = (bounds[:, :, 0] <= truth) & (truth <= bounds[:, :, 1])
+    width = (bounds[:, :, 1] - bounds[:, :, 0]).mean(axis=0) / (2 * 1.96 * deviation)
+    return inside.mean(axis=0).tolist(), width.tolist()
+
+
+def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
+    """Coverage of each method that the interval was chosen from, for each metric."""
+    population = Population(regime)
+    rng = np.random.default_rng(1)
+    truth = population.fresh_scores(N_TRUTH, rng).mean(axis=0)
+    rng = np.random.default_rng(2)
+    inside: dict[str, np.ndarray] = {}
+    for trial in range(n_trials):
+        coded = population.code(*population.draw(rng))
+        resampler = Resampler([coded])
+        copies = resampler.draw(N_RESAMPLES, trial)
+        for i, metric in enumerate(METRICS):
+            score = float(resampler.scores(metric)[0])
+            replicates = resampler.score_copies(metric, copies)[0]
+            found = bounds_of_candidates(resampler, metric, score, replicates, copies)
+            found["shipped"] = interval(score, spread_of(coded, metric, score, replicates), 95)
+            for name, (low, high) in found.items():
+                hits = inside.setdefault(name, np.zeros(len(METRICS)))
+                hits[i] += low - 1e-12 <= truth[i] <= high + 1e-12
+    return {name: (hits / n_trials).tolist() for name, hits in inside.items()}
+
+
+def bounds_of_candidates(
+    resampler: Resampler, metric: Metric, score: float, replicates: np.ndarray, copies: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """The textbook intervals from the same resamples (Davison and Hinkley 1997, chapter 5)."""
+    error = replicates.std(ddof=1)
+    low, high = np.quantile(replicates, (0.025, 0.975))
+    found = {
+        "centred SE": (score - 1.96 * error, score + 1.96 * error),
+        "percentile": (low, high),
+        "basic": (2 * score - high, 2 * score - low),
+    }
+    below = np.clip(np.mean(replicates < score) + np.mean(replicates == score) / 2, 1e-3, 1 - 1e-3)
+    bias = special.ndtri(below)
+    size = resampler.size
+    left_out = size[:, None] - np.eye(len(size), dtype=np.float32)
+    influence = resampler.score_copies(metric, left_out.astype(np.float32))[0]
+    pull = np.average(influence, weights=size) - influence
+    cubes, squares = size @ pull**3, size @ pull**2
+    acceleration = cubes / (6 * squares**1.5) if squares > 0 else 0.0
+    for name, a in (("BC", 0.0), ("BCa", acceleration)):
+        z = bias + np.array([-1.96, 1.96])
+        at = special.ndtr(bias + z / (1 - a * z))
+        found[name] = tuple(np.quantile(replicates, np.clip(at, 0, 1)))
+    within = standard_errors(resampler, metric, copies)
+    own = standard_errors(resampler, metric, size[:, None].astype(np.float32))[0]
+    usable = within > 0
+    t = (replicates[usable] - score) / within[usable] if usable.any() else np.zeros(1)
+    t_low, t_high = np.quantile(t, (0.025, 0.975))
+    found["studentised"] = (score - t_high * own, score - t_low * own)
+    p = np.clip(score, 1e-9, 1 - 1e-9)
+    half = 1.96 * error / (p * (1 - p))
+    found["logit"] = (
+        special.expit(special.logit(p) - half),
+        special.expit(special.logit(p) + half),
+    )
+    return found
+
+
+def standard_errors(resampler: Resampler, metric: Metric, copies: np.ndarray) -> np.ndarray:
+    """The delta method's standard error of each resample's score (of F1 given the predictions)."""
+    counts = resampler.counts(resampler.models[0], frozenset({"n_true", "n_pred", "n_hit"}), copies)
+    n, hit, pred = counts.n_true, counts.n_hit, counts.n_pred
+    if not metric.macro:
+        p = counts.score / counts.n
+        return np.sqrt(p * (1 - p) / counts.n)
+    recall = hit / np.maximum(n, 1)
+    slope = 1 / np.maximum(n, 1) if "n_pred" not in metric.fields else 2 / np.maximum(n + pred, 1)
+    variance = slope**2 * n * recall * (1 - recall)
+    return np.sqrt(variance.sum(axis=0)) / np.count_nonzero(n, axis=0)
+
+
+def main() -> int:
+    """Run the grid and print its tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--methods", action="store_true", help="compare every candidate method")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
+    args = parser.parse_args()
+    start = time.perf_counter()
+    error = np.sqrt(0.95 * 0.05 / args.trials)
+    print(
+        f"{args.trials} trials a regime, {N_RESAMPLES} resamples; "
+        f"standard error of a coverage of 95%: {error:.1%}\n"
+    )
+    regimes = [r for r in ungrouped() if r.n == 200] if args.methods else [*ungrouped(), *grouped()]
+    work = candidates if args.methods else cover
+    with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(work, regimes, itertools.repeat(args.trials)))
+    tell = tell_methods if args.methods else tell_coverage
+    for line in tell(regimes, results):
+        print(line if args.markdown else line.strip("|").replace("|", " "))
+    print(f"{len(regimes)} regimes in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    return 0
+
+
+def tell_coverage(regimes, results) -> list[str]:
+    """One row a regime: coverage of each metric's interval and its width over the right one."""
+    names = [metric.name for metric in METRICS]
+    lines = row("classes", "Zipf", "accuracy", "n", "groups", "correlation", *names, "width/ideal")
+    lines += row(*["---"] * (7 + len(names)))
+    for r, (coverage, width) in zip(regimes, results, strict=True):
+        cells = [f"{c:.1%}" + ("" if 0.93 <= c <= 0.97 else " *") for c in coverage]
+        ratios = " ".join(f"{w:.2f}" for w in width)
+        where = (r.groups, r.correlation) if r.groups else ("", "")
+        lines += row(r.classes, r.zipf, r.accuracy, r.n, *where, *cells, ratios)
+    flat = np.array([coverage for coverage, _ in results])
+    outside = np.count_nonzero((flat < 0.93) | (flat > 0.97))
+    return [
+        *lines,
+        "",
+        f"{outside} of {flat.size} coverages (marked *) lie outside 93% to 97%; "
+        f"least {flat.min():.1%}, mean {flat.mean():.1%}, most {flat.max():.1%}.",
+    ]
+
+
+def tell_methods(regimes, results) -> list[str]:
+    """One row a method: how its coverage is spread over the regimes."""
+    lines = row("method", *(f"{m.name}: least, mean, most" for m in METRICS), "within 93% to 97%")
+    lines += row(*["---"] * (2 + len(METRICS)))
+    for name in results[0]:
+        flat = np.array([result[name] for result in results])
+        cells = [f"{c.min():.1%} {c.mean():.1%} {c.max():.1%}" for c in flat.T]
+        lines += row(name, *cells, f"{np.mean((flat >= 0.93) & (flat <= 0.97)):.0%}")
+    return lines
+
+
+def row(*cells: object) -> list[str]:
+    """One line of a Markdown table."""
+    return ["| " + " | ".join(str(cell) for cell in cells) + " |"]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
