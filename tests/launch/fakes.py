@@ -44,7 +44,7 @@ class Fake(VisionBackbone):
         if self.trick == "raise":
             raise RuntimeError("the fake network broke")
         if self.trick == "slow":
-            time.sleep(0.5)
+            time.sleep(0.2)
         if self.trick == "hungry":
             self.hoard = np.ones(600 << 17)
         if self.trick == "segfault" or (self.trick == "segfault-once" and self._is_first()):
