@@ -67,12 +67,12 @@ def bird(
 
 
 def _spread_wing(at, beat: float, shade: float) -> Part:
-    tip = 0.85 * beat
-    points = [at(0.25, 0.08), at(0.3, 0.6 * tip), at(0.02, 1.1 * tip + 0.05)]
-    for share in np.linspace(0.85, 0.1, 6):
-        points.append(at(-0.12 - 0.28 * (1 - share), 1.12 * tip * share))
-        points.append(at(-0.06 - 0.22 * (1 - share), 0.95 * tip * share))
-    points.append(at(-0.3, 0.0))
+    edge = [(0.3, 0.1), (0.36, 0.45 * beat), (0.2, 0.9 * beat), (-0.25, 1.3 * beat)]
+    points = [at(x, y) for x, y in spline(edge, closed=False).tolist()]
+    # Feather tips alternate with the gaps between them, from the wing's tip to its root.
+    for index, share in enumerate(np.linspace(0.92, 0.0, 15).tolist()):
+        out = 0.0 if index % 2 else -0.1
+        points.append(at(-0.36 + 0.1 * share + out, 1.2 * beat * share))
     return Part(np.array(points), texture="wing", color=(shade, shade, shade))
 
 

@@ -147,7 +147,7 @@ def develop(
     if night:
         cx, cy = rng.uniform(-0.3, 0.3, 2)
         flash = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) * rng.uniform(0.7, 1.3))
-        picture = (picture @ np.float32([0.4, 0.4, 0.2]) * flash * 1.25 + 0.02)[..., None]
+        picture = (picture @ np.float32([0.4, 0.4, 0.2]) * flash * 1.1 + 0.02)[..., None]
         picture = np.repeat(picture, 3, axis=2)
         grain = grain * 3
     else:
@@ -155,8 +155,7 @@ def develop(
         slope = rng.normal(0, 0.12, 2).astype(np.float32)
         picture = picture * (1 + slope[0] * x + slope[1] * y - 0.08 * (x**2 + y**2))[..., None]
     speckle = rng.normal(0, grain, (height, width, 1)).astype(np.float32)
-    picture = np.clip((picture + speckle) * 255, 0, 255).astype(np.uint8)
-    image = Image.fromarray(picture)
+    image = _to_image(_roll_off(picture + speckle))
     if max(map(abs, smear)) >= 1:
         image = _smear(image, smear)
     if blur > 0:
@@ -193,16 +192,23 @@ def fractal(
 
 
 def mix(
-    a: Sequence[float], b: Sequence[float], t: Float[np.ndarray, "height width"]
+    a: RGB | Float[np.ndarray, "3"],
+    b: RGB | Float[np.ndarray, "3"],
+    t: Float[np.ndarray, "height width"],
 ) -> Float[np.ndarray, "height width 3"]:
     """Blend two colours by a field in [0, 1]."""
-    a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
-    return a + (b - a) * np.clip(t, 0, 1)[..., None]
+    start, end = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    return start + (end - start) * np.clip(t, 0, 1)[..., None]
 
 
 def to_texture(field: Float[np.ndarray, "height width 3"]) -> Image.Image:
-    """A canvas as an image that `paint` can lay over parts."""
-    return Image.fromarray(np.clip(field * 255, 0, 255).astype(np.uint8))
+    """A square canvas as an image that `paint` can lay over parts.
+
+    It is mirrored outwards, so that limbs that reach beyond [-1, 1] are covered too.
+    """
+    margin = TEXTURE_SIZE // 2
+    padded = np.pad(field, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+    return _to_image(padded)
 
 
 def ellipse(
@@ -289,7 +295,7 @@ def _window(
     linear = np.array([[half, 0], [0, -half]]) @ to_frame
     matrix = linear @ to_body
     origin = to_body @ np.array([box[0] - placement.x, box[1] - placement.y]) - (ox, oy)
-    offset = linear @ origin + half
+    offset = linear @ origin + TEXTURE_SIZE
     data = (*matrix[0], offset[0], *matrix[1], offset[1])
     return texture.transform(
         (box[2] - box[0], box[3] - box[1]),
@@ -305,6 +311,18 @@ def _model(mask: Image.Image, relief: float, light: float) -> Float[np.ndarray, 
     dy, dx = np.gradient(height) if min(height.shape) > 1 else (height * 0, height * 0)
     slope = (dx * math.cos(light) - dy * math.sin(light)) * -radius
     return 1 + relief * (0.75 * slope + 0.3 * (height - 0.85))
+
+
+def _to_image(picture: Float[np.ndarray, "height width 3"]) -> Image.Image:
+    return Image.fromarray(np.clip(picture * 255, 0, 255).astype(np.uint8))
+
+
+def _roll_off(
+    picture: Float[np.ndarray, "height width 3"],
+) -> Float[np.ndarray, "height width 3"]:
+    # Highlights are bent, not cut, so that snow and flash keep their texture.
+    over = np.maximum(picture - 0.7, 0)
+    return np.minimum(picture, 0.7) + 0.3 * np.tanh(over / 0.45)
 
 
 def _smear(image: Image.Image, smear: tuple[float, float]) -> Image.Image:

@@ -14,6 +14,7 @@ import numpy as np
 __all__ = ["Layout", "Unit", "long_tail", "picture_id"]
 
 
+@typing.runtime_checkable
 class Unit(typing.Protocol):
     """Pictures drawn together."""
 
@@ -22,6 +23,7 @@ class Unit(typing.Protocol):
         ...
 
 
+@typing.runtime_checkable
 class Layout(typing.Protocol):
     """A data set in the layout it was published in."""
 

@@ -91,7 +91,9 @@ def _draw_flowers(spec, label, scene, seed, rng):
 
 def _draw_health(spec, label, scene, seed, rng):
     species = plant_species(seed, 40 + spec.variant + int(rng.integers(4)))
-    sick = dataclasses.replace(species, variegation=1.0 if label else 0.0)
+    sick = dataclasses.replace(
+        species, variegation=0.0, lesions=rng.uniform(0.5, 1) if label else 0.0
+    )
     return photograph_plant(sick, "leaf", rng, scene.size)
 
 

@@ -77,9 +77,12 @@ def petal_texture(
 
 
 def leaf_texture(
-    color: RGB, ribs: int, variegation: float, rng: np.random.Generator
+    color: RGB, ribs: int, variegation: float, rng: np.random.Generator, lesions: float = 0.0
 ) -> Image.Image:
-    """A leaf along +x with a midrib and `ribs` side veins; variegation in 0..1 pales patches."""
+    """A leaf along +x with a midrib and `ribs` side veins.
+
+    variegation in 0..1 pales patches; lesions in 0..1 eats brown, yellow-rimmed spots.
+    """
     x, y = _grid()
     side = np.abs(np.sin(np.pi * ribs / 2 * (x - 0.7 * np.abs(y))))
     pale = np.maximum(_step(0.1, side, 0.08) * 0.5, _step(0.025, np.abs(y), 0.02))
@@ -87,7 +90,14 @@ def leaf_texture(
         pale = np.maximum(pale, variegation * _step(0.5, _smooth(rng, 9), 0.05))
     light = tuple(min(1.0, c * 1.1 + 0.28) for c in color)
     tone = 0.85 + 0.3 * fractal(rng, TEXTURE_SIZE, TEXTURE_SIZE, 8, 3)
-    return to_texture(mix(color, light, pale) * tone[..., None])
+    field = mix(color, light, pale)
+    if lesions:
+        near, _ = _worley(x, y, 0.32, rng)
+        reach = lesions * (0.08 + 0.1 * _smooth(rng, 6))
+        for edge, spot in ((reach + 0.05, (0.75, 0.68, 0.2)), (reach, (0.3, 0.18, 0.09))):
+            cover = np.clip((edge - near) / 0.03 + 0.5, 0, 1)[..., None]
+            field = field + (np.float32(spot) - field) * cover
+    return to_texture(field * tone[..., None])
 
 
 def _marks(coat: Coat, rng: np.random.Generator, x: Field, y: Field) -> Field:
@@ -115,7 +125,7 @@ def _marks(coat: Coat, rng: np.random.Generator, x: Field, y: Field) -> Field:
         near, _ = _worley(x, y, gap * 0.45, rng)
         return _step(0.15 * gap, near, 0.05 * gap)
     if coat.pattern == "saddle":
-        edge = 0.28 + 0.1 * np.sin(phase) + 0.0 * y
+        edge = 0.28 + 0.1 * float(np.sin(phase))
         return _step(edge, np.abs(x - 0.08), 0.03)
     return np.zeros_like(x)
 

@@ -65,6 +65,8 @@ class PlantSpecies:
     green: RGB
     ribs: int
     variegation: float
+    lesions: float = 0.0
+    """share of the leaves that disease has eaten, from 0 to 1; no species has any by itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +175,9 @@ def photograph_plant(
     foot, tip = (tuple(np.clip(np.array(c) * shade, 0, 1)) for c in species.petal)
     textures = {
         "petal": petal_texture(foot, tip, species.veins, species.spots, rng),
-        "leaf": leaf_texture(species.green, species.ribs, species.variegation, rng),
+        "leaf": leaf_texture(
+            species.green, species.ribs, species.variegation, rng, species.lesions
+        ),
     }
     x, y = width * rng.uniform(0.38, 0.62), height * rng.uniform(0.4, 0.6)
     if organ == "flower":

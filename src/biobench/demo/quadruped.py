@@ -118,15 +118,14 @@ def _leg(build: Build, posture: Posture, index: int, top: tuple[float, float], t
 
 def _neck_and_head(build: Build, posture: Posture, base, tint: RGB, dark: RGB) -> list[Part]:
     back = -1 if posture.turned else 1
-    angle = posture.neck
-    top = (
-        base[0] + back * build.neck * math.cos(angle),
-        base[1] + build.neck * math.sin(angle),
-    )
-    bend = (
-        base[0] + (0.3 if posture.turned else 0.5 * back) * build.neck * math.cos(angle),
-        base[1] + 0.45 * build.neck * math.sin(angle) + (0.2 if posture.turned else 0.0),
-    )
+    length, cos, sin = build.neck, math.cos(posture.neck), math.sin(posture.neck)
+    if posture.turned:
+        # The neck arches up and over, so that the head lies along the flank.
+        top = (base[0] - 0.55 * length * cos, base[1] + 0.1 + 0.5 * length * sin)
+        bend = (base[0] + 0.25 * length * cos, base[1] + 0.12 + 0.65 * length * sin)
+    else:
+        top = (base[0] + length * cos, base[1] + length * sin)
+        bend = (base[0] + 0.5 * length * cos, base[1] + 0.45 * length * sin)
     root = (base[0] - 0.05, base[1] - 0.12)
     parts = []
     if build.mane:
@@ -199,7 +198,7 @@ def _horns(build: Build, skull, back: int, far: bool) -> list[Part]:
         parts = [Part(limb(beam, [0.05, 0.04, 0.02]), color=(0.5, 0.42, 0.32))]
         for share, reach in ((0.35, 0.16), (0.7, 0.15)):
             foot = beam[0] * (1 - share) + beam[2] * share + (-0.06 * back, 0.0)
-            tine = [foot, foot + (0.16 * back, reach)]
+            tine = np.stack([foot, foot + (0.16 * back, reach)])
             parts.append(Part(limb(tine, [0.035, 0.012]), color=(0.5, 0.42, 0.32)))
         return parts
     if build.horns == "nose" and not far:

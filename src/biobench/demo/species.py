@@ -77,7 +77,7 @@ class Individual:
         swing = float(np.sin(2 * np.pi * phase))
         if species.plan == "bird":
             pose = str(rng.choice(["perched", "feeding", "perched"])) if pose == "any" else pose
-            kwargs |= {"pose": pose, "beat": swing if abs(swing) > 0.4 else 0.7}
+            kwargs |= {"pose": pose, "beat": swing if abs(swing) > 0.5 else 0.9}
         elif species.plan == "butterfly":
             kwargs |= {"open_": 0.75 + 0.25 * swing}
         elif species.plan == "fish":
