@@ -2,11 +2,20 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
-__all__ = ["Cancel", "Run", "Status"]
+__all__ = ["Cancel", "Reproduce", "Run", "Status"]
+
+Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…", help_behavior_hint="")]
+Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…", help_behavior_hint="")]
+Numbers = Annotated[tuple[int, ...], tyro.conf.arg(metavar="N…", help_behavior_hint="")]
+Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
+Config = Annotated[Path | None, tyro.conf.arg(metavar="[CONFIG.toml]", help_behavior_hint="")]
+Text = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,31 +25,31 @@ class Run:
     Cells that are finished are not run again; the same command goes on where it was stopped.
     """
 
-    config: tyro.conf.Positional[Path | None] = None
+    config: tyro.conf.Positional[Config] = None
     """TOML file; flags override it."""
-    tasks: list[str] | None = None
+    tasks: Names = ()
     """tasks to run; of a config file with tables of tasks, those to pick."""
-    models: list[str] | None = None
+    models: Models = ()
     """models as ORG:CKPT."""
-    data: Path | None = None
+    data: Folder = None
     """folder with one folder a task; for the task folder also the pictures themselves."""
-    results: Path | None = None
+    results: Folder = None
     """where results are kept (default: results)."""
-    device: str | None = None
+    device: Text = None
     """auto, cpu, cuda or cuda:N (default: auto)."""
-    n_train: list[int] | None = None
+    n_train: Numbers = ()
     """training examples; several make the grid larger; -1 is all."""
     n_train_unit: Literal["class", "total"] | None = None
     """whether n_train counts per class or over all classes."""
-    seeds: list[int] | None = None
+    seeds: Numbers = ()
     """seeds; several make the grid larger."""
-    probe: str | None = None
+    probe: Text = None
     """the probe to fit instead of each task's own."""
     folds: Literal["stratified-shuffle", "kfold"] | None = None
     """cross-validation folds of probes that choose a penalty."""
     batch_size: int | Literal["auto"] | None = None
     """images (kabr: clips) in a forward pass instead of each task's own."""
-    n_workers: int | None = None
+    n_workers: Count = None
     """processes that decode pictures; 0 decodes in the cell's own."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] | None = None
     """arithmetic of the backbone."""
@@ -48,13 +57,13 @@ class Run:
     """rotate pictures as their EXIF tag says; the published protocols do not."""
     compile: bool = False
     """compile the backbone."""
-    features: Path | None = None
+    features: File = None
     """Parquet file of vectors computed elsewhere, run as the model features:NAME."""
-    name: str | None = None
+    name: Text = None
     """NAME of --features (default: the file's stem)."""
-    imports: list[str] | None = None
+    imports: Names = ()
     """modules to import first: they register backbones and tasks of your own."""
-    jobs: int | None = None
+    jobs: Count = None
     """cells that run at once (default: 1)."""
     dry_run: bool = False
     """print the plan with its counts of pictures, and run nothing."""
@@ -97,7 +106,11 @@ class Run:
             for field in dataclasses.fields(config.Settings)
             if hasattr(self, field.name) and field.name not in ("features", "slurm")
         }
-        # A switch that was not touched leaves what the file says.
+        # What was not given leaves what the file says.
+        flags = {
+            name: (list(value) or None) if isinstance(value, tuple) else value
+            for name, value in flags.items()
+        }
         flags.update(resume=None if self.resume else False, debug=self.debug or None)
         for name in ("data", "results"):
             flags[name] = None if flags[name] is None else str(flags[name])
@@ -162,6 +175,36 @@ class Cancel:
         jobs = slurm.cancel(Plan.read(_find_plan(self.results, self.plan)))
         print(f"Cancelled {len(jobs)} jobs; biobench run --slurm with the same plan goes on.")
         return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduce:
+    """Print the command that makes a run again; --check runs it and compares."""
+
+    run: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN")]]
+    """the run's folder: RESULTS/TASK/MODEL/RUN."""
+    check: bool = False
+    """run the command, apart from these results; exit code 1 unless all predictions are equal."""
+    anew: bool = False
+    """with --check, embed every picture again instead of taking features from the cache."""
+
+    def main(self) -> int:
+        import shlex
+
+        from biobench import results
+
+        report = results.read_report(self.run)
+        config = results.reproduce_config(report)
+        if config is not None:
+            print(f"cat > reproduce.toml <<'END'\n{config}END")
+        print(shlex.join(results.reproduce_command(report)), flush=True)
+        if not self.check:
+            return 0
+        from biobench.launch import reproduce
+
+        difference = reproduce.check(self.run, anew=self.anew)
+        print(difference or f"Reproduced: score and {report['n']:,} predictions are equal.")
+        return int(bool(difference))
 
 
 def _find_plan(results: Path, id: str) -> Path:

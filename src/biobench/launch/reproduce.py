@@ -1,0 +1,69 @@
+"""Makes a run again by the command in its report, and says what came out different.
+
+difference = check(run)      # "" where every prediction is equal
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import polars as pl
+
+from biobench import results
+from biobench.errors import CellFailed
+
+__all__ = ["check", "compare"]
+
+
+def check(run: Path, *, anew: bool = False) -> str:
+    """Run a run's command into a folder of its own; returns one sentence on the first difference.
+
+    anew: embed every picture again instead of taking features from the cache.
+    Raises BadInput where the report holds no command, CellFailed where the command fails.
+    """
+    report = results.read_report(run)
+    words = results.reproduce_command(report)
+    words[words.index("biobench") : words.index("biobench") + 1] = [
+        *(sys.executable, "-m", "biobench.cli")
+    ]
+    words += ["--no-resume"] if anew else []
+    with tempfile.TemporaryDirectory(prefix="biobench-reproduce-") as folder:
+        config = results.reproduce_config(report)
+        if config is not None:
+            Path(folder, "reproduce.toml").write_text(config, encoding="utf-8")
+        done = subprocess.run(words, cwd=folder, stdout=sys.stderr, check=False)
+        if done.returncode == 130:
+            raise KeyboardInterrupt
+        runs = results.scan(Path(folder, "results")).runs if done.returncode == 0 else []
+        if len(runs) != 1:
+            raise CellFailed(f"The command failed with exit code {done.returncode}; see above.")
+        return compare(run, Path(runs["run"][0]))
+
+
+def compare(run: Path, again: Path) -> str:
+    """One sentence on how two runs differ in what they are made from or found; "" if in nothing."""
+    old, new = results.read_report(run), results.read_report(again)
+    if old["provenance"]["manifest"] != new["provenance"]["manifest"]:
+        return "Not reproduced: the data are not the same any more (other pictures or labels)."
+    if old["protocol_digest"] != new["protocol_digest"]:
+        return "Not reproduced: the protocol is another one in this version of biobench."
+    digests = [dct["provenance"]["backbone"].get("digest") for dct in (old, new)]
+    if digests[0] != digests[1]:
+        return f"Not reproduced: the backbone is another one (digest {digests[1]}, {digests[0]})."
+    if old["score"] != new["score"]:
+        return f"Not reproduced: the score was {old['score']!r} and is {new['score']!r}."
+    before, after = results.read_predictions(run), results.read_predictions(again)
+    if before.equals(after):
+        return ""
+    n = _count_differing(before, after)
+    return (
+        f"Not reproduced: {n:,} of {before.height:,} predictions differ, though the score agrees."
+    )
+
+
+def _count_differing(before: pl.DataFrame, after: pl.DataFrame) -> int:
+    if before.columns != after.columns or before.height != after.height:
+        return max(before.height, after.height)
+    rows = zip(before.iter_rows(), after.iter_rows(), strict=True)
+    return sum(a != b for a, b in rows)
