@@ -6,6 +6,15 @@
 The methods, and the simulations that chose them, are written up in docs/statistics.md.
 """
 
+from biobench.stats.compare import Comparison, compare
+from biobench.stats.exchange import holm
 from biobench.stats.intervals import Interval, confidence_interval, interval_from_table
 
-__all__ = ["Interval", "confidence_interval", "interval_from_table"]
+__all__ = [
+    "Comparison",
+    "Interval",
+    "compare",
+    "confidence_interval",
+    "holm",
+    "interval_from_table",
+]

@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int64
 from biobench.errors import BadInput
 from biobench.interfaces import Example
 
-__all__ = ["Coded", "from_examples", "from_table"]
+__all__ = ["Coded", "code_models", "from_examples", "from_table"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +81,30 @@ def from_table(predictions: pl.DataFrame, *, by_group: bool) -> Coded:
         )
     if predictions.is_empty():
         raise BadInput("The predictions table is empty, so it has no score.")
-    score = predictions["score"].cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
+    score = code_scores(predictions)
     true = pred = None
     n_classes = 0
     if "y_true" in predictions.columns and "y_pred" in predictions.columns:
         true, pred, n_classes = code_labels(predictions["y_true"], predictions["y_pred"])
     unit = code_units(predictions, by_group=by_group)
     grouped = by_group and has_groups(predictions)
-    return Coded(_finite(score), true, pred, n_classes, unit, int(unit.max()) + 1, grouped)
+    return Coded(score, true, pred, n_classes, unit, int(unit.max()) + 1, grouped)
+
+
+def code_models(tables: Sequence[pl.DataFrame], *, by_group: bool) -> list[Coded]:
+    """Code the predictions of several models that have the same rows in the same order.
+
+    Truth and units are those of the first. Raises BadInput where another has other truths.
+    """
+    first = from_table(tables[0], by_group=by_group)
+    models = [first]
+    for table in tables[1:]:
+        pred = None
+        if first.true is not None:
+            _require_same_truth(tables[0], table)
+            pred = code_predictions(tables[0]["y_true"], table["y_pred"])
+        models.append(dataclasses.replace(first, score=code_scores(table), pred=pred))
+    return models
 
 
 def has_groups(predictions: pl.DataFrame) -> bool:
@@ -100,13 +116,39 @@ def code_labels(
     y_true: pl.Series, y_pred: pl.Series
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"], int]:
     """Codes of truths and predictions by first appearance of the truth, and their number."""
+    kind = _kind_of(y_true)
+    true = y_true.cast(pl.String).cast(kind).to_physical().cast(pl.Int64).to_numpy().copy()
+    return true, code_predictions(y_true, y_pred), len(kind.categories)
+
+
+def code_predictions(y_true: pl.Series, y_pred: pl.Series) -> Int64[np.ndarray, " n"]:
+    """Codes of predictions by first appearance of the truth; -1 where it is nobody's truth."""
+    pred = y_pred.cast(pl.String).cast(_kind_of(y_true), strict=False).to_physical()
+    return pred.cast(pl.Int64).fill_null(-1).to_numpy().copy()
+
+
+def code_scores(predictions: pl.DataFrame) -> Float64[np.ndarray, " n"]:
+    """The scores; raises BadInput where one is not finite."""
+    score = predictions["score"].cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
+    return _finite(score)
+
+
+def _kind_of(y_true: pl.Series) -> pl.Enum:
     classes = y_true.cast(pl.String).unique(maintain_order=True)
     if classes.has_nulls():
         raise BadInput("The predictions have a row without y_true; give every row its label.")
-    kind = pl.Enum(classes)
-    true = y_true.cast(pl.String).cast(kind).to_physical().cast(pl.Int64).to_numpy().copy()
-    pred = y_pred.cast(pl.String).cast(kind, strict=False).to_physical().cast(pl.Int64)
-    return true, pred.fill_null(-1).to_numpy().copy(), len(classes)
+    return pl.Enum(classes)
+
+
+def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
+    differ = one["y_true"].cast(pl.String) != other["y_true"].cast(pl.String)
+    if differ.any():
+        row = int(differ.arg_max())
+        raise BadInput(
+            f"Two models disagree on the truth of the example '{one['example'][row]}' "
+            f"('{one['y_true'][row]}' and '{other['y_true'][row]}'); compare runs on the same "
+            "labels."
+        )
 
 
 def code_units(predictions: pl.DataFrame, *, by_group: bool) -> Int64[np.ndarray, " n"]:

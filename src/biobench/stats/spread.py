@@ -16,7 +16,17 @@ from scipy import special, stats
 from biobench.metrics import Metric
 from biobench.stats.coded import Coded
 
-__all__ = ["Spread", "design_of", "interval", "quantile", "spread_of"]
+__all__ = [
+    "Design",
+    "Spread",
+    "design_of",
+    "df_of",
+    "interval",
+    "quantile",
+    "spread_of",
+    "spread_of_callable",
+    "variance_of",
+]
 
 _FEW_ERRORS = 40
 """errors (or hits) at which half of the variance of equally hard classes is a floor."""
@@ -54,19 +64,19 @@ def spread_of(
     """The spread of a shipped metric's score, from its value on resamples."""
     design = design_of(coded, macro=metric.macro)
     lower, upper = (0.0, 1.0) if metric.fields else _range_of_scores(coded.score)
-    variance = _variance(score, replicates) * design.correction
+    variance = variance_of(replicates, score) * design.correction
     if metric.fields or np.isin(coded.score, (0, 1)).all():
         share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
         variance = max(variance, share * score * (1 - score) / design.size)
-    return Spread(variance, _df(design.df, len(replicates)), design.size, lower, upper)
+    return Spread(variance, df_of(design.df, len(replicates)), design.size, lower, upper)
 
 
 def spread_of_callable(coded: Coded, score: float, replicates: Float64[np.ndarray, " b"]) -> Spread:
     """The spread of any function's value: the bootstrap's, in [0, 1] if no value is outside."""
     inside = min(score, replicates.min()) >= 0 and max(score, replicates.max()) <= 1
     lower, upper = (0.0, 1.0) if inside else (-np.inf, np.inf)
-    df = _df(np.inf, len(replicates))
-    return Spread(_variance(score, replicates), df, float(coded.n_units), lower, upper)
+    df = df_of(np.inf, len(replicates))
+    return Spread(variance_of(replicates, score), df, float(coded.n_units), lower, upper)
 
 
 def design_of(coded: Coded, *, macro: bool) -> Design:
@@ -123,14 +133,16 @@ def quantile(confidence: float, df: float) -> float:
     return float(special.ndtri(p) if np.isinf(df) else stats.t.ppf(p, df))
 
 
-def _variance(score: float, replicates: Float64[np.ndarray, " b"]) -> float:
+def variance_of(replicates: Float64[np.ndarray, " b"], score: float = 0.0) -> float:
+    """The variance of a statistic over resamples; of a single one, from the statistic itself."""
     if len(replicates) == 1:
         return float((replicates[0] - score) ** 2)
     return float(np.var(replicates, ddof=1))
 
 
-def _df(df: float, n_resamples: int) -> float:
-    # The bootstrap's own noise: few resamples know the variance as badly as few units do.
+def df_of(df: float, n_resamples: int) -> float:
+    """Degrees of freedom of a variance that n_resamples resamples of the units gave."""
+    # Few resamples know the variance as badly as few units do.
     return 1 / (1 / df + 1 / max(n_resamples - 1, 1))
 
 

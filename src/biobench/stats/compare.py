@@ -1,0 +1,187 @@
+"""Two models on the same examples: is one better, by how much, and could we have seen it?
+
+comparison = compare(predictions_a, predictions_b, get_metric("macro-f1"))
+comparison.difference, comparison.low, comparison.high, comparison.p, comparison.detectable
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from biobench.errors import BadInput
+from biobench.metrics import Metric
+from biobench.stats import spread as spreads
+from biobench.stats.coded import Coded, code_models
+from biobench.stats.exchange import exchange_p
+from biobench.stats.intervals import FEW_GROUPS, check_labels, check_options
+from biobench.stats.resample import Resampler
+
+__all__ = ["Comparison", "align", "compare"]
+
+LEAST_COMMON = 0.95
+POWER = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A paired difference (a less b), with low <= difference <= high."""
+
+    score_a: float
+    score_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    """two-sided, of no difference."""
+    detectable: float
+    """the smallest true difference that this test set shows at 5% with 80% power."""
+    n: int
+    """rows that both models have."""
+    n_groups: int
+    """units exchanged: groups, or examples where there are no groups."""
+    n_left_out: int
+    """rows that only one of them has."""
+    resampled: str
+    """what was exchanged: "groups" or "examples"."""
+    warnings: tuple[str, ...] = ()
+
+
+def compare(
+    predictions_a: pl.DataFrame,
+    predictions_b: pl.DataFrame,
+    metric: Metric,
+    *,
+    by_group: bool = True,
+    confidence: float = 95,
+    n_resamples: int = 500,
+    n_permutations: int = 10_000,
+    seed: int = 42,
+    names: tuple[str, str] = ("the first model", "the second model"),
+) -> Comparison:
+    """Compare two predictions tables on their common rows.
+
+    by_group: resample and exchange groups (a row without one is its own) rather than examples.
+    names: what the two are called in errors.
+    Raises BadInput where under 95% of the rows are common, or on a table that cannot be scored.
+    """
+    check_options(confidence, n_resamples)
+    tables, n_left_out = align(dict(zip(names, (predictions_a, predictions_b), strict=True)))
+    models = code_models(tables, by_group=by_group)
+    check_labels(models[0], metric)
+    resampler = Resampler(models)
+    score_a, score_b = map(float, resampler.scores(metric))
+    replicates = resampler.replicates(metric, n_resamples, seed)
+    spread = spread_of_difference(models, metric, replicates[0] - replicates[1], score_a - score_b)
+    difference = score_a - score_b
+    low, high = interval_of_difference(difference, spread, confidence)
+    return Comparison(
+        score_a=score_a,
+        score_b=score_b,
+        difference=difference,
+        low=low,
+        high=high,
+        p=exchange_p(resampler, metric, n_permutations=n_permutations, seed=seed),
+        detectable=detectable(spread),
+        n=models[0].n,
+        n_groups=models[0].n_units,
+        n_left_out=n_left_out,
+        resampled="groups" if models[0].grouped else "examples",
+        warnings=_warnings(models[0], n_left_out),
+    )
+
+
+def spread_of_difference(
+    models: Sequence[Coded],
+    metric: Metric,
+    differences: Float64[np.ndarray, " b"],
+    difference: float,
+) -> spreads.Spread:
+    """The spread of the difference of the scores of two models, from its value on resamples."""
+    a, b = (spreads.design_of(model, macro=metric.macro) for model in models)
+    size, df = min(a.size, b.size), min(a.df, b.df)
+    variance = spreads.variance_of(differences, difference) * max(a.correction, b.correction)
+    # One example on which they differ, so that agreement on a few is no proof of agreement
+    # (Agresti and Min 2005).
+    variance += 1 / (size + 2) ** 2
+    width = 1.0 if metric.fields else max(np.ptp(m.score) for m in models)
+    reach = max(1.0, float(width))
+    return spreads.Spread(
+        variance, spreads.df_of(df, len(differences)), size, lower=-reach, upper=reach
+    )
+
+
+def interval_of_difference(
+    difference: float, spread: spreads.Spread, confidence: float
+) -> tuple[float, float]:
+    """The interval of a difference with that spread."""
+    q = spreads.quantile(confidence, spread.df)
+    half = q * spread.variance**0.5 if np.isfinite(q) else np.inf
+    low, high = max(spread.lower, difference - half), min(spread.upper, difference + half)
+    return float(min(difference, low)), float(max(difference, high))
+
+
+def detectable(spread: spreads.Spread) -> float:
+    """The smallest difference that a two-sided test at 5% finds with 80% power."""
+    shown = spreads.quantile(95, spread.df) + spreads.quantile(2 * POWER - 100, spread.df)
+    return float(min(spread.upper, shown * spread.variance**0.5))
+
+
+def align(tables: Mapping[str, pl.DataFrame]) -> tuple[list[pl.DataFrame], int]:
+    """The rows that every model has, in one order, and the number of rows that some lack.
+
+    tables: predictions by the model's name.
+    Raises BadInput where a model has a row twice, or under 95% of the rows are common.
+    """
+    keys = {name: _keys(table, name) for name, table in tables.items()}
+    first = next(iter(keys.values()))
+    if all(key is first or key.equals(first) for key in keys.values()):
+        return list(tables.values()), 0
+    for name, key in keys.items():
+        if key.n_unique() < len(key):
+            twice = key.filter(key.is_duplicated())[0]
+            raise BadInput(
+                f"{name} has more than one row for the example '{twice}'; keep one prediction "
+                "an example and subtask."
+            )
+    common = first
+    for key in keys.values():
+        common = common.filter(common.is_in(key.implode()))
+    every = pl.concat(keys.values()).n_unique()
+    if len(common) < LEAST_COMMON * every:
+        counts = ", ".join(f"{name} {len(key):,}" for name, key in list(keys.items())[:4])
+        raise BadInput(
+            f"Only {len(common):,} of {every:,} examples ({len(common) / every:.0%}) have a "
+            f"prediction of every model ({counts}), and under {LEAST_COMMON:.0%} is no fair "
+            "comparison; run the models on the same test set."
+        )
+    wanted = pl.DataFrame({"key": common})
+    aligned = [
+        wanted.join(
+            table.with_columns(keys[name].alias("key")), on="key", how="left", maintain_order="left"
+        ).drop("key")
+        for name, table in tables.items()
+    ]
+    return aligned, every - len(common)
+
+
+def _keys(table: pl.DataFrame, name: str) -> pl.Series:
+    if "example" not in table.columns:
+        raise BadInput(f"The predictions of {name} have no column 'example'; add it.")
+    example = table["example"]
+    if "subtask" not in table.columns or table["subtask"].null_count() == len(table):
+        return example.cast(pl.String)
+    return table.select(
+        pl.concat_str(pl.col("example"), pl.col("subtask").fill_null(""), separator=" / ")
+    ).to_series()
+
+
+def _warnings(coded: Coded, n_left_out: int) -> tuple[str, ...]:
+    found = []
+    if coded.grouped and coded.n_units < FEW_GROUPS:
+        found.append(f"Only {coded.n_units} groups: p and the interval rest on so few.")
+    if n_left_out:
+        found.append(f"{n_left_out:,} examples that not every model has are left out.")
+    return tuple(found)
