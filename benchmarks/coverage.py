@@ -24,7 +24,7 @@ from scipy import special
 from biobench.metrics import Counts, MacroAccuracy, MacroF1, MeanScore, Metric
 from biobench.stats.coded import Coded
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import interval, spread_of
+from biobench.stats.spread import design_of, interval, spread_of
 
 METRICS: tuple[Metric, ...] = (MeanScore(), MacroAccuracy(), MacroF1())
 N_RESAMPLES = 200
@@ -147,10 +147,21 @@ def cover(regime: Regime, n_trials: int) -> tuple[list[float], list[float]]:
         for i, metric in enumerate(METRICS):
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
-            bounds[trial, i] = interval(score, spread_of(coded, metric, score, replicates), 95)
+            design = design_of(coded, macro=metric.macro)
+            bounds[trial, i] = interval(
+                score, spread_of(coded, metric, score, replicates, design), 95
+            )
     inside = (bounds[:, :, 0] <= truth) & (truth <= bounds[:, :, 1])
     width = (bounds[:, :, 1] - bounds[:, :, 0]).mean(axis=0) / (2 * 1.96 * deviation)
     return inside.mean(axis=0).tolist(), width.tolist()
+
+
+def shipped(
+    coded: Coded, metric: Metric, score: float, replicates: np.ndarray
+) -> tuple[float, float]:
+    """The interval that biobench gives."""
+    design = design_of(coded, macro=metric.macro)
+    return interval(score, spread_of(coded, metric, score, replicates, design), 95)
 
 
 def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
@@ -168,7 +179,9 @@ def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
             found = bounds_of_candidates(resampler, metric, score, replicates, copies)
-            found["shipped"] = interval(score, spread_of(coded, metric, score, replicates), 95)
+            found["shipped"] = interval(
+                score, spread_of(coded, metric, score, replicates, design), 95
+            )
             for name, (low, high) in found.items():
                 hits = inside.setdefault(name, np.zeros(len(METRICS)))
                 hits[i] += low - 1e-12 <= truth[i] <= high + 1e-12

@@ -15,7 +15,7 @@ from biobench.errors import BadInput
 from biobench.metrics import Metric
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, code_models
-from biobench.stats.exchange import exchange_p
+from biobench.stats.exchange import Exchange, exchange_p
 from biobench.stats.intervals import FEW_GROUPS, check_labels, check_options
 from biobench.stats.resample import Resampler
 
@@ -68,29 +68,65 @@ def compare(
     Raises BadInput where under 95% of the rows are common, or on a table that cannot be scored.
     """
     check_options(confidence, n_resamples)
-    tables, n_left_out = align(dict(zip(names, (predictions_a, predictions_b), strict=True)))
-    models = code_models(tables, by_group=by_group)
-    check_labels(models[0], metric)
-    resampler = Resampler(models)
-    score_a, score_b = map(float, resampler.scores(metric))
-    replicates = resampler.replicates(metric, n_resamples, seed)
-    spread = spread_of_difference(models, metric, replicates[0] - replicates[1], score_a - score_b)
-    difference = score_a - score_b
-    low, high = interval_of_difference(difference, spread, confidence)
-    return Comparison(
-        score_a=score_a,
-        score_b=score_b,
-        difference=difference,
-        low=low,
-        high=high,
-        p=exchange_p(resampler, metric, n_permutations=n_permutations, seed=seed),
-        detectable=detectable(spread),
-        n=models[0].n,
-        n_groups=models[0].n_units,
-        n_left_out=n_left_out,
-        resampled="groups" if models[0].grouped else "examples",
-        warnings=_warnings(models[0], n_left_out),
-    )
+    tables = dict(zip(names, (predictions_a, predictions_b), strict=True))
+    pair = PairOnTask.of(tables, metric, by_group=by_group, n_resamples=n_resamples, seed=seed)
+    return pair.comparison(confidence, n_permutations, seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class PairOnTask:
+    """Two models' predictions of the same rows, resampled together."""
+
+    metric: Metric
+    resampler: Resampler
+    scores: tuple[float, float]
+    spread: spreads.Spread
+    """of the difference."""
+    n_left_out: int
+
+    @classmethod
+    def of(
+        cls,
+        tables: Mapping[str, pl.DataFrame],
+        metric: Metric,
+        *,
+        by_group: bool,
+        n_resamples: int,
+        seed: int,
+    ) -> "PairOnTask":
+        """Align and resample two tables, given by what their models are called in errors."""
+        aligned, n_left_out = align(tables)
+        models = code_models(aligned, by_group=by_group)
+        check_labels(models[0], metric)
+        resampler = Resampler(models)
+        a, b = map(float, resampler.scores(metric))
+        replicates = resampler.replicates(metric, n_resamples, seed)
+        spread = spread_of_difference(models, metric, replicates[0] - replicates[1], a - b)
+        return cls(metric, resampler, (a, b), spread, n_left_out)
+
+    def comparison(self, confidence: float, n_permutations: int, seed: int) -> Comparison:
+        """The difference with its interval and p-value."""
+        a, b = self.scores
+        coded = self.resampler.models[0]
+        low, high = interval_of_difference(a - b, self.spread, confidence)
+        return Comparison(
+            score_a=a,
+            score_b=b,
+            difference=a - b,
+            low=low,
+            high=high,
+            p=exchange_p(self.resampler, self.metric, n_permutations=n_permutations, seed=seed),
+            detectable=detectable(self.spread),
+            n=coded.n,
+            n_groups=coded.n_units,
+            n_left_out=self.n_left_out,
+            resampled="groups" if coded.grouped else "examples",
+            warnings=_warnings(coded, self.n_left_out),
+        )
+
+    def exchanges(self, n: int, seed: Sequence[int]) -> Float64[np.ndarray, " {n}"]:
+        """The difference after each of n random exchanges."""
+        return Exchange(self.resampler, self.metric).draw(n, np.random.default_rng(seed))
 
 
 def spread_of_difference(

@@ -16,7 +16,7 @@ from scipy import special, stats
 from biobench.metrics import Counts, Metric
 from biobench.stats.resample import Resampler, multiply
 
-__all__ = ["Exchange", "exchange_p", "holm"]
+__all__ = ["Exchange", "exchange_p", "holm", "tail_bound"]
 
 _FIRST, _NEXT = 100, 300
 """exchanges drawn at a time: enough to see that a difference is huge, then little enough memory."""
@@ -107,24 +107,22 @@ def exchange_p(resampler: Resampler, metric: Metric, *, n_permutations: int, see
         return p
     rng = np.random.default_rng([seed, 2])
     observed = abs(exchange.observed) - _TIE
-    squares, n_as_large = 0.0, 0
+    squares, variance, n_as_large = 0.0, 0.0, 0
     while exchange.n_drawn < n_permutations and n_as_large < _ENOUGH:
         step = _NEXT if exchange.n_drawn else _FIRST
         drawn = np.abs(exchange.draw(min(step, n_permutations - exchange.n_drawn), rng))
         squares += float(drawn @ drawn)
         n_as_large += int(np.count_nonzero(drawn >= observed))
-        if not n_as_large and tail_bound(observed, squares, exchange.n_drawn) < 1e-4:
+        # Two standard errors larger than it is likely to be.
+        variance = squares / exchange.n_drawn * (1 + 2 * (2 / exchange.n_drawn) ** 0.5)
+        if not n_as_large and tail_bound(observed, variance) < 1e-4:
             break
     p = (n_as_large + 1) / (exchange.n_drawn + 1)
-    return p if n_as_large else min(p, tail_bound(observed, squares, exchange.n_drawn))
+    return p if n_as_large else min(p, tail_bound(observed, variance))
 
 
-def tail_bound(observed: float, squares: float, n_drawn: int) -> float:
-    """At least the two-sided p-value of a sum of exchanged differences.
-
-    squares: the sum of squares of `n_drawn` such sums. It is taken two standard errors too large.
-    """
-    variance = squares / n_drawn * (1 + 2 * (2 / n_drawn) ** 0.5)
+def tail_bound(observed: float, variance: float) -> float:
+    """At least the two-sided p-value of a sum of exchanged differences of that variance."""
     if variance == 0:
         return 1.0
     # P(sum >= x) <= 3.18 P(normal >= x) for sums of independent symmetric two-valued variables.

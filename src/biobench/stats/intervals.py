@@ -69,7 +69,8 @@ def confidence_interval(
         check_labels(coded, metric)
         score = float(metric(examples))
         replicates = resampler.replicates(metric, n_resamples, seed)[0]
-        spread = spreads.spread_of(coded, metric, score, replicates)
+        design = spreads.design_of(coded, macro=metric.macro)
+        spread = spreads.spread_of(coded, metric, score, replicates, design)
     else:
         score = float(metric(examples))
         replicates = resampler.replicates_of_callable(metric, examples, n_resamples, seed)
@@ -82,7 +83,8 @@ def confidence_interval(
         if known is None:
             spread = spreads.spread_of_callable(coded, score, replicates)
         else:
-            spread = spreads.spread_of(coded, known, score, replicates)
+            design = spreads.design_of(coded, macro=known.macro)
+            spread = spreads.spread_of(coded, known, score, replicates, design)
     return spreads.interval(score, spread, confidence)
 
 
@@ -106,18 +108,21 @@ def interval_from_table(
     resampler = Resampler([coded])
     score = float(resampler.scores(metric)[0])
     replicates = resampler.replicates(metric, n_resamples, seed)[0]
-    return make_interval(coded, metric, score, replicates, confidence)
+    design = spreads.design_of(coded, macro=metric.macro)
+    spread = spreads.spread_of(coded, metric, score, replicates, design)
+    return make_interval(coded, metric, score, spread, design, confidence, n_resamples)
 
 
 def make_interval(
     coded: Coded,
     metric: Metric,
     score: float,
-    replicates: Float64[np.ndarray, " b"],
+    spread: spreads.Spread,
+    design: spreads.Design,
     confidence: float,
+    n_resamples: int,
 ) -> Interval:
-    """The interval of a score from its value on resamples."""
-    spread = spreads.spread_of(coded, metric, score, replicates)
+    """The interval of a score with that spread, and what is to be said of it."""
     low, high = spreads.interval(score, spread, confidence)
     resampled = "groups" if coded.grouped else "examples"
     return Interval(
@@ -127,8 +132,8 @@ def make_interval(
         n=coded.n,
         n_groups=coded.n_units,
         resampled=resampled,
-        method=f"Wilson's interval with the variance of {len(replicates)} resamples of {resampled}",
-        warnings=_warnings(coded, metric, score),
+        method=f"Wilson's interval with the variance of {n_resamples} resamples of {resampled}",
+        warnings=_warnings(coded, metric, score, design),
     )
 
 
@@ -162,8 +167,9 @@ def _recognise(
     return None
 
 
-def _warnings(coded: Coded, metric: Metric, score: float) -> tuple[str, ...]:
-    design = spreads.design_of(coded, macro=metric.macro)
+def _warnings(
+    coded: Coded, metric: Metric, score: float, design: spreads.Design
+) -> tuple[str, ...]:
     found = []
     if coded.grouped and coded.n_units < FEW_GROUPS:
         found.append(

@@ -1,6 +1,7 @@
 """How far a score would move on another test set: its variance, and the interval made of it.
 
-    spread = spread_of(coded, metric, score, replicates)
+    design = design_of(coded, macro=metric.macro)
+    spread = spread_of(coded, metric, score, replicates, design)
     low, high = interval(score, spread, confidence)
 
 The variance is that of the bootstrap, put right where the bootstrap is known to be wrong; which
@@ -59,10 +60,13 @@ class Design:
 
 
 def spread_of(
-    coded: Coded, metric: Metric, score: float, replicates: Float64[np.ndarray, " b"]
+    coded: Coded,
+    metric: Metric,
+    score: float,
+    replicates: Float64[np.ndarray, " b"],
+    design: Design,
 ) -> Spread:
     """The spread of a shipped metric's score, from its value on resamples."""
-    design = design_of(coded, macro=metric.macro)
     lower, upper = (0.0, 1.0) if metric.fields else _range_of_scores(coded.score)
     variance = variance_of(replicates, score) * design.correction
     if metric.fields or np.isin(coded.score, (0, 1)).all():

@@ -1,0 +1,179 @@
+"""Where a model is good and where it is not: the score by class, by rarity, by any column.
+
+breakdown(predictions, get_metric("macro-f1"), "class")
+breakdown(predictions, get_metric("macro-f1"), "rarity")     # training examples, in decades
+breakdown(predictions, get_metric("macro-f1"), "location")   # any column of the predictions
+"""
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int64
+
+from biobench.errors import BadInput
+from biobench.metrics import Counts, Metric
+from biobench.stats.coded import Coded, from_table
+from biobench.stats.intervals import check_labels, check_options
+from biobench.stats.resample import Resampler
+from biobench.stats.spread import design_of, interval, spread_of
+
+__all__ = ["breakdown"]
+
+_SCHEMA = {
+    "value": pl.String,
+    "score": pl.Float64,
+    "ci_low": pl.Float64,
+    "ci_high": pl.Float64,
+    "n": pl.Int64,
+    "n_groups": pl.Int64,
+}
+
+
+def breakdown(
+    predictions: pl.DataFrame,
+    metric: Metric,
+    by: str,
+    *,
+    by_group: bool = True,
+    confidence: float = 95,
+    n_resamples: int = 500,
+    seed: int = 42,
+) -> pl.DataFrame:
+    """Score, interval and count of each part of the predictions: columns value score ci_low
+    ci_high n n_groups, in the order of the values.
+
+    by: "class" (the truth), "rarity" (train_count in decades), or a column. Where each class lies
+        in one part only, a macro average is taken over the part's classes with every wrong guess of
+        them counted, wherever it was made; else the part is scored as a test set of its own.
+    Raises BadInput on an unknown column, or one that holds lists.
+    """
+    check_options(confidence, n_resamples)
+    check_labels(from_table(predictions.head(1), by_group=False), metric)
+    values = _values(predictions, by)
+    order = values.unique().sort(nulls_last=True)
+    texts = _texts(order, by)
+    part = pl.DataFrame({"value": values}).join(
+        pl.DataFrame({"value": order, "part": np.arange(len(order))}),
+        on="value",
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )["part"]
+    parts = part.to_numpy().astype(np.int64)
+    coded = from_table(predictions, by_group=by_group)
+    of_class = _part_of_class(coded, parts) if metric.macro else None
+    if of_class is None:
+        found = [
+            _score_alone(coded, parts == i, metric, n_resamples, seed) for i in range(len(order))
+        ]
+    else:
+        found = _score_classes(coded, parts, of_class, metric, n_resamples, seed)
+    rows = []
+    for text, (one, score, replicates) in zip(texts, found, strict=True):
+        spread = spread_of(one, metric, score, replicates, design_of(one, macro=metric.macro))
+        rows.append((text, score, *interval(score, spread, confidence), one.n, one.n_units))
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+Part = tuple[Coded, float, Float64[np.ndarray, " b"]]
+
+
+def _score_alone(
+    coded: Coded, mask: np.ndarray, metric: Metric, n_resamples: int, seed: int
+) -> Part:
+    part = _take(coded, mask)
+    resampler = Resampler([part])
+    return (
+        part,
+        float(resampler.scores(metric)[0]),
+        resampler.replicates(metric, n_resamples, seed)[0],
+    )
+
+
+def _score_classes(
+    coded: Coded,
+    parts: Int64[np.ndarray, " n"],
+    of_class: Int64[np.ndarray, " c"],
+    metric: Metric,
+    n_resamples: int,
+    seed: int,
+) -> list[Part]:
+    resampler = Resampler([coded])
+    whole = resampler.counts(coded, metric.fields, resampler.size[:, None].astype(np.float32))
+    drawn = resampler.counts(coded, metric.fields, resampler.draw(n_resamples, seed))
+    found = []
+    for i in range(parts.max() + 1):
+        classes = of_class == i
+        score = float(metric.from_counts(_restrict(whole, classes))[0])
+        counts = _restrict(drawn, classes)
+        # A resample without any example of the part says nothing of it.
+        present = counts.n_true.sum(axis=0) > 0
+        replicates = np.full(n_resamples, score)
+        if present.any():
+            replicates[present] = metric.from_counts(_restrict(counts, slice(None), present))
+        found.append((_take(coded, parts == i), score, replicates))
+    return found
+
+
+def _restrict(
+    counts: Counts, classes: np.ndarray | slice, resamples: np.ndarray | slice = slice(None)
+) -> Counts:
+    fields = {
+        name: None if (value := getattr(counts, name)) is None else value[classes][:, resamples]
+        for name in ("n_true", "n_pred", "n_hit")
+    }
+    return Counts(counts.n[resamples], counts.score[resamples], **fields)
+
+
+def _take(coded: Coded, mask: np.ndarray) -> Coded:
+    _, unit = np.unique(coded.unit[mask], return_inverse=True)
+    true = pred = None
+    n_classes = 0
+    if coded.true is not None:
+        present, true = np.unique(coded.true[mask], return_inverse=True)
+        n_classes = len(present)
+        lookup = np.full(coded.n_classes + 1, -1)
+        lookup[present] = np.arange(n_classes)
+        pred = lookup[coded.pred[mask]]
+    return Coded(coded.score[mask], true, pred, n_classes, unit, int(unit.max()) + 1, coded.grouped)
+
+
+def _part_of_class(coded: Coded, parts: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " c"] | None:
+    low = np.full(coded.n_classes, parts.max() + 1)
+    high = np.full(coded.n_classes, -1)
+    np.minimum.at(low, coded.true, parts)
+    np.maximum.at(high, coded.true, parts)
+    return low if np.array_equal(low, high) else None
+
+
+def _values(predictions: pl.DataFrame, by: str) -> pl.Series:
+    column = {"class": "y_true", "rarity": "train_count"}.get(by, by)
+    if column not in predictions.columns:
+        known = ", ".join(["class", "rarity", *predictions.columns])
+        raise BadInput(
+            f"The predictions have no column '{column}' to break the score down by; known: {known}."
+        )
+    values = predictions[column]
+    if values.dtype.is_nested():
+        raise BadInput(
+            f"The column '{column}' holds lists; break the score down by a plain column."
+        )
+    if by == "rarity":
+        digits = values.cast(pl.String).str.len_chars().cast(pl.Int64)
+        return pl.select(
+            pl.when(values > 0).then(digits).otherwise(pl.when(values == 0).then(0))
+        ).to_series()
+    return values.cast(pl.String) if values.dtype in (pl.Categorical, pl.Enum) else values
+
+
+def _texts(order: pl.Series, by: str) -> list[str]:
+    if by != "rarity":
+        return ["(none)" if value is None else str(value) for value in order]
+    names = []
+    for digits in order:
+        if digits is None:
+            names.append("(none)")
+        elif digits == 0:
+            names.append("0")
+        else:
+            names.append(f"{10 ** (digits - 1):,}\u2013{10**digits - 1:,}")
+    return names
