@@ -19,7 +19,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
 
 # Where each leg (far fore, far hind, near fore, near hind) is in the cycle.
 _GAITS = {"walk": (0.5, 0.25, 0.0, 0.75), "trot": (0.5, 0.0, 0.0, 0.5), "run": (0.1, 0.6, 0.0, 0.5)}
-_SWING = {"walk": 0.32, "trot": 0.55, "run": 0.95}
+_SWING = {"walk": 0.42, "trot": 0.55, "run": 0.95}
 _LIFT = {"walk": 0.35, "trot": 1.0, "run": 1.2}
 
 
@@ -34,7 +34,7 @@ def posture(kind: str, phase: float, rng: np.random.Generator) -> Posture:
     jitter = float(rng.normal(0, 0.04))
     if kind in _GAITS:
         legs, knees = _stride(kind, phase)
-        neck = {"walk": 0.55, "trot": 0.8, "run": 0.3}[kind] + 0.06 * wave + jitter
+        neck = {"walk": 0.3, "trot": 0.7, "run": 0.2}[kind] + 0.06 * wave + jitter
         pitch = {"walk": 0.0, "trot": 0.02 * wave, "run": 0.12 * wave}[kind]
         tail = {"walk": -1.2, "trot": -0.6, "run": 0.05}[kind]
         return Posture(neck, {"run": -0.25}.get(kind, -0.5), legs, knees, pitch=pitch, tail=tail)

@@ -143,18 +143,19 @@ def develop(
     height, width, _ = canvas.shape
     gains = np.exp(rng.normal(0, cast, 3) + rng.normal(0, exposure)).astype(np.float32)
     picture = canvas * gains
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     if night:
-        cx, cy = rng.uniform(-0.3, 0.3, 2)
-        flash = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) * rng.uniform(0.7, 1.3))
+        cx, cy = rng.uniform(-0.3, 0.3, 2).astype(np.float32)
+        flash = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) * np.float32(rng.uniform(0.7, 1.3)))
         picture = (picture @ np.float32([0.4, 0.4, 0.2]) * flash * 1.1 + 0.02)[..., None]
         picture = np.repeat(picture, 3, axis=2)
         grain = grain * 3
     else:
         # Sunlight falls off to one side: a soft ramp, so that no corner has a colour of its own.
         slope = rng.normal(0, 0.12, 2).astype(np.float32)
-        picture = picture * (1 + slope[0] * x + slope[1] * y - 0.08 * (x**2 + y**2))[..., None]
-    speckle = rng.normal(0, grain, (height, width, 1)).astype(np.float32)
+        picture *= (1 + slope[0] * x + slope[1] * y - 0.08 * (x**2 + y**2))[..., None]
+    speckle = rng.standard_normal((height, width, 1), np.float32) * np.float32(grain)
     image = _to_image(_roll_off(picture + speckle))
     if max(map(abs, smear)) >= 1:
         image = _smear(image, smear)
@@ -207,8 +208,9 @@ def to_texture(field: Float[np.ndarray, "height width 3"]) -> Image.Image:
     It is mirrored outwards, so that limbs that reach beyond [-1, 1] are covered too.
     """
     margin = TEXTURE_SIZE // 2
-    padded = np.pad(field, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
-    return _to_image(padded)
+    pixels = np.asarray(_to_image(field))
+    margins = ((margin, margin), (margin, margin), (0, 0))
+    return Image.fromarray(np.pad(pixels, margins, mode="symmetric"))
 
 
 def ellipse(
@@ -322,7 +324,7 @@ def _roll_off(
 ) -> Float[np.ndarray, "height width 3"]:
     # Highlights are bent, not cut, so that snow and flash keep their texture.
     over = np.maximum(picture - 0.7, 0)
-    return np.minimum(picture, 0.7) + 0.3 * np.tanh(over / 0.45)
+    return picture - over + over / (1 + over / 0.3)
 
 
 def _smear(image: Image.Image, smear: tuple[float, float]) -> Image.Image:

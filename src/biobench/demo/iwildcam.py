@@ -39,7 +39,7 @@ class CamScale:
     test_cameras: int
 
 
-SMALL = CamScale(12, 360, 24, 330, 24, 60, 36, 6, 33)
+SMALL = CamScale(12, 300, 20, 300, 20, 50, 30, 5, 33)
 FULL = CamScale(182, 129_809, 14_961, 42_791, 7_314, 8_154, 243, 32, 48)
 
 

@@ -39,11 +39,11 @@ class KabrScale:
     frames: int
     clips_a_video: float
     """clips cut from one original video, on average."""
-    repeat: int = 2
-    """frames that show the same picture: the animals are drawn at half the film's rate."""
+    repeat: int = 4
+    """frames that show the same picture: the film is drawn at a quarter of its rate."""
 
 
-SMALL = KabrScale(train=40, val=64, frames=16, clips_a_video=1.5)
+SMALL = KabrScale(train=48, val=64, frames=16, clips_a_video=1.5)
 FULL = KabrScale(train=10_000, val=2_500, frames=90, clips_a_video=12.0)
 
 
@@ -164,7 +164,7 @@ class _Film:
             ground,
             Individual.of(_animal(seed, clip.giraffe), rng),
             (width * rng.uniform(0.42, 0.58), height * rng.uniform(0.45, 0.58)),
-            height * rng.uniform(0.5, 0.78),
+            height * rng.uniform(0.6, 0.86),
             bool(rng.random() < 0.5),
             float(rng.random()),
         )
@@ -187,7 +187,7 @@ class _Film:
         points = np.concatenate([placement.to_pixels(part.outline) for part in parts])
         low, high = points.min(axis=0), points.max(axis=0)
         if label == 2:
-            self._bush(canvas, high[0] if not self.flip else low[0], low[1] + 14, 0.36)
+            self._bush(canvas, high[0] if not self.flip else low[0], low[1] + 10, 0.4)
         reach = 0.42 * (high[0] - low[0])
         shadow(canvas, (low[0] + high[0]) / 2, high[1], reach, 0.16 * reach)
         paint(canvas, parts, placement, self.individual.textures, light=2.0)
@@ -197,7 +197,7 @@ class _Film:
             self._dust(canvas, low, high, frame, 0.35 if label == 5 else 0.8)
         light = rng_for(self.seed, "sun", self.clip.split, self.clip.video)
         smear = (7.0, 0.0) if label == 6 else (3.0, 0.0) if label == 5 else (0.0, 0.0)
-        return encode(develop(canvas, light, cast=0.12, exposure=0.25, smear=smear))
+        return encode(develop(canvas, light, cast=0.08, exposure=0.2, smear=smear))
 
     def _bush(self, canvas, x: float, y: float, size: float) -> None:
         rng = rng_for(self.seed, "bush", self.clip.number)

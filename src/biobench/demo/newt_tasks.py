@@ -142,6 +142,12 @@ def _draw_counting(spec, label, scene, seed, rng):
     return photograph([Individual.of(species, rng)] * count, scene, rng)
 
 
+def _draw_blossoms(spec, label, scene, seed, rng):
+    species = plant_species(seed, 60 + int(rng.integers(5)))
+    count = int(rng.integers(6, 10)) if label else int(rng.integers(1, 4))
+    return photograph_plant(species, "flower", rng, scene.size, count)
+
+
 def _draw_quality(spec, label, scene, seed, rng):
     scene = dataclasses.replace(scene, blur=0.0 if label else float(rng.uniform(2.0, 3.5)))
     return photograph([Individual.of(_some(seed, spec, rng, ""), rng)], scene, rng)
@@ -168,7 +174,7 @@ _KINDS: tuple[tuple[str, str, str, tuple[str, str]], ...] = (
     ("water", "context", "habitat", ("on land", "in water")),
     ("quality", "gestalt", "", ("blurred", "sharp photo")),
     ("flying", "behavior", "", ("perched", "flying")),
-    ("animals", "appearance", "species", ("", "")),
+    ("blossoms", "counting", "", ("few flowers", "many flowers")),
     ("horns", "appearance", "attribute", ("without horns", "with horns")),
     ("lying", "behavior", "", ("standing", "lying down")),
     ("health", "appearance", "health", ("healthy leaf", "diseased leaf")),
@@ -184,6 +190,7 @@ _DRAW: dict[str, Draw] = {
     "feeding": _posing("quadruped", ("alert", "graze")),
     "counting": _draw_counting,
     "water": _placing((("savanna", "sand", "rock", "meadow", "snow"), ("water",))),
+    "blossoms": _draw_blossoms,
     "quality": _draw_quality,
     "flying": _posing("bird", ("perched", "flying")),
     "horns": _draw_horns,

@@ -48,7 +48,7 @@ class PlantScale:
     """pictures a unit."""
 
 
-SMALL = PlantScale(species=20, train=360, val=240, test=40)
+SMALL = PlantScale(species=18, train=280, val=216, test=30)
 FULL = PlantScale(species=1081, train=243_916, val=31_118, test=31_112)
 
 
@@ -162,9 +162,13 @@ class PlantUnit:
 
 
 def photograph_plant(
-    species: PlantSpecies, organ: str, rng: np.random.Generator, size: tuple[int, int] = (240, 240)
+    species: PlantSpecies,
+    organ: str,
+    rng: np.random.Generator,
+    size: tuple[int, int] = (240, 240),
+    count: int = 1,
 ) -> Image.Image:
-    """A plant's flower, leaf or whole shoot, among other plants' leaves."""
+    """A plant's flower (or `count` of them), leaf or whole shoot, among other plants' leaves."""
     height, width = size
     place = str(rng.choice(["meadow", "litter", "forest", "rock", "bark", "sand"]))
     canvas = background(place, rng, height, width)
@@ -180,7 +184,12 @@ def photograph_plant(
         ),
     }
     x, y = width * rng.uniform(0.38, 0.62), height * rng.uniform(0.4, 0.6)
-    if organ == "flower":
+    if count > 1:
+        parts = []
+        for at in _scatter(count, rng):
+            parts += blossom(species.form, at, rng.uniform(0.2, 0.3), rng)
+        placement = Placement(width / 2, height / 2, 0.45 * min(size))
+    elif organ == "flower":
         parts = leaf(species.form.leaf, (0.0, 0.0), rng.uniform(0, 6.28), 1.3)
         parts += blossom(species.form, (0.0, 0.0), 0.85, rng)
         placement = Placement(x, y, rng.uniform(70, 120), rng.uniform(-0.5, 0.5))
@@ -196,6 +205,15 @@ def photograph_plant(
         )
     paint(canvas, parts, placement, textures, light=rng.uniform(1.0, 2.2))
     return develop(canvas, rng)
+
+
+def _scatter(count: int, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """Points in [-1, 1] x [-1, 1], no two in one cell of a grid of nine."""
+    cells = rng.permutation(9)[:count].tolist()
+    return [
+        (0.62 * (cell % 3 - 1) + rng.normal(0, 0.07), 0.62 * (cell // 3 - 1) + rng.normal(0, 0.07))
+        for cell in cells
+    ]
 
 
 def plant_species(seed: int, number: int) -> PlantSpecies:

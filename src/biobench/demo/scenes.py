@@ -6,7 +6,6 @@
 Every call makes a place of its own: its colours, horizon, trees and stones come from `rng`.
 """
 
-import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -45,7 +44,8 @@ def background(
 ) -> Float[np.ndarray, "{height} {width} 3"]:
     """A place without animals."""
     low, high = (
-        np.clip(np.array(c) * np.exp(rng.normal(0, 0.15, 3)), 0, 1) for c in _GROUND[habitat]
+        np.clip(np.array(c) * np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.08, 3)), 0, 1)
+        for c in _GROUND[habitat]
     )
     field = fractal(rng, height, width, rng.uniform(3, 7), 5)
     if habitat == "water":
@@ -74,30 +74,25 @@ def foliage(
     canvas: Canvas, rng: np.random.Generator, x: float, y: float, radius: float, leaves: int = 160
 ) -> None:
     """A bush or crown of leaves about a point, over whatever is there."""
-    layer = Image.new("RGBA", (canvas.shape[1], canvas.shape[0]))
-    draw = ImageDraw.Draw(layer)
+    # Only the square about the bush is laid over the picture.
+    left, top = max(0, int(x - 1.2 * radius)), max(0, int(y - 1.2 * radius))
+    area = canvas[top : max(0, int(y + 1.2 * radius)), left : max(0, int(x + 1.2 * radius))]
     base = np.array([0.25, 0.36, 0.14]) * np.exp(rng.normal(0, 0.15, 3))
     angle = rng.uniform(0, 2 * np.pi, leaves)
     spread = radius * np.sqrt(rng.random(leaves))
     size = radius * rng.uniform(0.1, 0.2, leaves)
     tone = rng.uniform(0.55, 1.35, leaves)
-    turn = rng.uniform(0, 3.14, leaves)
-    for a, r, s, t, v in zip(angle, spread, size, tone, turn, strict=True):
-        cx, cy = x + r * math.cos(a), y + 0.8 * r * math.sin(a)
-        dx, dy = s * math.cos(v), s * math.sin(v)
-        lit = t * (1.1 - 0.3 * (cy - y) / radius)
-        color = (*(int(255 * c) for c in np.clip(base * lit, 0, 1)), 255)
-        tip, side = (cx + dx, cy + dy), 0.4
-        draw.polygon(
-            [
-                tip,
-                (cx - side * dy, cy + side * dx),
-                (cx - dx, cy - dy),
-                (cx + side * dy, cy - side * dx),
-            ],
-            fill=color,
-        )
-    _lay(canvas, layer)
+    turn = rng.uniform(0, np.pi, leaves)
+    if 0 in area.shape:
+        return
+    cx, cy = spread * np.cos(angle), 0.8 * spread * np.sin(angle)
+    lit = tone * (1.1 - 0.3 * cy / radius)
+    colors = _to_bytes(base * lit[:, None])
+    middle = np.stack([cx + x - left, cy + y - top], axis=1)
+    tip = np.stack([size * np.cos(turn), size * np.sin(turn)], axis=1)
+    side = 0.4 * tip[:, ::-1] * (-1, 1)
+    corners = np.stack([middle + tip, middle + side, middle - tip, middle - side], axis=1)
+    _lay(area, _polygons(area.shape, corners.reshape(leaves, 8), colors))
 
 
 def _distance(habitat: str, canvas: Canvas, line: int, rng: np.random.Generator) -> None:
@@ -164,28 +159,25 @@ def _blades(canvas, rng, count: int, rows, low, high, length: float) -> None:
     # Nearer grass is longer.
     tall = length * height * rng.uniform(0.4, 1.0, count) * (0.4 + 0.6 * y / height)
     share = rng.uniform(-0.1, 1.2, count)[:, None]
-    colors = (np.clip(low + (high - low) * share, 0, 1) * 255).astype(int)
-    for i in range(count):
-        tip = (x[i] + lean[i] * tall[i], y[i] - tall[i])
-        draw.line([(x[i], y[i]), tip], fill=(*colors[i].tolist(), 255), width=1 + (tall[i] > 16))
+    colors = _to_bytes(low + (high - low) * share)
+    ends = np.stack([x, y, x + lean * tall, y - tall], axis=1).tolist()
+    for end, color, length in zip(ends, colors, tall.tolist(), strict=True):
+        draw.line(end, fill=color, width=1 + (length > 16))
     _lay(canvas, layer)
 
 
 def _scraps(canvas, rng, count: int, start: float, colors) -> None:
     height, width, _ = canvas.shape
-    layer = Image.new("RGBA", (width, height))
-    draw = ImageDraw.Draw(layer)
     y = np.sort(rng.uniform(start * height, height, count))
-    for cy in y:
-        cx, turn = rng.uniform(0, width), rng.uniform(0, 6.3)
-        size = rng.uniform(3, 9) * (0.4 + 0.8 * cy / height)
-        tone = rng.uniform(0.5, 1.3)
-        color = np.clip(np.array(colors[int(rng.integers(len(colors)))]) * tone, 0, 1)
-        dx, dy = size * math.cos(turn), 0.7 * size * math.sin(turn)
-        corners = [(cx + dx, cy + dy), (cx - 0.4 * dy, cy + 0.4 * dx), (cx - dx, cy - dy)]
-        fill = (*(color * 255).astype(int).tolist(), 255)
-        draw.polygon([*corners, (cx + 0.4 * dy, cy - 0.4 * dx)], fill=fill)
-    _lay(canvas, layer)
+    middle = np.stack([rng.uniform(0, width, count), y], axis=1)
+    turn = rng.uniform(0, 2 * np.pi, count)
+    size = rng.uniform(3, 9, count) * (0.4 + 0.8 * y / height)
+    tone = rng.uniform(0.5, 1.3, (count, 1))
+    fills = _to_bytes(np.array(colors)[rng.integers(len(colors), size=count)] * tone)
+    tip = np.stack([size * np.cos(turn), 0.7 * size * np.sin(turn)], axis=1)
+    side = 0.4 * tip[:, ::-1] * (-1, 1)
+    corners = np.stack([middle + tip, middle + side, middle - tip, middle - side], axis=1)
+    _lay(canvas, _polygons(canvas.shape, corners.reshape(count, 8), fills))
 
 
 def _stones(canvas, rng, count: int, start: float, low, high) -> None:
@@ -207,3 +199,18 @@ def _stones(canvas, rng, count: int, start: float, low, high) -> None:
 def _lay(canvas: Canvas, layer: Image.Image) -> None:
     pixels = np.asarray(layer, np.float32) / 255
     canvas += (pixels[..., :3] - canvas) * pixels[..., 3:]
+
+
+def _polygons(shape: tuple[int, ...], corners, fills: list[tuple[int, ...]]) -> Image.Image:
+    """A clear layer with one polygon a row of `corners` (x, y, x, y, …)."""
+    layer = Image.new("RGBA", (shape[1], shape[0]))
+    draw = ImageDraw.Draw(layer)
+    for outline, fill in zip(corners.tolist(), fills, strict=True):
+        draw.polygon(outline, fill=fill)
+    return layer
+
+
+def _to_bytes(colors: Float[np.ndarray, "n 3"]) -> list[tuple[int, ...]]:
+    """Colours in [0, 1] as Pillow's opaque ones."""
+    pixels = (np.clip(colors, 0, 1) * 255).astype(int).tolist()
+    return [(*pixel, 255) for pixel in pixels]
