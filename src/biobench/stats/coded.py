@@ -116,14 +116,14 @@ def code_labels(
     y_true: pl.Series, y_pred: pl.Series
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"], int]:
     """Codes of truths and predictions by first appearance of the truth, and their number."""
-    kind = _kind_of(y_true)
-    true = y_true.cast(pl.String).cast(kind).to_physical().cast(pl.Int64).to_numpy().copy()
-    return true, code_predictions(y_true, y_pred), len(kind.categories)
+    classes = _classes_of(y_true)
+    true = y_true.cast(pl.String).cast(pl.Enum(classes)).to_physical().cast(pl.Int64)
+    return true.to_numpy().copy(), code_predictions(y_true, y_pred), len(classes)
 
 
 def code_predictions(y_true: pl.Series, y_pred: pl.Series) -> Int64[np.ndarray, " n"]:
     """Codes of predictions by first appearance of the truth; -1 where it is nobody's truth."""
-    pred = y_pred.cast(pl.String).cast(_kind_of(y_true), strict=False).to_physical()
+    pred = y_pred.cast(pl.String).cast(pl.Enum(_classes_of(y_true)), strict=False).to_physical()
     return pred.cast(pl.Int64).fill_null(-1).to_numpy().copy()
 
 
@@ -133,11 +133,11 @@ def code_scores(predictions: pl.DataFrame) -> Float64[np.ndarray, " n"]:
     return _finite(score)
 
 
-def _kind_of(y_true: pl.Series) -> pl.Enum:
+def _classes_of(y_true: pl.Series) -> pl.Series:
     classes = y_true.cast(pl.String).unique(maintain_order=True)
     if classes.has_nulls():
         raise BadInput("The predictions have a row without y_true; give every row its label.")
-    return pl.Enum(classes)
+    return classes
 
 
 def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
