@@ -47,6 +47,8 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CryptoType=crypto/munge
+# A job that lost its node may start again after this many seconds (default: 120).
+AuthInfo=cred_expire=15
 StateSaveLocation=$base/state
 SlurmdSpoolDir=$base/%n
 SlurmctldPidFile=$base/slurmctld.pid
@@ -68,9 +70,10 @@ ReturnToService=2
 SchedulerParameters=batch_sched_delay=1,sched_interval=5
 MinJobAge=600
 SlurmdTimeout=10
+SlurmdParameters=config_overrides
 KillWait=3
-NodeName=n1 NodeHostname=$name NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=2 RealMemory=4000
-NodeName=n2 NodeHostname=$name NodeAddr=127.0.0.1 Port=$((port + 2)) CPUs=2 RealMemory=4000
+NodeName=n1 NodeHostname=$name NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=2 RealMemory=8000
+NodeName=n2 NodeHostname=$name NodeAddr=127.0.0.1 Port=$((port + 2)) CPUs=2 RealMemory=8000
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 EOC
 }

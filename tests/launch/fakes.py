@@ -20,12 +20,16 @@ SIDE = 8
 
 
 class Fake(VisionBackbone):
-    """fake:SEED, fake:SEED/raise, /segfault-once, /segfault, /kill-once, /slow, /hungry."""
+    """fake:SEED, or fake:SEED/TRICK with raise, segfault, kill-once, hungry, deaf or hold.
+
+    hold waits until there is a file release-SEED in FAKES_FOLDER; deaf does so too, and ignores the
+    signal with which Slurm announces the end of a job's time.
+    """
 
     def __init__(self, ckpt: str) -> None:
         super().__init__()
-        seed, _, self.trick = ckpt.partition("/")
-        generator = torch.Generator().manual_seed(int(seed))
+        self.seed, _, self.trick = ckpt.partition("/")
+        generator = torch.Generator().manual_seed(int(self.seed))
         self.weight = torch.nn.Parameter(torch.randn(3 * SIDE * SIDE, 16, generator=generator))
 
     @classmethod
@@ -43,21 +47,28 @@ class Fake(VisionBackbone):
     def _play(self) -> None:
         if self.trick == "raise":
             raise RuntimeError("the fake network broke")
-        if self.trick == "slow":
-            time.sleep(0.2)
+        if self.trick == "deaf":
+            signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        if self.trick in ("hold", "deaf"):
+            while not (get_folder() / f"release-{self.seed}").exists():
+                time.sleep(0.1)
         if self.trick == "hungry":
-            self.hoard = np.ones(600 << 17)
-        if self.trick == "segfault" or (self.trick == "segfault-once" and self._is_first()):
+            self.hoard = np.ones(1600 << 17)
+        if self.trick == "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
         if self.trick == "kill-once" and self._is_first():
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _is_first(self) -> bool:
         try:
-            (pathlib.Path(os.environ["FAKES_FOLDER"]) / self.trick).touch(exist_ok=False)
+            (get_folder() / self.trick).touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
+
+
+def get_folder() -> pathlib.Path:
+    return pathlib.Path(os.environ["FAKES_FOLDER"])
 
 
 def to_tensor(image):

@@ -147,7 +147,7 @@ def test_a_finished_cell_is_left_alone_until_asked_or_its_data_changed(world, pl
 
 
 def test_stopped_or_killed_a_plan_goes_on_and_nothing_half_written_is_read(world, place):
-    args = ["--tasks", "newt", "folder", "--models", "fake:7/slow", "--n-workers", "2"]
+    args = ["--tasks", "newt", "folder", "--models", "fake:7/hold", "--n-workers", "2"]
     # Ctrl-C
     process = start(world, place, *args)
     wait_for(lambda: is_embedding(place))
@@ -171,6 +171,7 @@ def test_stopped_or_killed_a_plan_goes_on_and_nothing_half_written_is_read(world
     # kill -9 of the worker: its cell is tried again
     process = start(world, place, *args)
     state = wait_for(lambda: is_embedding(place))
+    (place / "release-7").touch()
     os.kill(state["pid"], signal.SIGKILL)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
+from biobench.launch.cores import default_workers, divide_threads
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.state import CellState, StateFile, get_log, read_state
 
@@ -28,14 +29,6 @@ Show = Callable[[Cell, CellState], None]
 MAX_ATTEMPTS = 2
 STOP_SECONDS = 5.0
 POLL_SECONDS = 1.0
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "LOKY_MAX_CPU_COUNT",
-)
 
 
 def run_local(plan: Plan, cells: Sequence[Cell], *, jobs: int, show: Show) -> list[CellState]:
@@ -198,16 +191,14 @@ class _Worker:
         self.attempt = 1
         self.is_closed = False
         cores = max(1, len(os.sched_getaffinity(0)) // jobs)
-        # A core of its own has nothing left for processes that decode.
-        n_workers = 0 if cores == 1 else min(4, cores)
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "biobench.launch.worker"),
-                *(str(plan.folder), device, str(n_workers)),
+                *(str(plan.folder), device, str(default_workers(cores))),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **_divide_threads(cores)},
+            env={**os.environ, **divide_threads(cores)},
             start_new_session=True,
         )
         self.stdout = self.process.stdout
@@ -243,15 +234,6 @@ class _Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.stdout.close()
-
-
-def _divide_threads(cores: int) -> dict[str, str]:
-    """The environment that holds a process to `cores`, or to less where the user said so."""
-    variables = {}
-    for name in THREAD_VARIABLES:
-        given = os.environ.get(name, "")
-        variables[name] = str(min(cores, int(given)) if given.isdigit() else cores)
-    return variables
 
 
 def _explain(code: int) -> str:

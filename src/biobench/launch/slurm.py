@@ -24,6 +24,7 @@ from pathlib import Path
 from biobench.errors import BadInput, CellFailed
 from biobench.launch.cell import describe, redirect_output, run_cell
 from biobench.launch.config import SlurmSettings
+from biobench.launch.cores import default_workers, divide_threads
 from biobench.launch.files import read_json, write_json
 from biobench.launch.plan import Cell, Checked, Plan, find_finished, import_modules
 from biobench.launch.state import CellState, StateFile, get_log, read_state
@@ -85,6 +86,7 @@ class CellJob:
 
     folder: str
     cell: str
+    cpus: int
 
     def __call__(self) -> None:
         plan, job, offset = _enter(self.folder)
@@ -94,6 +96,7 @@ class CellJob:
                 plan,
                 plan.get_cell(self.cell),
                 device=plan.device,
+                n_workers=default_workers(self.cpus),
                 attempt=_get_attempt(),
                 job=job,
                 offset=offset,
@@ -179,17 +182,22 @@ def _submit_model(
     fresh = [part for part in parts if part not in running]
     ids = _submit_array(plan, fresh, settings, "")
     waited = ids + [read_state(plan.folder, part.id).job for part in running]
-    dependency = f"afterany:{':'.join(waited)}" if waited else ""
-    ids += _submit_array(plan, [CellJob(str(plan.folder), c.id) for c in direct], settings, "")
-    probe = dataclasses.replace(settings, **settings.probe, probe={}) if parts else settings
-    jobs = [CellJob(str(plan.folder), cell.id) for cell in dependent]
-    return ids + _submit_array(plan, jobs, probe, dependency)
+    arrays = sorted({id.partition("_")[0] for id in waited})
+    dependency = f"afterany:{':'.join(arrays)}" if arrays else ""
+    probe = dataclasses.replace(settings, **settings.probe, probe={})
+    for some, its, after in ((direct, settings, ""), (dependent, probe, dependency)):
+        jobs = [CellJob(str(plan.folder), cell.id, its.cpus) for cell in some]
+        ids += _submit_array(plan, jobs, its, after)
+    return ids
 
 
 def _make_parts(plan: Plan, group: Sequence[Cell], n_parts: int) -> list[PartJob]:
     ids = tuple(cell.id for cell in group)
+    # Named after the plan's first cell with these pictures, be it missing or not: the same parts
+    # have the same names when the plan is submitted again.
+    name = next(cell.id for cell in plan.cells if cell.feature_key == group[0].feature_key)
     return [
-        PartJob(str(plan.folder), ids, f"{ids[0]}.part{i + 1}of{n_parts}", i, n_parts)
+        PartJob(str(plan.folder), ids, f"{name}.part{i + 1}of{n_parts}", i, n_parts)
         for i in range(n_parts)
     ]
 
@@ -235,6 +243,7 @@ def _make_executor(plan: Plan, settings: SlurmSettings, dependency: str):
     marker = str(get_marker(plan.folder, "@")).replace(
         "@", "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
     )
+    threads = [f"export {name}={n}" for name, n in divide_threads(settings.cpus).items()]
     values = {
         "job_name": "biobench",
         "comment": plan.id,
@@ -247,7 +256,7 @@ def _make_executor(plan: Plan, settings: SlurmSettings, dependency: str):
         "time": settings.time,
         "array_parallelism": settings.array_width,
         "dependency": dependency or None,
-        "setup": settings.setup,
+        "setup": [*settings.setup, *threads],
         "teardown": [f'echo $? > "{marker}"'],
         "additional_parameters": {"requeue": True, **settings.options},
     }
