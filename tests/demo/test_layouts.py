@@ -103,7 +103,7 @@ def test_kabr_draws_the_frames_that_it_lists():
 
 
 def test_kabr_animals_move_from_one_picture_to_the_next():
-    layout = kabr.Kabr(kabr.KabrScale(8, 8, 4, 1.0), 1)
+    layout = kabr.Kabr(kabr.KabrScale(8, 8, 4, 1.0, repeat=2), 1)
     for unit in layout.units():
         if unit.clip.split == "train":
             pictures = [picture for _, picture in unit.draw()]
