@@ -10,13 +10,17 @@ from biobench.probes.factory import describe, list_probes, make
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
+from biobench.probes.knn import KNN
+from biobench.probes.linear import LinearProbe
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
 
 __all__ = [
+    "KNN",
     "CenterNormalize",
     "Folds",
+    "LinearProbe",
     "ProbeOutput",
     "Problem",
     "RidgeSweep",

@@ -11,10 +11,18 @@ from collections.abc import Callable, Iterable
 import joblib
 import numpy as np
 import threadpoolctl
+from jaxtyping import Float32
 
 from biobench.errors import BadInput
 
-__all__ = ["Backend", "get_backend", "one_blas_thread", "run_in_threads"]
+__all__ = [
+    "Backend",
+    "check_device",
+    "get_backend",
+    "multiply32",
+    "one_blas_thread",
+    "run_in_threads",
+]
 
 
 @typing.runtime_checkable
@@ -72,13 +80,35 @@ class _Torch:
 
 def get_backend(device: str) -> Backend:
     """The backend of a device name: cpu, cuda or cuda:N; raises BadInput without such a device."""
+    check_device(device)
+    return _Numpy() if device == "cpu" else _Torch(device)
+
+
+def check_device(device: str) -> None:
+    """Raise BadInput when the device is neither cpu nor a CUDA device of this machine."""
     if device == "cpu":
-        return _Numpy()
+        return
     import torch
 
-    if not device.startswith("cuda") or not torch.cuda.is_available():
+    if not str(device).startswith("cuda") or not torch.cuda.is_available():
         raise BadInput(f"Device '{device}' is not available here; use 'cpu', or 'cuda' with a GPU.")
-    return _Torch(device)
+
+
+def multiply32(
+    a: Float32[np.ndarray, "m d"], b: Float32[np.ndarray, "d n"], device: str
+) -> Float32[np.ndarray, "m n"]:
+    """a @ b in float32 on the device."""
+    if device == "cpu":
+        return a @ b
+    import torch
+
+    # Not TF32, whatever the program around us has set: callers rely on float32's error bound.
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        return (torch.from_numpy(a).to(device) @ torch.from_numpy(b).to(device)).cpu().numpy()
+    finally:
+        torch.set_float32_matmul_precision(precision)
 
 
 @functools.cache

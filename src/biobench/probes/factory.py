@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 
 from biobench.errors import BadInput
 from biobench.probes.folds import Folds
-from biobench.probes.reference import ReferenceProbe
+from biobench.probes.knn import KNN
+from biobench.probes.linear import LinearProbe
 from biobench.probes.ridge import RidgeSweep
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
@@ -54,8 +55,10 @@ def make(
     if name == "svm":
         search = SvmSearch(**{"cv": Folds(5, "stratified"), "random_state": seed, **params})
         return make_pipeline(CenterNormalize(), search)
-    kind = "stratified" if name == "svm" else folds
-    return ReferenceProbe(name, cv=Folds(5, kind, seed), random_state=seed, n_jobs=n_jobs)
+    if name == "linear":
+        cv = Folds(5, folds, seed)
+        return LinearProbe(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})
+    return KNN(**{"device": device, "n_jobs": n_jobs, **params})
 
 
 def describe(

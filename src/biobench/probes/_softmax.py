@@ -1,0 +1,246 @@
+"""Softmax regression's loss over standardised features, and its minimum by preconditioned L-BFGS.
+
+With standardised features of second moment Q diag(λ) Qᵀ, the Hessian of the mean loss is close to
+λ_j h_k + 1/(C n) for direction j of Q and class k, where h_k is the mean of p_k (1 - p_k). L-BFGS
+(Liu and Nocedal, 1989) runs in coordinates where that is the identity, which spares it most of its
+iterations on features as correlated as a network's. Products are in float32, sums in float64.
+"""
+
+import concurrent.futures
+import dataclasses
+import functools
+
+import joblib
+import numpy as np
+import scipy.optimize
+from jaxtyping import Float, Float64, Int64
+from sklearn.preprocessing import StandardScaler
+
+from biobench.probes._backend import check_device, one_blas_thread
+from biobench.probes._base import check_finite, iter_chunks
+
+__all__ = ["Loss", "Rows", "Solution", "minimize"]
+
+# The partial sums of a loss, however many threads there are: what makes them add up to the same.
+_N_LANES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Solution:
+    """Weights of standardised features, and how well they solve the problem."""
+
+    weights: Float64[np.ndarray, "d c"]
+    intercept: Float64[np.ndarray, " c"]
+    loss: float
+    """mean log-loss plus penalty."""
+    gradient: float
+    """largest element of the gradient of `loss`."""
+    n_evaluations: int
+
+    def is_within(self, tol: float) -> bool:
+        """Whether the gradient is at most `tol` times the loss, that taken as 0.01 to 1."""
+        return self.gradient <= tol * min(1.0, max(0.01, self.loss))
+
+
+class Rows:
+    """Standardised rows of X [n d], kept if they fit `memory_limit` bytes, else made anew.
+
+    They are float32, or float64 where there are so few that it costs nothing.
+
+    order: the rows' order, in which those of a fold are neighbours.
+    Raises BadInput for NaN or infinity.
+    """
+
+    def __init__(self, X: np.ndarray, order: Int64[np.ndarray, " n"], memory_limit: float):
+        self._X, self._order = X, order
+        scaler = StandardScaler()
+        for rows in iter_chunks(X):
+            check_finite(X[rows], rows.start)
+            scaler.partial_fit(X[rows].astype(np.float64))
+        self.mean, self.scale = scaler.mean_, scaler.scale_
+        # Few examples have no average to drown float32's rounding in, and cost nothing.
+        self.dtype = np.dtype(np.float64 if X.size <= 2**20 else np.float32)
+        self._kept: np.ndarray | None = None
+        if self.dtype.itemsize * X.size <= memory_limit:
+            self._kept = np.empty(X.shape, dtype=self.dtype)
+            for rows in iter_chunks(X):
+                self._kept[rows] = self._make(order[rows])
+
+    def take(self, index: Int64[np.ndarray, " m"]) -> Float[np.ndarray, "m d"]:
+        """Rows at ascending positions of `order`."""
+        if self._kept is None:
+            return self._make(self._order[index])
+        if index[-1] - index[0] + 1 == len(index):
+            return self._kept[index[0] : index[-1] + 1]
+        return self._kept[index]
+
+    def decompose(self) -> tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, "d d"]]:
+        """λ and Q of the second moment, from at most 8 d rows: it only steers the search."""
+        n, d = self._X.shape
+        index = np.arange(0, n, max(1, n // (8 * d)))
+        Z = self.take(index)
+        eigenvalues, vectors = np.linalg.eigh((Z.T @ Z).astype(np.float64) / len(Z))
+        return np.maximum(eigenvalues, 0), vectors
+
+    def _make(self, rows: np.ndarray) -> np.ndarray:
+        return ((self._X[rows] - self.mean) / self.scale).astype(self.dtype)
+
+
+class Loss:
+    """Mean log-loss and its gradient over some of the rows."""
+
+    def __init__(self, rows: Rows, codes: Int64[np.ndarray, " n"], n_classes: int, device: str):
+        self._rows, self._codes, self.n_classes, self._device = rows, codes, n_classes, device
+        check_device(device)
+        if device != "cpu":
+            import torch
+
+            self._torch = torch
+
+    def __call__(self, weights, intercept, index: Int64[np.ndarray, " m"], pool):
+        """Loss, its gradients [d c] and [c], and the mean of p (1 - p) [c], on rows `index`.
+
+        pool: an executor for the lanes.
+        """
+        W, b = (a.astype(self._rows.dtype) for a in (weights, intercept))
+        if self._device != "cpu":
+            W, b = (self._torch.from_numpy(a).to(self._device) for a in (W, b))
+        chunks = self._cut(index, len(weights))
+        lanes = [chunks[lane::_N_LANES] for lane in range(min(_N_LANES, len(chunks)))]
+        work = functools.partial(self._sum_chunks, W, b)
+        totals = list(pool.map(work, lanes))
+        return [sum(total[i] for total in totals) / len(index) for i in range(4)]
+
+    def score(self, weights, intercept, index, scoring: str) -> float:
+        """Accuracy, or minus the mean log-loss, on rows `index`."""
+        W, b = (a.astype(self._rows.dtype) for a in (weights, intercept))
+        total = 0.0
+        for chunk in self._cut(index, len(weights)):
+            logits, y = self._rows.take(chunk) @ W + b, self._codes[chunk]
+            if scoring == "accuracy":
+                total += np.count_nonzero(logits.argmax(axis=1) == y)
+            else:
+                total += scipy.special.log_softmax(logits, axis=1)[np.arange(len(y)), y].sum()
+        return total / len(index)
+
+    def _cut(self, index: np.ndarray, d: int) -> list[np.ndarray]:
+        n_rows = max(1, 2**21 // max(d, self.n_classes))
+        return [index[start : start + n_rows] for start in range(0, len(index), n_rows)]
+
+    def _sum_chunks(self, W, b, chunks: list[np.ndarray]):
+        add = _add_numpy if self._device == "cpu" else self._add_torch
+        parts = None
+        for chunk in chunks:
+            part = add(self._rows.take(chunk), self._codes[chunk], W, b)
+            parts = part if parts is None else [a + b for a, b in zip(parts, part, strict=True)]
+        return parts
+
+    def _add_torch(self, Z, y, W, b):
+        torch = self._torch
+        Z = torch.from_numpy(Z).to(self._device)
+        y = torch.from_numpy(y).to(self._device)[:, None]
+        log_p = torch.log_softmax(Z @ W + b, dim=1)
+        loss = -log_p.gather(1, y).sum(dtype=torch.float64).item()
+        p = log_p.exp_()
+        h = (p - p**2).sum(dim=0, dtype=torch.float64)
+        residual = p.scatter_add_(1, y, torch.full_like(y, -1.0, dtype=p.dtype))
+        sums = (Z.T @ residual).double(), residual.sum(dim=0, dtype=torch.float64), h
+        return [loss, *(a.cpu().numpy() for a in sums)]
+
+
+def _add_numpy(Z, y, W, b):
+    p = Z @ W
+    p += b
+    p -= p.max(axis=1, keepdims=True)
+    every = np.arange(len(y))
+    own = p[every, y].sum(dtype=np.float64)
+    np.exp(p, out=p)
+    sums = p.sum(axis=1, keepdims=True)
+    loss = np.log(sums).sum(dtype=np.float64) - own
+    p /= sums
+    h = p.sum(axis=0, dtype=np.float64) - np.einsum("ij,ij->j", p, p)
+    p[every, y] -= 1
+    return [loss, (Z.T @ p).astype(np.float64), p.sum(axis=0, dtype=np.float64), h]
+
+
+def minimize(
+    loss: Loss,
+    index: Int64[np.ndarray, " m"],
+    start: Solution,
+    C: float,
+    spectrum: tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, "d d"]],
+    tol: float,
+    max_iter: int,
+    n_jobs: int | None,
+) -> Solution:
+    """The minimum of mean log-loss + |weights|² / (2 C m) on rows `index`, from `start`.
+
+    It is reached when `Solution.is_within(tol)`.
+    """
+    n_threads = joblib.effective_n_jobs(n_jobs or 1)
+    with one_blas_thread(), concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
+        problem = _Problem(loss, index, pool, 1 / (C * len(index)), spectrum, start)
+        if not problem.best.is_within(tol):
+            _run_lbfgs(problem, tol, max_iter)
+    return problem.best
+
+
+class _Problem:
+    """The loss in preconditioned coordinates, as moves away from the start."""
+
+    def __init__(self, loss: Loss, index, pool, penalty: float, spectrum, start: Solution):
+        self._loss, self._index, self._pool, self._penalty = loss, index, pool, penalty
+        self._start = start
+        self.best = dataclasses.replace(start, n_evaluations=0)
+        value, gradient, slope, h = self._evaluate(start.weights, start.intercept)
+        eigenvalues, self._basis = spectrum
+        h = np.maximum(h, 1e-6)
+        self._scale = 1 / np.sqrt(eigenvalues[:, None] * h[None, :] + penalty)
+        self._scale_b = 1 / np.sqrt(np.maximum(h, 1e-4))
+        self._unit = 1.0
+        flat = self._flatten(gradient, slope)
+        # L-BFGS-B's first step has length 1; Newton's has the length of this gradient.
+        self._unit = max(float(np.linalg.norm(flat)), np.finfo(float).tiny)
+        self._first = value, flat * self._unit
+
+    def __call__(self, move: Float64[np.ndarray, " p"]):
+        """Loss and gradient after a move."""
+        if not move.any():
+            return self._first
+        d, c = self._scale.shape
+        move = move * self._unit
+        weights = self._start.weights + self._basis @ (self._scale * move[: d * c].reshape(d, c))
+        intercept = self._start.intercept + self._scale_b * move[d * c :]
+        value, gradient, slope, _ = self._evaluate(weights, intercept)
+        return value, self._flatten(gradient, slope) * self._unit
+
+    def _evaluate(self, weights, intercept):
+        value, gradient, slope, h = self._loss(weights, intercept, self._index, self._pool)
+        value += 0.5 * self._penalty * (weights**2).sum()
+        gradient += self._penalty * weights
+        size = float(max(np.abs(gradient).max(), np.abs(slope).max()))
+        n = self.best.n_evaluations + 1
+        self.best = Solution(weights, intercept, float(value), size, n)
+        return float(value), gradient, slope, h
+
+    def _flatten(self, gradient, slope) -> Float64[np.ndarray, " p"]:
+        scaled = self._scale * (self._basis.T @ gradient)
+        return np.concatenate([scaled.ravel(), self._scale_b * slope])
+
+
+def _run_lbfgs(problem: _Problem, tol: float, max_iter: int) -> None:
+    def stop_when_flat(intermediate_result) -> None:
+        # The last evaluation of an iteration is the point that it accepts.
+        if problem.best.is_within(tol):
+            raise StopIteration
+
+    n_parameters = problem.best.weights.size + problem.best.intercept.size
+    scipy.optimize.minimize(
+        problem,
+        np.zeros(n_parameters),
+        jac=True,
+        method="L-BFGS-B",
+        callback=stop_when_flat,
+        # Our own tolerance decides; these only end a search that float32 can take no further.
+        options={"maxiter": max_iter, "maxcor": 10, "ftol": 1e-12, "gtol": 0.0},
+    )
