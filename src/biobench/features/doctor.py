@@ -333,7 +333,8 @@ def _measure_cost(backbone: VisionBackbone, batch: Tensor) -> list[Check]:
 
 
 def _encode(backbone: VisionBackbone, batch: Tensor) -> EncodedImgBatch:
-    with torch.inference_mode():
+    # As in the loop: cuDNN rounds fp32 to TF32 unless told not to.
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         encoded = backbone.img_encode(batch)
     if not isinstance(encoded, EncodedImgBatch):
         raise TypeError(f"img_encode returned {type(encoded).__name__}, not EncodedImgBatch")
