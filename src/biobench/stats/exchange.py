@@ -89,7 +89,11 @@ class Exchange:
         scores = []
         for side, sign in zip(self._sides, (1, -1), strict=True):
             fields = {name: getattr(side, name) + sign * move for name, move in moved.items()}
-            counts = Counts(n=side.n, score=side.score + sign * total, n_true=side.n_true, **fields)
+            if side.n_true is not None:
+                fields["n_true"] = np.broadcast_to(side.n_true, (len(side.n_true), len(total)))
+            counts = Counts(
+                np.broadcast_to(side.n, len(total)), side.score + sign * total, **fields
+            )
             scores.append(self.metric.from_counts(counts))
         return scores[0] - scores[1]
 
