@@ -58,7 +58,7 @@ class KNN(Probe):
         check_is_fitted(self)
         X = check_features(self, X)
         k = min(self.k, len(self._X))
-        return _Search(self._X, k, self.device)(X, self.n_jobs)
+        return _Search(self._X, k, self.device, self.n_jobs).find(X)
 
     def leave_one_out(
         self, X, y, groups: Shaped[np.ndarray, " n"] | None = None
@@ -86,12 +86,11 @@ class KNN(Probe):
             raise BadInput(f"There are {n} training rows but {len(own)} groups.")
         if groups is not None and (own == own[0]).all():
             raise BadInput("All rows are of one group, so none has a neighbour outside it.")
-        search = _Search(self._X, min(self.k, n - 1), self.device, own)
-        return search(self._X, self.n_jobs, own)
+        search = _Search(self._X, min(self.k, n - 1), self.device, self.n_jobs)
+        return search.find_others(own)
 
     def _score_classes(self, X: np.ndarray) -> Float[np.ndarray, "n c"]:
-        search = _Search(self._X, min(self.k, len(self._X)), self.device)
-        return self._vote(search(X, self.n_jobs)[1])
+        return self._vote(self.kneighbors(X)[1])
 
     def _vote(self, index: Int64[np.ndarray, "n k"]) -> Float[np.ndarray, "n c"]:
         votes = np.zeros((len(index), len(self.classes_)))
@@ -102,10 +101,11 @@ class KNN(Probe):
 
 
 class _Search:
-    """The k nearest points that are not of the query's own group."""
+    """The k nearest points, by scores |p|² - 2 q·p, which order points as their distance does."""
 
-    def __init__(self, points: np.ndarray, k: int, device: str, groups=None):
-        self._points, self._k, self._device, self._groups = points, k, device, groups
+    def __init__(self, points: np.ndarray, k: int, device: str, n_jobs: int | None):
+        check_device(device)
+        self._points, self._k, self._device, self._n_jobs = points, k, device, n_jobs
         self._center = points[:: max(1, len(points) // 1024)].astype(np.float64).mean(axis=0)
         self._narrow = np.empty(points.shape, dtype=np.float32)
         self._norms = np.empty(len(points), dtype=np.float32)
@@ -114,20 +114,67 @@ class _Search:
             self._narrow[rows] = block
             self._norms[rows] = np.einsum("ij,ij->i", block, block)
 
-    def __call__(self, queries: np.ndarray, n_jobs: int | None, own=None):
-        """Distances and points [m k] for queries [m d]; `own`: the queries' groups [m]."""
-        check_device(self._device)
-        tasks = [
-            functools.partial(self._find, queries[rows], None if own is None else own[rows])
-            for rows in _blocks(len(queries))
-        ]
+    def find(self, queries: np.ndarray):
+        """Distances and points [m k] for queries [m d]."""
+        blocks = _blocks(len(queries))
         with one_blas_thread():
-            found = run_in_threads(n_jobs, tasks)
+            tasks = [functools.partial(self._find_for, queries[rows]) for rows in blocks]
+            found = run_in_threads(self._n_jobs, tasks)
         distances, index = zip(*found, strict=True)
         return np.concatenate(distances), np.concatenate(index)
 
-    def _find(self, queries: np.ndarray, own):
-        row, point = self._find_candidates(queries - self._center, own)
+    def find_others(self, groups: Int64[np.ndarray, " n"]):
+        """Distances and points [n k] for the points themselves, of other groups than their own.
+
+        Each product of two blocks serves both.
+        """
+        blocks = _blocks(len(self._points))
+        with one_blas_thread():
+            candidates = [self._candidates(self._norms[rows]) for rows in blocks]
+            for i, rows in enumerate(blocks):
+                pairs = [
+                    functools.partial(self._compare, rows, cols, groups, candidates[i], others)
+                    for cols, others in zip(blocks[i:], candidates[i:], strict=True)
+                ]
+                for picked in run_in_threads(self._n_jobs, pairs):
+                    candidates[i].add(*picked)
+            ranks = [
+                functools.partial(self._rank, self._points[rows], *candidates[i].list())
+                for i, rows in enumerate(blocks)
+            ]
+            distances, index = zip(*run_in_threads(self._n_jobs, ranks), strict=True)
+        return np.concatenate(distances), np.concatenate(index)
+
+    def _candidates(self, norms: np.ndarray) -> "_Candidates":
+        # A float32 product of d terms errs by at most d x eps x |q||p|; the norms round as well.
+        longest = np.sqrt(norms) + np.sqrt(self._norms.max())
+        slack = 2 * (self._points.shape[1] + 8) * np.finfo(np.float32).eps * longest**2
+        return _Candidates(slack.astype(np.float32), self._k)
+
+    def _find_for(self, queries: np.ndarray):
+        block = queries - self._center
+        candidates = self._candidates(np.einsum("ij,ij->i", block, block))
+        doubled = (-2 * block).astype(np.float32)
+        for cols in _blocks(len(self._points)):
+            scores = multiply32(doubled, self._narrow[cols].T, self._device)
+            scores += self._norms[cols]
+            row, col, score = candidates.pick(scores)
+            candidates.add(row, col + cols.start, score)
+        return self._rank(queries, *candidates.list())
+
+    def _compare(self, rows: slice, cols: slice, groups, candidates, others):
+        """Let `others` pick from `rows`, and return what `candidates` pick from `cols`."""
+        scores = multiply32(-2 * self._narrow[rows], self._narrow[cols].T, self._device)
+        scores[groups[rows, None] == groups[None, cols]] = np.inf
+        if rows != cols:
+            row, col, score = others.pick((scores + self._norms[rows, None]).T)
+            others.add(row, col + rows.start, score)
+        scores += self._norms[cols]
+        row, col, score = candidates.pick(scores)
+        return row, col + cols.start, score
+
+    def _rank(self, queries: np.ndarray, row, point):
+        """The nearest of the pairs (query, point), measured in float64."""
         distances = np.empty(len(row))
         for pairs in _blocks(len(row)):
             gap = queries[row[pairs]].astype(np.float64) - self._points[point[pairs]]
@@ -141,49 +188,44 @@ class _Search:
         out[1][row[near], rank[near]] = point[near]
         return out
 
-    def _find_candidates(self, queries: Float[np.ndarray, "m d"], own):
-        """Pairs (query, point) among which are every query's k nearest."""
-        norms = np.einsum("ij,ij->i", queries, queries)
-        # A float32 product of d terms errs by at most d x eps x |q||p|; the norms round as well.
-        largest = np.sqrt(float(self._norms.max()))
-        bound = (queries.shape[1] + 8) * np.finfo(np.float32).eps * (np.sqrt(norms) + largest) ** 2
-        slack = (2 * bound).astype(np.float32)
-        doubled = (-2 * queries).astype(np.float32)
-        # The k smallest so far of |p|² - 2 q·p, which orders points as their distance does.
-        reach = np.full((len(queries), self._k), np.inf, dtype=np.float32)
-        found = []
-        for cols in _blocks(len(self._points)):
-            scores = multiply32(doubled, self._narrow[cols].T, self._device)
-            scores += self._norms[cols]
-            if own is not None:
-                scores[own[:, None] == self._groups[None, cols]] = np.inf
-            limit = np.minimum(_limit(reach, scores) + slack, np.finfo(np.float32).max)
-            row, col = np.divmod(np.flatnonzero(scores <= limit[:, None]), scores.shape[1])
-            score = scores[row, col]
-            found.append((row, col + cols.start, score))
-            reach = _merge(reach, row, score)
-        row, point, score = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        kept = score <= (reach[:, -1] + slack)[row]
+
+class _Candidates:
+    """Pairs (query, point) among which are the k nearest of a block of queries."""
+
+    def __init__(self, slack: Float[np.ndarray, " m"], k: int):
+        self._slack, self._k = slack, k
+        # The k smallest scores so far, the largest of them last.
+        self._reach = np.full((len(slack), k), np.inf, dtype=np.float32)
+        self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def pick(self, scores: Float[np.ndarray, "m b"]):
+        """Row, column and score of what may be among the nearest."""
+        limit = self._reach[:, -1]
+        if not np.isfinite(limit).all() and scores.shape[1] >= self._k:
+            # Before there is anything to compare with, some of the scores bound the rest.
+            sample = np.partition(scores[:, : max(self._k, 256)], self._k - 1, axis=1)
+            limit = np.minimum(limit, sample[:, self._k - 1])
+        limit = np.minimum(limit + self._slack, np.finfo(np.float32).max)
+        row, col = np.nonzero(scores <= limit[:, None])
+        return row, col, scores[row, col]
+
+    def add(self, row: np.ndarray, point: np.ndarray, score: np.ndarray) -> None:
+        """Take what was picked, rows ascending."""
+        self._found.append((row, point, score))
+        counts = np.bincount(row, minlength=len(self._reach))
+        rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        width = self._k + counts.max(initial=0)
+        wide = np.full((len(self._reach), width), np.inf, dtype=np.float32)
+        wide[:, : self._k] = self._reach
+        wide[row, self._k + rank] = score
+        self._reach = np.partition(wide, self._k - 1, axis=1)[:, : self._k]
+
+    def list(self):
+        """Queries and points of the pairs that are left."""
+        row, point, score = (np.concatenate(parts) for parts in zip(*self._found, strict=True))
+        kept = score <= (self._reach[:, -1] + self._slack)[row]
         return row[kept], point[kept]
 
 
 def _blocks(n: int) -> list[slice]:
     return [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
-
-
-def _limit(reach, scores):
-    """A bound on every row's k-th smallest score; at first from some of the scores."""
-    k = reach.shape[1]
-    if np.isfinite(reach[0, -1]) or scores.shape[1] < k:
-        return reach[:, -1]
-    return np.partition(scores[:, : max(k, 256)], k - 1, axis=1)[:, k - 1]
-
-
-def _merge(reach, row, score):
-    """The k smallest of each row of `reach` and of its new scores, the largest of them last."""
-    k, counts = reach.shape[1], np.bincount(row, minlength=len(reach))
-    rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    wide = np.full((len(reach), k + counts.max(initial=0)), np.inf, dtype=np.float32)
-    wide[:, :k] = reach
-    wide[row, k + rank] = score
-    return np.partition(wide, k - 1, axis=1)[:, :k]
