@@ -57,7 +57,7 @@ class Demo:
         print(display.summarise(plan, states))
         console = _make_console()
         console.print(report.render(report.leaderboard(results), console.width))
-        page = report.write_site(results, site)
+        page = report.write_page(results, site)
         print(f"The same as a page: {page}")
         return int(any(state.state == "failed" for state in states))
 
