@@ -102,6 +102,7 @@ def tagged(files, monkeypatch):
     return "tiny-clip/lab"
 
 
+@pytest.mark.filterwarnings("ignore:QuickGELU mismatch")  # of OpenCLIP, which does not act on it
 def test_the_transform_is_the_tags_own(tagged):
     backbone = OpenClip(tagged)
     _, _, expected = open_clip.create_model_and_transforms("tiny-clip", pretrained="lab")
