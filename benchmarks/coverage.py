@@ -17,6 +17,7 @@ import dataclasses
 import itertools
 import sys
 import time
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy import special
@@ -27,6 +28,7 @@ from biobench.stats.resample import Resampler
 from biobench.stats.spread import design_of, interval, spread_of
 
 METRICS: tuple[Metric, ...] = (MeanScore(), MacroAccuracy(), MacroF1())
+FIELDS = frozenset({"score", "n_true", "n_pred", "n_hit"})
 N_RESAMPLES = 200
 N_TRUTH = 2000
 
@@ -228,7 +230,7 @@ def bounds_of_candidates(
 
 def standard_errors(resampler: Resampler, metric: Metric, copies: np.ndarray) -> np.ndarray:
     """The delta method's standard error of each resample's score (of F1 given the predictions)."""
-    counts = resampler.counts(resampler.models[0], frozenset({"n_true", "n_pred", "n_hit"}), copies)
+    counts = resampler.counts(resampler.models, FIELDS, copies)[0]
     n, hit, pred = counts.n_true, counts.n_hit, counts.n_pred
     if not metric.macro:
         p = counts.score / counts.n
@@ -254,50 +256,50 @@ def main() -> int:
         f"standard error of a coverage of 95%: {error:.1%}\n"
     )
     regimes = [r for r in ungrouped() if r.n == 200] if args.methods else [*ungrouped(), *grouped()]
-    work = candidates if args.methods else cover
+    work, tell = (candidates, tell_methods) if args.methods else (cover, tell_coverage)
     with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
-        results = list(pool.map(work, regimes, itertools.repeat(args.trials)))
-    tell = tell_methods if args.methods else tell_coverage
-    for line in tell(regimes, results):
-        print(line if args.markdown else line.strip("|").replace("|", " "))
+        for line in tell(regimes, pool.map(work, regimes, itertools.repeat(args.trials))):
+            print(line if args.markdown else line.strip("|").replace("|", " "), flush=True)
     print(f"{len(regimes)} regimes in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return 0
 
 
-def tell_coverage(regimes, results) -> list[str]:
+def tell_coverage(
+    regimes: list[Regime], results: Iterable[tuple[list[float], list[float]]]
+) -> Iterator[str]:
     """One row a regime: coverage of each metric's interval and its width over the right one."""
     names = [metric.name for metric in METRICS]
-    lines = row("classes", "Zipf", "accuracy", "n", "groups", "correlation", *names, "width/ideal")
-    lines += row(*["---"] * (7 + len(names)))
+    yield row("classes", "Zipf", "accuracy", "n", "groups", "correlation", *names, "width/ideal")
+    yield row(*["---"] * (7 + len(names)))
+    flat: list[float] = []
     for r, (coverage, width) in zip(regimes, results, strict=True):
         cells = [f"{c:.1%}" + ("" if 0.93 <= c <= 0.97 else " *") for c in coverage]
         ratios = " ".join(f"{w:.2f}" for w in width)
         where = (r.groups, r.correlation) if r.groups else ("", "")
-        lines += row(r.classes, r.zipf, r.accuracy, r.n, *where, *cells, ratios)
-    flat = np.array([coverage for coverage, _ in results])
-    outside = np.count_nonzero((flat < 0.93) | (flat > 0.97))
-    return [
-        *lines,
-        "",
-        f"{outside} of {flat.size} coverages (marked *) lie outside 93% to 97%; "
-        f"least {flat.min():.1%}, mean {flat.mean():.1%}, most {flat.max():.1%}.",
-    ]
+        yield row(r.classes, r.zipf, r.accuracy, r.n, *where, *cells, ratios)
+        flat += coverage
+    outside = sum(not 0.93 <= c <= 0.97 for c in flat)
+    yield ""
+    yield (
+        f"{outside} of {len(flat)} coverages (marked *) lie outside 93% to 97%; "
+        f"least {min(flat):.1%}, mean {np.mean(flat):.1%}, most {max(flat):.1%}."
+    )
 
 
-def tell_methods(regimes, results) -> list[str]:
+def tell_methods(_: list[Regime], results: Iterable[dict[str, list[float]]]) -> Iterator[str]:
     """One row a method: how its coverage is spread over the regimes."""
-    lines = row("method", *(f"{m.name}: least, mean, most" for m in METRICS), "within 93% to 97%")
-    lines += row(*["---"] * (2 + len(METRICS)))
-    for name in results[0]:
-        flat = np.array([result[name] for result in results])
+    yield row("method", *(f"{m.name}: least, mean, most" for m in METRICS), "within 93% to 97%")
+    yield row(*["---"] * (2 + len(METRICS)))
+    found = list(results)
+    for name in found[0]:
+        flat = np.array([result[name] for result in found])
         cells = [f"{c.min():.1%} {c.mean():.1%} {c.max():.1%}" for c in flat.T]
-        lines += row(name, *cells, f"{np.mean((flat >= 0.93) & (flat <= 0.97)):.0%}")
-    return lines
+        yield row(name, *cells, f"{np.mean((flat >= 0.93) & (flat <= 0.97)):.0%}")
 
 
-def row(*cells: object) -> list[str]:
+def row(*cells: object) -> str:
     """One line of a Markdown table."""
-    return ["| " + " | ".join(str(cell) for cell in cells) + " |"]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ class WorstScore:
     """A metric of somebody else's."""
 
     name = "worst-score"
-    fields = frozenset()
+    fields = frozenset({"score"})
     macro = False
 
     def __call__(self, examples):

@@ -37,6 +37,7 @@ __all__ = [
     "Metric",
     "get_metric",
     "list_metrics",
+    "needs_labels",
     "register_metric",
 ]
 
@@ -45,12 +46,12 @@ __all__ = [
 class Counts:
     """What a metric needs to know of `b` (re)samples of one set of predictions.
 
-    n: number of examples. score: sum of their scores. Per class, and only where the metric asks
-    for it: how often the class is the truth (n_true), is predicted (n_pred), is both (n_hit).
+    n: number of examples. Further, and only where the metric asks for it: the sum of their scores;
+    and for each class how often it is the truth (n_true), is predicted (n_pred), is both (n_hit).
     """
 
     n: Num[np.ndarray, " b"]
-    score: Num[np.ndarray, " b"]
+    score: Num[np.ndarray, " b"] | None = None
     n_true: Num[np.ndarray, "c b"] | None = None
     n_pred: Num[np.ndarray, "c b"] | None = None
     n_hit: Num[np.ndarray, "c b"] | None = None
@@ -63,7 +64,7 @@ class Metric(typing.Protocol):
     name: typing.ClassVar[str]
     """its name in a protocol and on the command line."""
     fields: typing.ClassVar[frozenset[str]]
-    """which per-class fields of `Counts` it reads."""
+    """which fields of `Counts` it reads besides n."""
     macro: typing.ClassVar[bool]
     """whether it is a mean over the classes present in the truth."""
 
@@ -81,7 +82,7 @@ class MeanScore:
     """The mean of the examples' scores."""
 
     name: typing.ClassVar[str] = "mean-score"
-    fields: typing.ClassVar[frozenset[str]] = frozenset()
+    fields: typing.ClassVar[frozenset[str]] = frozenset({"score"})
     macro: typing.ClassVar[bool] = False
 
     def __call__(self, examples: Sequence[Example]) -> float:
@@ -153,6 +154,11 @@ class MacroF1:
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The macro-F1 of each sample, over the classes present in that sample."""
         return _mean_over_present(2 * counts.n_hit, counts.n_true + counts.n_pred, counts.n_true)
+
+
+def needs_labels(metric: Metric) -> bool:
+    """Whether a metric reads y_true and y_pred, or scores alone."""
+    return bool(metric.fields - {"score"})
 
 
 _metrics: dict[str, Metric] = {

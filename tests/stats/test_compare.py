@@ -159,13 +159,13 @@ def test_an_example_predicted_twice_is_refused():
 
 
 @given(p=st.lists(st.floats(0, 1), min_size=1, max_size=9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_holm_is_statsmodels(p):
     assert stats.holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)
 
 
 @given(p=st.lists(st.floats(0, 1), min_size=2, max_size=8), k=st.integers(1, 7))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_part_of_a_family_is_adjusted_at_least_as_the_whole_would_be(p, k):
     k = min(k, len(p))
     assert np.all(

@@ -98,8 +98,9 @@ def _score_classes(
     seed: int,
 ) -> list[Part]:
     resampler = Resampler([coded])
-    whole = resampler.counts(coded, metric.fields, resampler.size[:, None].astype(np.float32))
-    drawn = resampler.counts(coded, metric.fields, resampler.draw(n_resamples, seed))
+    once = resampler.size[:, None].astype(np.float32)
+    whole = resampler.counts([coded], metric.fields, once)[0]
+    drawn = resampler.counts([coded], metric.fields, resampler.draw(n_resamples, seed))[0]
     found = []
     for i in range(parts.max() + 1):
         classes = of_class == i
@@ -121,7 +122,7 @@ def _restrict(
         name: None if (value := getattr(counts, name)) is None else value[classes][:, resamples]
         for name in ("n_true", "n_pred", "n_hit")
     }
-    return Counts(counts.n[resamples], counts.score[resamples], **fields)
+    return Counts(counts.n[resamples], **fields)
 
 
 def _take(coded: Coded, mask: np.ndarray) -> Coded:

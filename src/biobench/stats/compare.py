@@ -12,7 +12,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from biobench.errors import BadInput
-from biobench.metrics import Metric
+from biobench.metrics import Metric, needs_labels
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.exchange import Exchange, exchange_p
@@ -142,7 +142,7 @@ def spread_of_difference(
     # One example on which they differ, so that agreement on a few is no proof of agreement
     # (Agresti and Min 2005).
     variance += 1 / (size + 2) ** 2
-    width = 1.0 if metric.fields else max(np.ptp(m.score) for m in models)
+    width = 1.0 if needs_labels(metric) else max(np.ptp(m.score) for m in models)
     reach = max(1.0, float(width))
     return spreads.Spread(
         variance, spreads.df_of(df, len(differences)), size, lower=-reach, upper=reach

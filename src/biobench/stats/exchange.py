@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from scipy import special, stats
 
-from biobench.metrics import Counts, Metric
+from biobench.metrics import Counts, Metric, needs_labels
 from biobench.stats.resample import Resampler, multiply
 
 __all__ = ["Exchange", "exchange_p", "holm", "tail_bound"]
@@ -34,10 +34,10 @@ class Exchange:
         self.n_drawn = 0
         a, b = resampler.models
         ones = resampler.size[:, None].astype(np.float32)
-        self._sides = [resampler.counts(model, metric.fields, ones) for model in (a, b)]
+        self._sides = resampler.counts((a, b), metric.fields, ones)
         self._tallies = {}
         moved = np.zeros(len(resampler.size), bool)
-        for name in sorted(metric.fields - {"n_true"}):
+        for name in sorted(metric.fields - {"n_true", "score"}):
             field = frozenset({name})
             tally = (
                 resampler.label_tallies(b, field)[name] - resampler.label_tallies(a, field)[name]
@@ -45,8 +45,9 @@ class Exchange:
             tally.eliminate_zeros()
             self._tallies[name] = tally.tocsc()
             moved |= np.diff(self._tallies[name].indptr) > 0
-        self._shift = resampler.sum_scores(b) - resampler.sum_scores(a)
-        if not metric.fields:
+        self._shift = np.zeros(len(resampler.size))
+        if "score" in metric.fields:
+            self._shift = resampler.sum_scores(b) - resampler.sum_scores(a)
             moved |= self._shift != 0
         self._size, self._shift = resampler.size[moved], self._shift[moved]
         self._tallies = {name: tally[:, moved].tocsr() for name, tally in self._tallies.items()}
@@ -59,10 +60,10 @@ class Exchange:
         """
         if not len(self._size):
             return 1.0
-        if self.metric.fields - {"n_hit"} or self.metric.macro:
+        if self.metric.macro or self.metric.fields not in ({"score"}, {"n_hit"}):
             return None
         pull = self._shift
-        if self.metric.fields:
+        if needs_labels(self.metric):
             pull = np.asarray(self._tallies["n_hit"].sum(axis=0), np.float64)
         heavy = pull != 0
         if np.ptp(np.abs(pull[heavy])) > 0:
@@ -91,9 +92,9 @@ class Exchange:
             fields = {name: getattr(side, name) + sign * move for name, move in moved.items()}
             if side.n_true is not None:
                 fields["n_true"] = np.broadcast_to(side.n_true, (len(side.n_true), len(total)))
-            counts = Counts(
-                np.broadcast_to(side.n, len(total)), side.score + sign * total, **fields
-            )
+            if side.score is not None:
+                fields["score"] = side.score + sign * total
+            counts = Counts(np.broadcast_to(side.n, len(total)), **fields)
             scores.append(self.metric.from_counts(counts))
         return scores[0] - scores[1]
 

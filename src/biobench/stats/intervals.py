@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from biobench.errors import BadInput
 from biobench.interfaces import Example
-from biobench.metrics import Metric, get_metric, list_metrics
+from biobench.metrics import Metric, get_metric, list_metrics, needs_labels
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, from_examples, from_table
 from biobench.stats.resample import Resampler
@@ -147,7 +147,7 @@ def check_options(confidence: float, n_resamples: int) -> None:
 
 def check_labels(coded: Coded, metric: Metric) -> None:
     """Raise BadInput where the metric needs labels that the predictions do not have."""
-    if metric.fields and coded.true is None:
+    if needs_labels(metric) and coded.true is None:
         raise BadInput(
             f"The metric '{metric.name}' needs y_true and y_pred of every example; give both, or "
             "score with 'mean-score'."
@@ -160,7 +160,7 @@ def _recognise(
     # Macro averages first: where several fit (every answer is right), theirs is the wider interval.
     known = sorted(map(get_metric, list_metrics()), key=lambda metric: not metric.macro)
     for metric in known:
-        if metric.fields and resampler.models[0].true is None:
+        if needs_labels(metric) and resampler.models[0].true is None:
             continue
         if np.allclose(resampler.replicates(metric, n_resamples, seed), values, rtol=0, atol=1e-9):
             return metric

@@ -25,6 +25,9 @@ from biobench.stats.coded import Coded
 
 __all__ = ["Resampler", "draw_copies", "multiply"]
 
+_BLOCK = 4096
+"""atoms whose copies are held in double precision at once."""
+
 
 class Resampler:
     """Draws resamples of the predictions of one or more models on the same rows and scores them.
@@ -86,7 +89,8 @@ class Resampler:
         return sparse.csr_array((ones, (code[keep], self.atoms[keep])), shape=shape)
 
     def label_tallies(self, model: Coded, fields: frozenset[str]) -> dict[str, sparse.csr_array]:
-        """One `tally` for each per-class field of `Counts` that a metric reads."""
+        """One `tally` for each per-class field of `Counts` among the fields."""
+        fields = fields - {"score"}
         if not fields:
             return {}
         true, pred = model.true[self.rows], model.pred[self.rows]
@@ -101,26 +105,46 @@ class Resampler:
         self, metric: Metric, copies: Float32[np.ndarray, "a b"]
     ) -> Float64[np.ndarray, "m b"]:
         """The metric's score of each model where each atom has so many copies."""
-        # The truth is the same for every model, so it is counted once.
-        truth = metric.fields & {"n_true"}
-        shared = self.counts(self.models[0], truth, copies)
+        # What all models share is counted once.
+        shared = self.counts(self.models[:1], metric.fields & {"n_true"}, copies)[0]
         scores = np.empty((len(self.models), copies.shape[1]))
-        for model, row in zip(self.models, scores, strict=True):
-            own = self.counts(model, metric.fields - truth, copies)
-            row[:] = metric.from_counts(dataclasses.replace(own, n_true=shared.n_true))
+        totals = self._totals(self.models, copies) if "score" in metric.fields else None
+        for i, model in enumerate(self.models):
+            own = self._label_counts(model, metric.fields - {"n_true"}, copies)
+            total = None if totals is None else totals[i]
+            scores[i] = metric.from_counts(dataclasses.replace(shared, score=total, **own))
         return scores
 
     def counts(
-        self, model: Coded, fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
-    ) -> Counts:
-        """What a metric needs to know of each resample; per class only the named fields."""
+        self, models: Sequence[Coded], fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
+    ) -> list[Counts]:
+        """What a metric needs to know of each resample of each of the models."""
         n_rows = np.bincount(self.atoms, minlength=len(self.size)).astype(np.float32)
+        n = (n_rows @ copies).astype(np.float64)
+        totals = self._totals(models, copies) if "score" in fields else [None] * len(models)
+        return [
+            Counts(n=n, score=total, **self._label_counts(model, fields, copies))
+            for model, total in zip(models, totals, strict=True)
+        ]
+
+    def _totals(
+        self, models: Sequence[Coded], copies: Float32[np.ndarray, "a b"]
+    ) -> Float64[np.ndarray, "m b"]:
+        sums = np.stack([self.sum_scores(model) for model in models])
+        if np.array_equal(sums, np.rint(sums)):
+            # Sums of whole numbers below 2**24 are exact in single precision.
+            return (sums.astype(np.float32) @ copies).astype(np.float64)
+        total = np.zeros((len(models), copies.shape[1]))
+        for start in range(0, len(self.size), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            total += sums[:, block] @ copies[block].astype(np.float64)
+        return total
+
+    def _label_counts(
+        self, model: Coded, fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
+    ) -> dict[str, Float64[np.ndarray, "c b"]]:
         tallies = self.label_tallies(model, fields)
-        return Counts(
-            n=(n_rows @ copies).astype(np.float64),
-            score=self.sum_scores(model) @ copies,
-            **{name: multiply(tally, copies) for name, tally in tallies.items()},
-        )
+        return {name: multiply(tally, copies) for name, tally in tallies.items()}
 
 
 def draw_copies(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy import special, stats
 
-from biobench.metrics import Metric
+from biobench.metrics import Metric, needs_labels
 from biobench.stats.coded import Coded
 
 __all__ = [
@@ -67,9 +67,9 @@ def spread_of(
     design: Design,
 ) -> Spread:
     """The spread of a shipped metric's score, from its value on resamples."""
-    lower, upper = (0.0, 1.0) if metric.fields else _range_of_scores(coded.score)
+    lower, upper = (0.0, 1.0) if needs_labels(metric) else _range_of_scores(coded.score)
     variance = variance_of(replicates, score) * design.correction
-    if metric.fields or np.isin(coded.score, (0, 1)).all():
+    if needs_labels(metric) or np.isin(coded.score, (0, 1)).all():
         share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
         variance = max(variance, share * score * (1 - score) / design.size)
     return Spread(variance, df_of(design.df, len(replicates)), design.size, lower, upper)
