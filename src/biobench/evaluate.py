@@ -140,7 +140,7 @@ def run(
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
     provenance = dataclasses.replace(
         provenance,
-        backbone={"org": org, "ckpt": ckpt, **source.describe()},
+        backbone={"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)},
         stages={
             "load": loaded - start,
             **{f"embed/{name}": seconds for name, seconds in feats.stages.items()},
@@ -214,13 +214,18 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
         compile=args.compile,
         precision=args.precision,
     )
-    return features.BackboneSource(_load_backbone(org, ckpt), options)
+    return features.BackboneSource(_load_backbone(org, ckpt), options, name=f"{org}:{ckpt}")
 
 
 def score(predictions: pl.DataFrame, metric: str) -> float:
     """A metric over a table of predictions, as `calc_splits` functions need it."""
     examples = [to_example(row) for row in predictions.iter_rows(named=True)]
     return float(metrics.get_metric(metric)(examples))
+
+
+def _get_weights(source: "features.FeatureSource") -> str:
+    """Where an adapter says it found the weights; empty where it does not say."""
+    return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
 
 
 def _load_backbone(org: str, ckpt: str):
