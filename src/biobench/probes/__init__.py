@@ -12,6 +12,8 @@ from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
+from biobench.probes.mlp import MultiLabelMlp
+from biobench.probes.openset import OpenSet
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
@@ -21,6 +23,8 @@ __all__ = [
     "CenterNormalize",
     "Folds",
     "LinearProbe",
+    "MultiLabelMlp",
+    "OpenSet",
     "ProbeOutput",
     "Problem",
     "RidgeSweep",
