@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
-from biobench.demo.canvas import develop, paint, rng_for, shadow
+from biobench.demo.canvas import develop, paint, rng_for
 from biobench.demo.layout import picture_id
-from biobench.demo.picture import encode, place
+from biobench.demo.picture import cast_shadow, encode, extent, place
 from biobench.demo.scenes import Habitat, background, foreground
 from biobench.demo.species import Individual, animal_species
 
@@ -172,8 +172,8 @@ class CamUnit:
             if burst.label:
                 individual = Individual.of(animal_species(layout.seed, burst.label - 1), rng)
             visit = _Visit.of(burst, rng)
+            celsius = int(rng.integers(2, 18) if burst.night else rng.integers(10, 36))
             for frame in range(burst.frames):
-                shot = rng_for(layout.seed, "iwildcam", burst.number, frame)
                 canvas = scenery.copy()
                 if individual is not None:
                     visit.paint(canvas, individual, frame)
@@ -181,7 +181,7 @@ class CamUnit:
                 light = rng_for(layout.seed, "light", burst.number)
                 image = develop(canvas, light, night=burst.night, cast=0.1, exposure=0.25)
                 when = burst.start + datetime.timedelta(seconds=frame)
-                _stamp(image, camera, when, int(shot.integers(8, 34)))
+                _stamp(image, camera, when, celsius)
                 path = f"iwildcam_v2.0/train/{layout.filename(burst, frame)}"
                 yield path, encode(image)
 
@@ -222,7 +222,7 @@ class _Visit:
         length = self.length * individual.species.size**0.5
         angle = rng.normal(0, 0.06) if individual.species.ground else rng.uniform(0, 6.28)
         placement = place(parts, at, length, angle=angle, flip=self.flip, rng=rng)
-        shadow(canvas, at[0], at[1] + 0.42 * length, 0.4 * length, 0.06 * length + 1)
+        cast_shadow(canvas, extent(parts, placement))
         paint(canvas, parts, placement, individual.textures, light=rng.uniform(1.2, 2.0))
 
 

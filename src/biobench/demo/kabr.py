@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from jaxtyping import Float
 
-from biobench.demo.canvas import develop, fractal, paint, rng_for, shadow
+from biobench.demo.canvas import develop, fractal, paint, rng_for
 from biobench.demo.layout import long_tail
-from biobench.demo.picture import encode, place
+from biobench.demo.picture import cast_shadow, encode, extent, place
 from biobench.demo.scenes import background, foliage
 from biobench.demo.species import Individual, Species, animal_species
 
@@ -184,12 +184,11 @@ class _Film:
         )
         at = (self.at[0] + float(sx) - 2, self.at[1] + float(sy) - 2)
         placement = place(parts, at, self.length, angle=0.0, flip=self.flip, rng=still)
-        points = np.concatenate([placement.to_pixels(part.outline) for part in parts])
-        low, high = points.min(axis=0), points.max(axis=0)
+        box = extent(parts, placement)
+        low, high = box[:2], box[2:]
         if label == 2:
             self._bush(canvas, high[0] if not self.flip else low[0], low[1] + 10, 0.4)
-        reach = 0.42 * (high[0] - low[0])
-        shadow(canvas, (low[0] + high[0]) / 2, high[1], reach, 0.16 * reach)
+        cast_shadow(canvas, box)
         paint(canvas, parts, placement, self.individual.textures, light=2.0)
         if label == 7:
             self._bush(canvas, (low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0.42)

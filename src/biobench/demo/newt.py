@@ -24,7 +24,7 @@ class NewtScale:
     test: int
 
 
-SMALL = NewtScale(tasks=14, train=20, test=28)
+SMALL = NewtScale(tasks=16, train=20, test=26)
 FULL = NewtScale(tasks=164, train=110, test=110)
 
 

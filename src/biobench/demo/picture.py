@@ -6,16 +6,17 @@ image = photograph([individual], scene, rng)
 
 import dataclasses
 import io
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
 from biobench.demo.canvas import Part, Placement, develop, paint, shadow
-from biobench.demo.scenes import HABITATS, Habitat, background, foreground
+from biobench.demo.scenes import HABITATS, Habitat, background, fence, foreground, thicket
 from biobench.demo.species import Individual
 
-__all__ = ["Scene", "encode", "photograph", "place", "stand"]
+__all__ = ["Scene", "cast_shadow", "encode", "extent", "photograph", "place", "stand"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Scene:
     """the animal's longer side as a share of the picture's shorter side: from, to."""
     pose: str = "any"
     blur: float = 0.0
+    before: Literal["grass", "fence", "thicket"] = "grass"
+    """what stands between the camera and the animal."""
     size: tuple[int, int] = (240, 240)
     """height and width in pixels."""
 
@@ -44,7 +47,10 @@ def photograph(
         parts = individual.parts(rng, scene.pose)
         fill = rng.uniform(*scene.fill) * min(height, width)
         stand(canvas, individual, parts, (x * width, y * height), fill, rng)
-    foreground(habitat, canvas, rng)
+    if scene.before == "grass":
+        foreground(habitat, canvas, rng)
+    else:
+        {"fence": fence, "thicket": thicket}[scene.before](canvas, rng)
     return develop(canvas, rng, blur=scene.blur)
 
 
@@ -63,10 +69,7 @@ def stand(
     )
     placement = place(parts, at, length, angle=angle, flip=bool(rng.random() < 0.5), rng=rng)
     if ground:
-        points = np.concatenate([placement.to_pixels(part.outline) for part in parts])
-        low, high = points.min(axis=0), points.max(axis=0)
-        reach = 0.42 * (high[0] - low[0])
-        shadow(canvas, (low[0] + high[0]) / 2, high[1], reach, 0.14 * reach + 1)
+        cast_shadow(canvas, extent(parts, placement))
     paint(canvas, parts, placement, individual.textures, light=rng.uniform(1.2, 2.4))
 
 
@@ -86,6 +89,21 @@ def place(
     squash = rng.uniform(0.82, 1.0)
     middle = Placement(0, 0, scale, angle, flip, squash).to_pixels(((low + high) / 2)[None])[0]
     return Placement(at[0] - middle[0], at[1] - middle[1], scale, angle, flip, squash)
+
+
+def extent(parts: list[Part], placement: Placement) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a placed body, in pixels."""
+    points = np.concatenate([placement.to_pixels(part.outline) for part in parts])
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+
+
+def cast_shadow(
+    canvas: Float[np.ndarray, "height width 3"], box: tuple[float, float, float, float]
+) -> None:
+    """Darken the ground below a body of this extent."""
+    left, _, right, bottom = box
+    reach = 0.42 * (right - left)
+    shadow(canvas, (left + right) / 2, bottom, reach, 0.14 * reach + 1)
 
 
 def encode(image: Image.Image, quality: int = 88) -> bytes:

@@ -6,6 +6,7 @@
 Every call makes a place of its own: its colours, horizon, trees and stones come from `rng`.
 """
 
+import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -93,6 +94,40 @@ def foliage(
     side = 0.4 * tip[:, ::-1] * (-1, 1)
     corners = np.stack([middle + tip, middle + side, middle - tip, middle - side], axis=1)
     _lay(area, _polygons(area.shape, corners.reshape(leaves, 8), colors))
+
+
+def fence(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Chain-link fence before everything: a net of thin wire, at any slant."""
+    turn, half = rng.uniform(-0.5, 0.5), rng.uniform(0.6, 0.95)
+    gap = rng.uniform(0.09, 0.16) * min(canvas.shape[:2])
+    tone = rng.uniform(0.5, 0.95)
+    for angle in (turn + half, turn - half):
+        _wires(canvas, angle, np.arange(-30, 31) * gap, tone, rng)
+
+
+def thicket(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Stalks before everything: as many thin lines as a fence has, in no order."""
+    gap = rng.uniform(0.09, 0.16) * min(canvas.shape[:2])
+    tone = rng.uniform(0.5, 0.95)
+    for offset in rng.uniform(-9, 9, 26) * gap:
+        _wires(canvas, rng.normal(1.57, 0.6), np.array([offset]), tone, rng)
+
+
+def _wires(canvas, angle: float, offsets, tone: float, rng: np.random.Generator) -> None:
+    height, width, _ = canvas.shape
+    layer = Image.new("RGBA", (width, height))
+    draw = ImageDraw.Draw(layer)
+    along = np.array([math.cos(angle), math.sin(angle)])
+    across = np.array([-along[1], along[0]])
+    middle = np.array([width / 2, height / 2])
+    reach = along * (height + width)
+    thick = int(rng.integers(1, 3))
+    for shift, light in ((thick, 0.35), (0, 1.0)):
+        fill = (*_to_bytes(np.full((1, 3), tone * light))[0][:3], 235)
+        for offset in offsets:
+            spot = middle + across * offset + shift
+            draw.line([*(spot - reach), *(spot + reach)], fill=fill, width=thick)
+    _lay(canvas, layer)
 
 
 def _distance(habitat: str, canvas: Canvas, line: int, rng: np.random.Generator) -> None:
