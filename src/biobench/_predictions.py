@@ -37,7 +37,8 @@ def predict(
     protocol: "Protocol",
     settings: dict[str, object],
     args: "Args",
-) -> tuple[pl.DataFrame, dict[str, int]]:
+) -> tuple[pl.DataFrame, dict[str, int], dict[str, dict[str, object]]]:
+    """Predictions, counts of examples, and what each subtask's probe chose."""
     readable = pl.col("positions").list.len() > 0
     usable = examples.filter(readable)
     tables, problems = [], []
@@ -72,7 +73,11 @@ def predict(
         "n_test": examples.filter(pl.col("split") == protocol.test_split).height,
         "n_test_unreadable": unreadable.filter(pl.col("split") == protocol.test_split).height,
     }
-    return predictions, counts
+    fitted = {
+        problem.subtask or "": dict(output.params)
+        for problem, output in zip(problems, outputs, strict=True)
+    }
+    return predictions, counts, fitted
 
 
 def _attach(test: pl.DataFrame, output: "probes.ProbeOutput") -> pl.DataFrame:

@@ -133,7 +133,7 @@ def run(
     skipped = _check_failures(manifest, feats)
 
     examples = group_examples(manifest, images, feats)
-    predictions, counts = predict(examples, feats, protocol, provenance.protocol, args)
+    predictions, counts, chosen = predict(examples, feats, protocol, provenance.protocol, args)
     fitted = time.perf_counter()
 
     org, ckpt = model_args
@@ -149,6 +149,7 @@ def run(
         },
         skipped=skipped,
         counts={"n_images": len(images), **counts, **manifest.dropped},
+        fitted=chosen,
     )
     report = TaskReport(
         name=protocol.title,

@@ -94,6 +94,8 @@ class Provenance:
     warnings: list[str] = dataclasses.field(default_factory=list)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     """Python and package versions."""
+    fitted: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)
+    """what each probe chose (a penalty, a kernel), by subtask; "" where there is no subtask."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""
