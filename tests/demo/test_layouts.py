@@ -49,6 +49,14 @@ def test_newt_at_full_size_has_164_tasks_of_different_names():
     assert table["task"].n_unique() == 164
 
 
+def test_newt_sizes_do_not_tell_the_label():
+    table = read_table(newt.Newt(newt.NewtScale(2, 16, 16), 0), "newt2021_labels.csv")
+    sizes = table.group_by("label", "height", "width").len().sort("height", "width", "label")
+    by_label = sizes.partition_by("label", include_key=False)
+    assert len(by_label) == 2 and by_label[0].height > 1
+    assert by_label[0].equals(by_label[1])
+
+
 def test_newt_pictures_have_the_size_in_the_table():
     from PIL import Image
 

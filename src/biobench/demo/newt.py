@@ -66,7 +66,7 @@ class Newt:
     def _labels(self) -> Iterator[str]:
         yield "id,task_cluster,task_subcluster,task,label,text_label,split,height,width"
         for spec, split, label, index in self.pictures():
-            height, width = SIZES[index % len(SIZES)]
+            height, width = _size(index)
             row = (
                 self.image_id(spec, split, index), spec.cluster, spec.subcluster, spec.name, label,
                 spec.texts[label], split, height, width,
@@ -85,5 +85,10 @@ class NewtUnit:
         """One photograph each."""
         for spec, split, label, index in self.pictures:
             rng = rng_for(self.layout.seed, "newt", spec.name, split, index)
-            image = draw_example(spec, label, SIZES[index % len(SIZES)], self.layout.seed, rng)
+            image = draw_example(spec, label, _size(index), self.layout.seed, rng)
             yield f"newt2021_images/{self.layout.image_id(spec, split, index)}.jpg", encode(image)
+
+
+def _size(index: int) -> tuple[int, int]:
+    # Labels alternate, so sizes change every second picture: a size must not tell the label.
+    return SIZES[index // 2 % len(SIZES)]
