@@ -9,6 +9,7 @@ from biobench.interfaces import Example, Provenance, TaskReport
 
 CLASSES = ("ant", "bee", "cicada", "dragonfly")
 START = 1_700_000_000.0
+GOOD, CLOSE, POOR = "timm:good", "open-clip:a/close", "baseline:poor"
 
 
 def make_report(

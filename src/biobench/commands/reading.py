@@ -9,9 +9,12 @@ import tyro
 
 from biobench.errors import BadInput
 
-__all__ = ["Leaderboard"]
+__all__ = ["Compare", "Export", "Import", "Leaderboard", "Report"]
 
 Format = Literal["table", "json", "csv", "markdown", "latex"]
+Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK…")]
+Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…")]
+Where = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE…")]
 
 PIPE_WIDTH = 120
 """width of a table that does not go to a terminal."""
@@ -25,11 +28,11 @@ class Leaderboard:
     """the results folder."""
     format: Format = "table"
     """how to print it."""
-    tasks: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK…")] = ()
+    tasks: Tasks = ()
     """keep these tasks only (patterns like newt* may be used)."""
-    models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…")] = ()
+    models: Models = ()
     """keep these models only (patterns like timm:* may be used)."""
-    where: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE…")] = ()
+    where: Where = ()
     """keep runs with this protocol only, as in n_train=10 seed=42."""
     full: bool = False
     """compute ties and ranks however many cells there are."""
@@ -53,6 +56,108 @@ class Leaderboard:
         return 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Compare:
+    """Two models on the same examples: is there a difference, and could it have been seen?"""
+
+    a: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ORG:CKPT")]
+    """the first model."""
+    b: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ORG:CKPT")]
+    """the second model."""
+    results: Path = Path("results")
+    """the results folder."""
+    format: Format = "table"
+    """how to print it."""
+    tasks: Tasks = ()
+    """keep these tasks only (patterns like newt* may be used)."""
+    where: Where = ()
+    """keep runs with this protocol only, as in n_train=10 seed=42."""
+
+    def main(self) -> int:
+        from biobench import report
+
+        comparison = report.compare(
+            self.results, self.a, self.b, tasks=self.tasks, where=_parse_where(self.where)
+        )
+        if self.format == "table":
+            _make_console().print(report.render_comparison(comparison))
+        else:
+            print(report.comparison_to_text(comparison, self.format))
+            _warn(comparison.problems)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Write the results as one web page that needs nothing else."""
+
+    results: Path = Path("results")
+    """the results folder."""
+    out: Path = Path("site")
+    """folder for the page; an earlier page in it is replaced."""
+    tasks: Tasks = ()
+    """keep these tasks only (patterns like newt* may be used)."""
+    models: Models = ()
+    """keep these models only (patterns like timm:* may be used)."""
+    where: Where = ()
+    """keep runs with this protocol only, as in n_train=10 seed=42."""
+
+    def main(self) -> int:
+        from biobench import report
+
+        page = report.write_page(
+            self.results,
+            self.out,
+            tasks=self.tasks,
+            models=self.models,
+            where=_parse_where(self.where),
+        )
+        print(page)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write the results to one file for other programs (docs/results.md lists the columns)."""
+
+    to: Path
+    """the file: .sqlite holds all tables; .csv, .parquet and .json hold one."""
+    results: Path = Path("results")
+    """the results folder."""
+    table: Literal["runs", "splits", "predictions"] = "runs"
+    """which table, where the file holds one."""
+
+    def main(self) -> int:
+        from biobench import results
+
+        done = results.export(self.results, self.to, table=self.table)
+        print(f"{self.to}: " + ", ".join(f"{n:,} {name}" for name, n in done.rows.items()))
+        _warn(done.problems)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """Take in a results folder from elsewhere, or an older reports.sqlite."""
+
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOURCE")]
+    """a results folder, or a database with the table reports."""
+    results: Path = Path("results")
+    """the results folder to add to; nothing in it is changed."""
+
+    def main(self) -> int:
+        from biobench import results
+
+        take = results.import_folder if self.source.is_dir() else results.import_sqlite
+        done = take(self.source, self.results)
+        print(
+            f"{self.results}: {done.n_imported:,} runs imported, {done.n_present:,} were there "
+            f"already, {len(done.problems):,} left out."
+        )
+        _warn(done.problems)
+        return 0
+
+
 def _parse_where(items: tuple[str, ...]) -> dict[str, str]:
     pairs = [item.partition("=") for item in items]
     for (key, sign, value), item in zip(pairs, items, strict=True):
@@ -69,8 +174,8 @@ def _make_console():
 
 
 def _warn(problems) -> None:
-    """Say on the error stream what machine-readable output has no place for."""
+    """Say on the error stream what the output has no place for."""
     if problems:
-        print(f"biobench: {len(problems)} unreadable, left out:", file=sys.stderr)
+        print(f"biobench: {len(problems):,} could not be read and are left out:", file=sys.stderr)
         for problem in problems:
             print(f"  {problem.reason}", file=sys.stderr)

@@ -9,8 +9,22 @@
 Everything is computed from the runs in a results folder; nothing here loads torch.
 """
 
-from biobench.report.formats import to_text
+from biobench.report.comparison import Comparison, compare
+from biobench.report.formats import comparison_to_text, to_text
 from biobench.report.leaderboard import Leaderboard, leaderboard
-from biobench.report.terminal import render
+from biobench.report.page import write_page
+from biobench.report.picture import write_picture
+from biobench.report.terminal import render, render_comparison
 
-__all__ = ["Leaderboard", "leaderboard", "render", "to_text"]
+__all__ = [
+    "Comparison",
+    "Leaderboard",
+    "compare",
+    "comparison_to_text",
+    "leaderboard",
+    "render",
+    "render_comparison",
+    "to_text",
+    "write_page",
+    "write_picture",
+]

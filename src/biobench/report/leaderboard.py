@@ -2,24 +2,25 @@
 
 board = leaderboard(results)
 board.table        # one row a (model, task); the suite's mean is the task "mean"
+board.order        # how sure the order of the means is
 board.models       # rows of the printed table, best first
 board.tasks        # its columns
 board.notes        # what a reader has to know, one sentence each
 """
 
-import concurrent.futures
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from biobench import metrics, results, stats
+from biobench import results, stats
 from biobench.errors import BadInput
+from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain
 from biobench.report.selection import select
 
-__all__ = ["MEAN", "Leaderboard", "leaderboard"]
+__all__ = ["Leaderboard", "leaderboard"]
 
 MAX_CELLS = 2_000
 """cells up to which ties and ranks, which need every prediction, are computed unasked."""
@@ -37,26 +38,27 @@ _SCHEMA = {
     "tied_with_best": pl.Boolean(),
     "n_groups": pl.Int64(),
     "run": pl.String(),
+    "warnings": pl.List(pl.String()),
 }
-_STATISTICS = ["rank", "rank_low", "rank_high", "tied_with_best"]
-
-COLUMNS = ["example", "subtask", "group", "y_true", "y_pred", "score"]
-"""of the predictions, what statistics need."""
-
-N_READERS = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Leaderboard:
     """A table of scores. `table` has the columns model, task, score, low, high (the interval over
     groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups (null
-    where examples were resampled) and run (null for the mean)."""
+    where examples were resampled), run (null for the mean) and warnings."""
 
     table: pl.DataFrame
     models: list[str]
     """best first."""
     tasks: list[str]
     """without the mean."""
+    order: pl.DataFrame
+    """of the models with a mean, best first: model, rank, rank_low, rank_high (over fresh test
+    sets), tasks_low, tasks_high (rank had other tasks been chosen), left_low, left_high (rank with
+    any one task left out), beats_next (probability of a higher expected mean than the next)."""
+    left_out: pl.DataFrame
+    """means with one task left out: left_out, model, score, rank."""
     notes: list[str]
     """what a reader has to know, one sentence each."""
     problems: list[results.Problem]
@@ -82,86 +84,152 @@ def leaderboard(
     there are. Raises BadInput where there is nothing to show.
     """
     selection = select(root, tasks=tasks, models=models, where=where)
-    runs, problems = selection.runs, list(selection.problems)
-    table, notes = _get_stored(runs), []
-    scorable = runs.filter(
-        pl.col("has_predictions") & pl.col("metric").is_in(metrics.list_metrics())
-    )
+    problems, notes, suite = list(selection.problems), [], None
+    table = _get_stored(selection.runs)
+    scorable = get_scorable(selection.runs)
     if scorable.height > MAX_CELLS and not full:
         notes.append(
             f"Ties, ranks and the mean need the predictions of all {scorable.height:,} cells and "
             "are left out; ask for them with --full, or for fewer cells with --tasks, --models or "
             "--where."
         )
-    elif scorable.height and hasattr(stats, "leaderboard"):
-        cells, unreadable = _read_cells(scorable)
+    elif scorable.height:
+        suite, unreadable, refused = _compute(scorable)
         problems += unreadable
+        notes += [f"No ties, ranks and mean: {reason}" for reason in refused]
         gone = [str(problem.path) for problem in unreadable]
-        table = table.filter(pl.col("run").is_null() | ~pl.col("run").is_in(gone))
-        table = _merge(table, _compute(cells, scorable))
-    if selection.split or runs["column"].n_unique() < 2:
-        table = table.filter(pl.col("task") != MEAN)
+        table = table.filter(~pl.col("run").is_in(gone))
+    if suite is not None:
+        has_mean = not (refused or selection.split or len(table["task"].unique()) < 2)
+        table = _merge(table, suite.leaderboard, has_mean)
     notes += explain(table, selection, problems)
-    return Leaderboard(table, _order(table), sorted(runs["column"].unique()), notes, problems)
+    return Leaderboard(
+        table=table,
+        models=_sort_models(table),
+        tasks=sorted(set(table["task"]) - {MEAN}),
+        order=_get_order(table, suite),
+        left_out=_get_left_out(table, suite),
+        notes=notes,
+        problems=problems,
+    )
 
 
 def _get_stored(runs: pl.DataFrame) -> pl.DataFrame:
     """The scores and intervals that the runs were written with; no ties and ranks."""
-    return runs.select(
-        pl.col("row").alias("model"),
-        pl.col("column").alias("task"),
-        "score",
-        pl.coalesce("group_low", "low").alias("low"),
-        pl.coalesce("group_high", "high").alias("high"),
-        "n",
-        *(pl.lit(None, _SCHEMA[name]).alias(name) for name in _STATISTICS),
-        "n_groups",
-        "run",
-    ).sort("task", "model")
+    given = {
+        "model": pl.col("row"),
+        "task": pl.col("column"),
+        "low": pl.coalesce("group_low", "low"),
+        "high": pl.coalesce("group_high", "high"),
+        **dict.fromkeys(("rank", "rank_low", "rank_high", "tied_with_best"), pl.lit(None)),
+    }
+    columns = [
+        given.get(name, pl.col(name)).cast(dtype).alias(name) for name, dtype in _SCHEMA.items()
+    ]
+    return runs.select(columns).sort("task", "model")
 
 
-def _read_cells(
-    runs: pl.DataFrame,
-) -> tuple[dict[tuple[str, str], pl.DataFrame], list[results.Problem]]:
-    """The predictions of every run by (model, task), and the runs whose file is damaged."""
-
-    def read(run: str) -> pl.DataFrame | results.Problem:
+def _compute(runs: pl.DataFrame) -> tuple[stats.Suite | None, list[results.Problem], list[str]]:
+    """The statistics, the runs that turned out to be damaged, and why tasks were refused."""
+    cells, problems = read_cells(runs)
+    refused: list[str] = []
+    while cells:
         try:
-            return results.read_predictions(Path(run), COLUMNS)
+            return _make_suite(cells, runs), problems, refused
+        except Unreadable as err:
+            problems.append(err.problem)
+            cells = cells.without(err.cell)
+        except BadInput:
+            # Some task's models cannot be compared; the others still can.
+            fits, refused = _find_fitting(cells, runs)
+            cells = cells.keep_tasks(fits)
+    return None, problems, refused
+
+
+def _find_fitting(cells: Cells, runs: pl.DataFrame) -> tuple[list[str], list[str]]:
+    fits, refused = [], []
+    for task in dict.fromkeys(task for _, task in cells):
+        try:
+            _make_suite(cells.keep_tasks([task]), runs)
+            fits.append(task)
+        except Unreadable:
+            fits.append(task)
         except BadInput as err:
-            return results.Problem(Path(run), str(err))
-
-    with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
-        tables = list(pool.map(read, runs["run"]))
-    keys = runs.select("row", "column").rows()
-    cells = {k: t for k, t in zip(keys, tables, strict=True) if isinstance(t, pl.DataFrame)}
-    return cells, [table for table in tables if isinstance(table, results.Problem)]
+            refused.append(str(err))
+    return fits, refused
 
 
-def _compute(cells: dict[tuple[str, str], pl.DataFrame], runs: pl.DataFrame) -> pl.DataFrame:
-    names = dict(runs.select("column", "metric").rows())
-    by_task = {task: metrics.get_metric(names[task]) for task in {task for _, task in cells}}
-    return stats.leaderboard(cells, by_task)
+def _make_suite(cells: Cells, runs: pl.DataFrame) -> stats.Suite:
+    return stats.suite(cells, get_metrics(runs, {task for _, task in cells}))
 
 
-def _merge(stored: pl.DataFrame, computed: pl.DataFrame) -> pl.DataFrame:
-    """Put ties and ranks to the stored rows, and add the mean's rows."""
-    statistics = computed.select("model", "task", *_STATISTICS)
-    table = stored.drop(_STATISTICS).join(statistics, on=["model", "task"], how="left")
-    means = computed.filter(pl.col("task") == MEAN).select(
-        pl.lit(None, dtype).alias(name)
-        if name in ("run", "n_groups")
-        else pl.col({"low": "ci_low", "high": "ci_high"}.get(name, name)).cast(dtype).alias(name)
-        for name, dtype in _SCHEMA.items()
+def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.DataFrame:
+    """Put ties and ranks to the stored rows, and add the mean's rows.
+
+    A run's own score and interval stay, so that they do not depend on which other models are
+    there; but where some models lack examples, those over the common ones are shown.
+    """
+    computed = computed.with_columns(
+        pl.when(resampled="groups").then("n_groups").alias("n_groups"),
+        pl.lit(None, pl.String()).alias("run"),
+    ).rename({"ci_low": "low", "ci_high": "high"})
+    computed = computed.select(pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items())
+    joined = stored.join(computed, on=["model", "task"], how="left", suffix=":new")
+    common = pl.col("n:new") < pl.col("n")
+    table = joined.select(
+        "model",
+        "task",
+        *(
+            pl.when(common).then(f"{name}:new").otherwise(name).alias(name)
+            for name in ("score", "low", "high", "n")
+        ),
+        *(
+            pl.col(f"{name}:new").alias(name)
+            for name in ("rank", "rank_low", "rank_high", "tied_with_best")
+        ),
+        pl.when(common).then("n_groups:new").otherwise("n_groups").alias("n_groups"),
+        "run",
+        pl.concat_list("warnings", pl.col("warnings:new").fill_null([]))
+        .list.unique(maintain_order=True)
+        .alias("warnings"),
     )
-    return pl.concat([table.select(_SCHEMA).cast(_SCHEMA), means])
+    means = computed.filter(task=MEAN).with_columns(n_groups=pl.lit(None, pl.Int64))
+    return pl.concat([table.sort("task", "model"), means if has_mean else means.clear()])
 
 
-def _order(table: pl.DataFrame) -> list[str]:
+def _sort_models(table: pl.DataFrame) -> list[str]:
     """Models with every task first, by their mean; then by how they stand on what they have."""
     standing = table.with_columns(
         pl.col("score").rank("average", descending=True).over("task").alias("place")
     )
-    means = dict(table.filter(pl.col("task") == MEAN).select("model", "score").rows())
+    means = dict(table.filter(task=MEAN).select("model", "score").rows())
     places = dict(standing.group_by("model").agg(pl.col("place").mean()).rows())
     return sorted(places, key=lambda m: (m not in means, -means.get(m, 0.0), places[m], m))
+
+
+def _get_left_out(table: pl.DataFrame, suite: stats.Suite | None) -> pl.DataFrame:
+    schema = {"left_out": pl.String, "model": pl.String, "score": pl.Float64, "rank": pl.Int64}
+    if suite is None or not (table["task"] == MEAN).any():
+        return pl.DataFrame(schema=schema)
+    return suite.leave_one_out.select(*schema)
+
+
+def _get_order(table: pl.DataFrame, suite: stats.Suite | None) -> pl.DataFrame:
+    means = table.filter(task=MEAN).sort("rank", "model")
+    order = means.select("model", "rank", "rank_low", "rank_high")
+    if suite is None:
+        return order.clear()
+    over_tasks = suite.rank_over_tasks.select(
+        "model", pl.col("rank_low").alias("tasks_low"), pl.col("rank_high").alias("tasks_high")
+    )
+    left = suite.leave_one_out.group_by("model").agg(
+        pl.col("rank").min().alias("left_low"), pl.col("rank").max().alias("left_high")
+    )
+    beats = suite.beats.rename({"a": "model", "b": "next", "probability": "beats_next"})
+    return (
+        order.with_columns(pl.col("model").shift(-1).alias("next"))
+        .join(over_tasks, on="model", how="left", maintain_order="left")
+        .join(left, on="model", how="left", maintain_order="left")
+        .join(beats, on=["model", "next"], how="left", maintain_order="left")
+        .drop("next")
+    )

@@ -8,7 +8,7 @@ import polars as pl
 from biobench import results
 from biobench.report.selection import Selection
 
-__all__ = ["MEAN", "explain"]
+__all__ = ["MEAN", "count", "explain", "name_some"]
 
 MEAN = "mean"
 """the task under which the suite's mean stands."""
@@ -25,6 +25,7 @@ def explain(
         *_explain_marks(table),
         *_explain_columns(table, selection),
         *_explain_runs(selection),
+        *_explain_warnings(table),
         *_explain_problems(problems),
     ]
 
@@ -54,8 +55,10 @@ def _explain_marks(table: pl.DataFrame) -> list[str]:
     ]
     if (table["task"] == MEAN).any():
         notes.append(
-            "Mean: unweighted over the tasks. Rank: by the mean, with the 95% interval over fresh "
-            "test sets."
+            "Mean: unweighted over the tasks. Rank: by the mean, with its 95% interval over fresh "
+            "test sets of these tasks, and over other tasks like these; one task left out: the "
+            "lowest and the highest rank then; ahead of the next: the probability that its "
+            "expected mean is higher than that of the model below."
         )
     return notes
 
@@ -73,13 +76,13 @@ def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[str]:
     if missing:
         names = [f"{task} of {model}" for model, task in missing]
         end = "" if selection.split else "; a model without every task has no mean and no rank"
-        notes.append(f"Not run: {_name_some(names)}{end}.")
+        notes.append(f"Not run: {name_some(names)}{end}.")
     unsure = table.filter(pl.col("low").is_null()).sort("task", "model")
     if unsure.height:
         names = [f"{task} of {model}" for model, task in unsure.select("model", "task").rows()]
         notes.append(
             f"? imported without its predictions, so that neither score nor interval can be "
-            f"verified: {_name_some(names)}."
+            f"verified: {name_some(names)}."
         )
     return notes
 
@@ -88,33 +91,38 @@ def _explain_runs(selection: Selection) -> list[str]:
     runs = selection.runs
     notes = []
     if selection.n_older:
-        notes.append(f"{_count(selection.n_older, 'older run')} of the same cells not shown.")
+        notes.append(f"{count(selection.n_older, 'older run')} of the same cells not shown.")
     skipped = int(runs["n_skipped"].sum())
     if skipped:
         n_runs = int((runs["n_skipped"] > 0).sum())
         notes.append(
-            f"{_count(skipped, 'picture')} in {_count(n_runs, 'run')} could not be read: wrong "
+            f"{count(skipped, 'picture')} in {count(n_runs, 'run')} could not be read: wrong "
             "where tested, left out where trained on."
         )
-    where = collections.defaultdict(list)
-    for row, column, warnings in runs.select("row", "column", "warnings").rows():
-        for warning in warnings or []:
-            where[warning].append(f"{column} of {row}")
-    notes += [f"Warning ({_name_some(names, 2)}): {text}" for text, names in where.items()]
     return notes
+
+
+def _explain_warnings(table: pl.DataFrame) -> list[str]:
+    where = collections.defaultdict(list)
+    for model, task, warnings in table.select("model", "task", "warnings").rows():
+        for warning in warnings or []:
+            where[warning].append(task if task == MEAN else f"{task} of {model}")
+    return [f"Warning ({name_some(names, 2)}): {text}" for text, names in where.items()]
 
 
 def _explain_problems(problems: Sequence[results.Problem]) -> list[str]:
     if not problems:
         return []
     reasons = " ".join(problem.reason for problem in problems[:MAX_NAMED])
-    return [f"{_count(len(problems), 'run')} left out as unreadable: {reasons}"]
+    return [f"{count(len(problems), 'run')} left out as unreadable: {reasons}"]
 
 
-def _count(n: int, what: str) -> str:
+def count(n: int, what: str) -> str:
+    """`n` things in words: "1 run", "2 runs"."""
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
-def _name_some(names: Sequence[str], limit: int = MAX_NAMED) -> str:
+def name_some(names: Sequence[str], limit: int = MAX_NAMED) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

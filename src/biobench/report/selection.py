@@ -25,6 +25,9 @@ __all__ = ["Selection", "select"]
 
 DIGEST_LENGTH = 8
 
+NONE = "none"
+"""how the value of a key that a protocol does not have is written."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
@@ -78,14 +81,14 @@ def _keep(runs: pl.DataFrame, column: str, patterns: Sequence[str]) -> pl.DataFr
 def _keep_where(runs: pl.DataFrame, where: Mapping[str, str]) -> pl.DataFrame:
     for key, value in where.items():
         flat = {row: _flatten(row) for row in runs.select("protocol", "manifest").unique().rows()}
-        present = sorted({p[key] for p in flat.values() if key in p})
-        if not present:
+        present = sorted({p.get(key, NONE) for p in flat.values()})
+        if present == [NONE]:
             known = sorted({name for p in flat.values() for name in p})
             raise BadInput(f"No run's protocol has the key '{key}'; there are: {_join(known)}.")
         if value not in present:
             raise BadInput(f"No run has {key}={value}; there are: {_join(present)}.")
         rows = runs.select("protocol", "manifest").rows()
-        runs = runs.filter(pl.Series([flat[row].get(key) == value for row in rows]))
+        runs = runs.filter(pl.Series([flat[row].get(key, NONE) == value for row in rows]))
     return runs
 
 
@@ -115,14 +118,14 @@ def _name(runs: pl.DataFrame) -> pl.DataFrame:
 
 def _tell_apart(protocols: list[dict[str, str]]) -> list[str]:
     """For each protocol the keys whose values are not the same in all, in words."""
-    names = dict.fromkeys(name for protocol in protocols for name in protocol)
+    names = sorted({name for protocol in protocols for name in protocol})
     varying = [name for name in names if len({p.get(name) for p in protocols}) > 1]
     if "probe" in varying:
         # A probe's parameters follow from its name, unless they differ under one name.
         brief = [name for name in varying if not name.startswith("probe_params")]
         if len({tuple(p.get(n) for n in brief) for p in protocols}) == len(protocols):
             varying = brief
-    return [", ".join(f"{n}={_shorten(p.get(n, '–'))}" for n in varying) for p in protocols]
+    return [", ".join(f"{n}={_shorten(p.get(n, NONE))}" for n in varying) for p in protocols]
 
 
 def _flatten(row: tuple[str, str]) -> dict[str, str]:

@@ -1,0 +1,94 @@
+"""From runs to what statistics want: predictions by (model, task), metrics by task.
+
+cells, unreadable = read_cells(get_scorable(selection.runs))
+stats.leaderboard(cells, get_metrics(runs, tasks))
+"""
+
+import concurrent.futures
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from biobench import metrics, results
+from biobench.errors import BadInput
+
+__all__ = ["COLUMNS", "Cells", "Unreadable", "get_metrics", "get_scorable", "read_cells"]
+
+COLUMNS = ["example", "subtask", "group", "y_true", "y_pred", "score"]
+"""of the predictions, what statistics need."""
+
+N_READERS = 8
+
+
+class Unreadable(BadInput):
+    """The predictions of a cell turned out to be damaged."""
+
+    def __init__(self, cell: tuple[str, str], problem: results.Problem):
+        super().__init__(problem.reason)
+        self.cell = cell
+        self.problem = problem
+
+
+class Cells(Mapping[tuple[str, str], pl.DataFrame]):
+    """Predictions by (model, task), as the leaderboard's rows and columns are named.
+
+    A table is read when it is asked for, so that a suite need not fit into memory; raises
+    Unreadable where the file is damaged.
+    """
+
+    def __init__(self, runs: dict[tuple[str, str], Path]):
+        self.runs = runs
+
+    def __getitem__(self, cell: tuple[str, str]) -> pl.DataFrame:
+        run = self.runs[cell]
+        try:
+            return results.read_predictions(run, COLUMNS)
+        except BadInput as err:
+            raise Unreadable(cell, results.Problem(run, str(err))) from err
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def keep_tasks(self, tasks: Iterable[str]) -> "Cells":
+        """The cells of some tasks."""
+        kept = set(tasks)
+        return Cells({cell: run for cell, run in self.runs.items() if cell[1] in kept})
+
+    def without(self, cell: tuple[str, str]) -> "Cells":
+        """All cells but one."""
+        return Cells({other: run for other, run in self.runs.items() if other != cell})
+
+
+def get_scorable(runs: pl.DataFrame) -> pl.DataFrame:
+    """The runs that can be scored again: with predictions, and with a metric that is known."""
+    return runs.filter(pl.col("has_predictions") & pl.col("metric").is_in(metrics.list_metrics()))
+
+
+def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:
+    """The cells of the runs whose files have an intact head, and the other runs."""
+
+    def check(run: str) -> results.Problem | None:
+        path = Path(run) / "predictions.parquet"
+        try:
+            missing = set(COLUMNS) - set(pl.read_parquet_schema(path))
+        except (OSError, pl.exceptions.PolarsError) as err:
+            reason = (str(err) or type(err).__name__).splitlines()[0]
+            return results.Problem(Path(run), f"{path} is damaged ({reason}).")
+        lacks = ", ".join(sorted(missing))
+        return results.Problem(Path(run), f"{path} lacks the columns {lacks}.") if missing else None
+
+    with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
+        found = list(pool.map(check, runs["run"], chunksize=32))
+    rows = runs.select("row", "column", "run").rows()
+    good = {(m, t): Path(run) for (m, t, run), bad in zip(rows, found, strict=True) if bad is None}
+    return Cells(good), [problem for problem in found if problem is not None]
+
+
+def get_metrics(runs: pl.DataFrame, tasks: Iterable[str]) -> dict[str, metrics.Metric]:
+    """The metric of each task of the leaderboard."""
+    names = dict(runs.select("column", "metric").rows())
+    return {task: metrics.get_metric(names[task]) for task in tasks}

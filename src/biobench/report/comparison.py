@@ -1,0 +1,109 @@
+"""Two models on the same test examples: is there a difference, and could it have been seen?
+
+comparison = compare(results, "timm:resnet50.a1_in1k", "open-clip:ViT-B-16/openai")
+comparison.table     # one row a task that both have; the suite's mean is the task "mean"
+comparison.notes     # how to read it, and what was left out
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from biobench import results, stats
+from biobench.errors import BadInput
+from biobench.report.cells import get_metrics, get_scorable, read_cells
+from biobench.report.notes import MEAN, count, name_some
+from biobench.report.selection import Selection, select
+
+__all__ = ["Comparison", "compare"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What two models' scores differ by. `table` has the columns task, a, b, score_a, score_b,
+    difference (a - b), low, high (its interval), p, p_holm, n, n_groups, n_left_out, detectable
+    (the smallest difference that would have been seen four times in five) and warnings."""
+
+    a: str
+    b: str
+    table: pl.DataFrame
+    notes: list[str]
+    """how to read the table and what was left out, one sentence each."""
+    problems: list[results.Problem]
+    """folders that could not be read."""
+
+
+def compare(
+    root: Path,
+    a: str,
+    b: str,
+    *,
+    tasks: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Compare the models `a` and `b` (as ORG:CKPT) on every task that both were run on.
+
+    tasks, where: see `selection.select`. Raises BadInput where a model is not there, is compared
+    with itself, or both share no task.
+    """
+    selection = select(root, tasks=tasks, where=where)
+    a, b = (_find_model(selection, name) for name in (a, b))
+    if a == b:
+        raise BadInput(f"{a} is compared with itself; name two models.")
+    runs = selection.runs.filter(pl.col("row").is_in([a, b]))
+    scorable = get_scorable(runs)
+    cells, unreadable = read_cells(scorable)
+    shared = {task for _, task in cells if (a, task) in cells and (b, task) in cells}
+    if not shared:
+        raise BadInput(
+            f"{a} and {b} share no task whose predictions can be read; run both on one task under "
+            "one protocol."
+        )
+    cells = cells.keep_tasks(shared)
+    table = stats.compare_models(cells, get_metrics(scorable, shared), a, b)
+    table = table.rename({"ci_low": "low", "ci_high": "high"})
+    if selection.split or len(shared) < 2:
+        table = table.filter(pl.col("task") != MEAN)
+    problems = [*selection.problems, *unreadable]
+    notes = _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
+    return Comparison(a, b, table, notes, problems)
+
+
+def _find_model(selection: Selection, name: str) -> str:
+    """The row of the leaderboard that `name` means."""
+    rows = selection.runs.select("row", "model").unique().sort("row")
+    if name in set(rows["row"]):
+        return name
+    found = rows.filter(pl.col("model") == name)["row"].to_list()
+    if len(found) > 1:
+        raise BadInput(f"{name} stood for several weights; name one of {', '.join(found)}.")
+    known = rows["row"].to_list()
+    raise BadInput(f"There is no run of {name}; there are: {name_some(known, 8)}.")
+
+
+def _explain(
+    table: pl.DataFrame, a: str, b: str, alone: list[str], problems: list[results.Problem]
+) -> list[str]:
+    notes = [
+        "Difference: score of A minus score of B on the same examples, with its 95% interval; p: "
+        "paired permutation test; p (Holm): corrected for the number of tasks compared.",
+        "Detectable: the smallest difference that this test set shows four times in five; below "
+        "it, no difference found is no sign that there is none.",
+    ]
+    grouped = table.filter(pl.col("n_groups") < pl.col("n"), pl.col("task") != MEAN)
+    if grouped.height:
+        notes.append(
+            f"Whole groups of examples (one camera, video or specimen) were resampled and "
+            f"exchanged in {name_some(grouped['task'].to_list())}."
+        )
+    if alone:
+        notes.append(f"Only one of the two has {name_some(alone)}: not compared.")
+    left_out = table.filter(pl.col("task") != MEAN, pl.col("n_left_out") > 0)
+    for task, n in left_out.select("task", "n_left_out").rows():
+        notes.append(f"{task}: {count(n, 'example')} that only one of the two has left out.")
+    warnings = [w for row in table["warnings"].to_list() for w in row or []]
+    notes += [f"Warning: {text}" for text in dict.fromkeys(warnings)]
+    notes += [f"Left out: {problem.reason}" for problem in problems]
+    return notes

@@ -1,0 +1,185 @@
+"""The results as one web page that needs nothing else: no network, no scripts, no other file.
+
+write_page(results, Path("site"))        # site/index.html
+
+The page holds the leaderboard, a section a task (intervals, sub-scores, breakdowns by rarity and
+by class) and the provenance of every run shown.
+"""
+
+import dataclasses
+import datetime
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+import polars as pl
+
+from biobench import metrics, results, stats
+from biobench.errors import BadInput
+from biobench.report.cells import COLUMNS
+from biobench.report.formats import Cell, get_cells, get_columns, is_tied
+from biobench.report.leaderboard import Leaderboard, leaderboard
+from biobench.report.notes import MEAN
+from biobench.report.plots import plot_intervals
+
+__all__ = ["write_page"]
+
+MAX_BROKEN_DOWN = 6
+"""models of a task, best first, whose scores are broken down."""
+
+MAX_CLASSES = 30
+"""classes shown of a task, hardest first."""
+
+
+def write_page(
+    root: Path,
+    site: Path,
+    *,
+    tasks: Sequence[str] = (),
+    models: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the page of the results below `root` into the folder `site`; returns the file.
+
+    tasks, models, where: see `selection.select`. An earlier page is replaced in one step. Raises
+    BadInput where there is nothing to show or `site` is not a folder.
+    """
+    if site.exists() and not site.is_dir():
+        raise BadInput(f"{site} is a file; name a folder for the page.")
+    board = leaderboard(root, tasks=tasks, models=models, where=where)
+    text = _render(board)
+    site.mkdir(parents=True, exist_ok=True)
+    target = site / "index.html"
+    partial = site / f".index.{os.getpid()}.{secrets.token_hex(4)}"
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, target)
+    return target
+
+
+@dataclasses.dataclass(frozen=True)
+class Breakdown:
+    """Scores of the best models of a task on parts of its test examples."""
+
+    title: str
+    models: list[str]
+    rows: list[tuple[str, int, list[Cell | None]]]
+    """what the part is, its examples, and one cell a model."""
+    n_left_out: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """What the page says of one task."""
+
+    task: str
+    anchor: str
+    metric: str
+    cells: list[Cell]
+    """best first."""
+    plot: str
+    splits: list[tuple[str, list[float | None]]]
+    breakdowns: list[Breakdown]
+
+
+def _render(board: Leaderboard) -> str:
+    loader = jinja2.PackageLoader("biobench.report")
+    env = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    env.filters.update(score=_show_score, time=_show_time, seconds=_show_seconds)
+    env.tests["tied"] = is_tied
+    runs = [
+        (row["task"], row["model"], results.read_report(Path(row["run"])))
+        for row in board.table.sort("task", "model").iter_rows(named=True)
+        if row["run"]
+    ]
+    css = loader.get_source(env, "page.css")[0]
+    return env.get_template("page.html.j2").render(
+        board=board,
+        mean=MEAN,
+        columns=get_columns(board),
+        cells=get_cells(board),
+        css=css,
+        sections=[_make_section(board, i, task, runs) for i, task in enumerate(board.tasks)],
+        runs=runs,
+        made=datetime.datetime.now(datetime.UTC),
+    )
+
+
+def _make_section(
+    board: Leaderboard, number: int, task: str, runs: list[tuple[str, str, dict]]
+) -> Section:
+    cells = [cell for (_, of), cell in get_cells(board).items() if of == task]
+    cells.sort(key=lambda cell: (-cell["score"], cell["model"]))
+    reports = {model: report for of, model, report in runs if of == task}
+    names = list(dict.fromkeys(name for report in reports.values() for name in report["splits"]))
+    shown = [cell["model"] for cell in cells]
+    return Section(
+        task=task,
+        anchor=f"task-{number}",
+        metric=reports[shown[0]]["provenance"]["protocol"].get("metric", "of its own"),
+        cells=cells,
+        plot=plot_intervals(cells, f"Scores on {task} with their intervals"),
+        splits=[(name, [reports[m]["splits"].get(name) for m in shown]) for name in sorted(names)],
+        breakdowns=_break_down(cells, reports),
+    )
+
+
+def _break_down(cells: list[Cell], reports: dict[str, dict]) -> list[Breakdown]:
+    tables, metric = {}, None
+    for cell in cells[:MAX_BROKEN_DOWN]:
+        report = reports[cell["model"]]
+        name = report["provenance"]["protocol"].get("metric")
+        if report["has_predictions"] and name in metrics.list_metrics():
+            metric = metrics.get_metric(name)
+            run = Path(cell["run"])
+            tables[cell["model"]] = results.read_predictions(run, [*COLUMNS, "train_count"])
+    if metric is None:
+        return []
+    return [
+        made
+        for by, title in (("rarity", "By training examples of the class"), ("class", "By class"))
+        if (made := _make_breakdown(tables, metric, by, title)) is not None
+    ]
+
+
+def _make_breakdown(
+    tables: dict[str, pl.DataFrame], metric: metrics.Metric, by: str, title: str
+) -> Breakdown | None:
+    found = {}
+    for model, table in tables.items():
+        if by == "rarity" and table["train_count"].null_count() == table.height:
+            return None
+        parts = stats.breakdown(table, metric, by)
+        for row in parts.iter_rows(named=True):
+            cell = {"score": row["score"], "low": row["ci_low"], "high": row["ci_high"]}
+            found.setdefault(str(row["value"]), {})[model] = (row["n"], cell)
+    if len(found) < 2:
+        return None
+    rows = []
+    for value, cells in found.items():
+        n = max(n for n, _ in cells.values())
+        rows.append((value, n, [cells[m][1] if m in cells else None for m in tables]))
+    if by == "class":
+        rows.sort(key=lambda row: (sum(c["score"] for c in row[2] if c) / len(tables), row[0]))
+    return Breakdown(title, list(tables), rows[:MAX_CLASSES], max(0, len(rows) - MAX_CLASSES))
+
+
+def _show_score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _show_time(posix: float | datetime.datetime) -> str:
+    if not isinstance(posix, datetime.datetime):
+        posix = datetime.datetime.fromtimestamp(posix, datetime.UTC)
+    return posix.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _show_seconds(value: float) -> str:
+    return f"{value:,.1f} s"

@@ -1,0 +1,48 @@
+"""Pictures for the page, drawn as SVG in the colours of the text around them."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+__all__ = ["plot_intervals"]
+
+WIDTH, LABEL, ROW, MARGIN = 760, 290, 24, 16
+
+
+def plot_intervals(cells: Sequence[Mapping[str, object]], title: str) -> str:
+    """A dot and a line a model, in the order given, on a common scale of score.
+
+    cells: with model, score, low, high (None where there is no interval) and best.
+    """
+    values = [c[k] for c in cells for k in ("score", "low", "high") if c[k] is not None]
+    left, right = min(0.0, *values), max(1.0, *values)
+    height = len(cells) * ROW + 40
+
+    def x(value: float) -> float:
+        return LABEL + (value - left) / (right - left) * (WIDTH - LABEL - MARGIN)
+
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(title)}">',
+        f"<title>{html.escape(title)}</title>",
+    ]
+    for step in range(6):
+        value = left + (right - left) * step / 5
+        parts.append(
+            f'<line class="grid" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="4" '
+            f'y2="{height - 30}"/><text class="tick" x="{x(value):.1f}" y="{height - 12}" '
+            f'text-anchor="middle">{value:.1f}</text>'
+        )
+    for i, cell in enumerate(cells):
+        y = 16 + i * ROW
+        name = str(cell["model"])
+        label = name if len(name) <= 42 else f"{name[:41]}…"
+        parts.append(
+            f'<text x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{html.escape(label)}</text>'
+        )
+        if cell["low"] is not None:
+            parts.append(
+                f'<line class="interval" x1="{x(cell["low"]):.1f}" x2="{x(cell["high"]):.1f}" '
+                f'y1="{y}" y2="{y}"/>'
+            )
+        kind = "dot best" if cell["best"] else "dot"
+        parts.append(f'<circle class="{kind}" cx="{x(cell["score"]):.1f}" cy="{y}" r="5"/>')
+    return "".join([*parts, "</svg>"])

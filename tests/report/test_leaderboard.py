@@ -1,0 +1,129 @@
+import dataclasses
+import importlib
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from biobench import metrics, report, results, stats
+from biobench.interfaces import Provenance
+from biobench.results.store import write_folder
+from results_world import CLOSE, GOOD, POOR, make_report
+
+
+def get(board, model, task):
+    return board.table.row(
+        by_predicate=(pl.col("model") == model) & (pl.col("task") == task), named=True
+    )
+
+
+def test_every_score_is_what_its_run_s_predictions_give(suite):
+    board = report.leaderboard(suite)
+    for row in board.table.filter(pl.col("task") != "mean").iter_rows(named=True):
+        run = results.read_report(Path(row["run"]))
+        metric = metrics.get_metric(run["provenance"]["protocol"]["metric"])
+        table = results.read_predictions(Path(row["run"]))
+        assert row["score"] == pytest.approx(metric(results.to_examples(table)))
+        assert row["low"] <= row["score"] <= row["high"]
+
+
+def test_the_mean_is_that_of_the_scores_over_models_with_every_task(suite):
+    board = report.leaderboard(suite)
+    for model in (GOOD, CLOSE):
+        scores = [get(board, model, task)["score"] for task in ("birds", "flowers", "mammals")]
+        assert get(board, model, "mean")["score"] == pytest.approx(sum(scores) / 3)
+    assert board.models[-1] == POOR
+    assert board.table.filter(pl.col("task") == "mean", pl.col("model") == POOR).height == 0
+    assert any("flowers of baseline:poor" in note for note in board.notes)
+
+
+def test_the_poor_model_is_not_tied_and_the_close_one_is(suite):
+    board = report.leaderboard(suite)
+    best = max((GOOD, CLOSE), key=lambda model: get(board, model, "birds")["score"])
+    assert get(board, best, "birds")["rank"] == 1
+    assert get(board, CLOSE, "birds")["tied_with_best"]
+    assert not get(board, POOR, "birds")["tied_with_best"]
+    assert get(board, POOR, "birds")["rank"] == 3
+
+
+def test_grouped_tasks_show_the_grouped_interval_and_say_so(suite):
+    board = report.leaderboard(suite)
+    row = get(board, GOOD, "mammals")
+    run = results.read_report(Path(row["run"]))
+    assert [row["low"], row["high"]] == run["group_ci"] != run["ci"]
+    assert row["n_groups"] == 40 and get(board, GOOD, "birds")["n_groups"] is None
+    assert any("mammals (40 groups)" in note for note in board.notes)
+
+
+def test_shown_intervals_are_those_that_statistics_gives(suite):
+    board = report.leaderboard(suite)
+    row = get(board, GOOD, "flowers")
+    table = results.read_predictions(Path(row["run"]))
+    expected = stats.interval_from_table(table, metrics.get_metric("macro-f1"))
+    assert (row["low"], row["high"]) == (expected.low, expected.high)
+
+
+def test_several_protocols_of_a_task_leave_no_mean(suite, keep):
+    keep("birds", GOOD, n=200, n_train=10, manifest="birds")
+    board = report.leaderboard(suite)
+    assert not board.has_mean
+    assert "birds [n_train=10]" in board.tasks and "birds [n_train=all]" in board.tasks
+    assert any(note.startswith("No mean over tasks: birds") for note in board.notes)
+    assert report.leaderboard(suite, where={"n_train": "all"}).has_mean
+
+
+def test_one_task_has_no_mean(suite):
+    board = report.leaderboard(suite, tasks=["birds"])
+    assert board.tasks == ["birds"] and not board.has_mean
+
+
+def test_a_damaged_run_is_left_out_and_named(suite):
+    bad = Path(report.leaderboard(suite).table["run"][0])
+    (bad / "predictions.parquet").write_bytes(b"PAR1 and then nothing")
+    board = report.leaderboard(suite)
+    assert str(bad) not in board.table["run"].to_list()
+    assert [problem.path for problem in board.problems] == [bad]
+    assert any("1 run left out" in note and str(bad) in note for note in board.notes)
+
+
+def test_beyond_the_limit_stored_scores_are_shown_and_said(suite, monkeypatch):
+    full = report.leaderboard(suite)
+    module = importlib.import_module("biobench.report.leaderboard")
+    monkeypatch.setattr(module, "MAX_CELLS", 3)
+    board = report.leaderboard(suite)
+    assert board.table["rank"].null_count() == board.table.height == 8
+    assert any("--full" in note for note in board.notes)
+    stored = full.table.filter(pl.col("task") != "mean").sort("task", "model")
+    assert board.table["low"].to_list() == stored["low"].to_list()
+    assert report.leaderboard(suite, full=True).table.equals(full.table)
+
+
+def test_runs_without_predictions_are_shown_without_an_interval(suite, keep):
+    run = keep("birds", "timm:old", n=8, manifest="birds")
+    kept = results.read_report(run)
+    old = kept | {
+        **{"has_predictions": False, "ci": None, "group_ci": None, "n": None, "score": 0.99},
+        "warnings": [],
+    }
+    shutil.rmtree(run)
+    write_folder(keep.root, old, None)
+    board = report.leaderboard(suite)
+    row = get(board, "timm:old", "birds")
+    assert (row["score"], row["low"], row["rank"]) == (0.99, None, None)
+    assert get(board, board.models[0], "birds")["rank"] == 1
+    assert any("verified: birds of timm:old" in note for note in board.notes)
+
+
+def test_unreadable_pictures_and_warnings_are_said(suite):
+    notes = report.leaderboard(suite).notes
+    assert any("8 pictures in 8 runs could not be read" in note for note in notes)
+
+
+def test_a_run_of_a_metric_of_its_own_is_shown_with_its_stored_interval(suite, keep):
+    provenance = Provenance(protocol={}, manifest="m", backbone={"digest": "d"})
+    changes = {"provenance": provenance, "calc_mean_score": lambda examples: 0.25}
+    own = dataclasses.replace(make_report(n=8), **changes)
+    results.write_run(keep.root, "own", ("timm", "a"), own)
+    row = get(report.leaderboard(suite, tasks=["own"]), "timm:a", "own")
+    assert row["score"] == 0.25 and row["low"] <= 0.25 <= row["high"] and row["rank"] is None
