@@ -31,6 +31,7 @@ METRICS: tuple[Metric, ...] = (MeanScore(), MacroAccuracy(), MacroF1())
 FIELDS = frozenset({"score", "n_true", "n_pred", "n_hit"})
 N_RESAMPLES = 200
 N_TRUTH = 2000
+N_LUCKS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,12 @@ class Population:
             low, high = (middle, high) if mean < regime.accuracy else (low, middle)
         self.accuracy = special.expit(low + spread)
         self._cumulative = np.cumsum(self.frequency)
+        if regime.correlation:
+            # Beta-binomial: a group's luck is one number, put through each class's own beta.
+            total = 1 / regime.correlation - 1
+            luck = (np.arange(N_LUCKS) + 0.5) / N_LUCKS
+            mean = self.accuracy[:, None]
+            self._lucky_accuracy = special.betaincinv(mean * total, (1 - mean) * total, luck)
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Group, truth and prediction of each example of one test set."""
@@ -85,15 +92,13 @@ class Population:
         else:
             group = np.arange(self.regime.n)
         true = self._classes(len(group), rng)
-        luck = rng.random(len(group))
-        if groups:
-            # Some answers follow the one draw of their group: two of them with probability
-            # sqrt(correlation) squared, which is what correlates them.
-            follows = rng.random(len(group)) < self.regime.correlation**0.5
-            luck = np.where(follows, rng.random(groups)[group], luck)
+        accuracy = self.accuracy[true]
+        if self.regime.correlation:
+            luck = rng.integers(0, N_LUCKS, groups)
+            accuracy = self._lucky_accuracy[true, luck[group]]
         guess = self._classes(len(group), rng)
         guess = np.where(guess == true, (guess + 1) % self.regime.classes, guess)
-        return group, true, np.where(luck < self.accuracy[true], true, guess)
+        return group, true, np.where(rng.random(len(group)) < accuracy, true, guess)
 
     def _classes(self, n: int, rng: np.random.Generator) -> np.ndarray:
         drawn = np.searchsorted(self._cumulative, rng.random(n))
@@ -149,7 +154,7 @@ def cover(regime: Regime, n_trials: int) -> tuple[list[float], list[float]]:
         for i, metric in enumerate(METRICS):
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
-            design = design_of(coded, macro=metric.macro)
+            design = design_of(coded, metric)
             bounds[trial, i] = interval(
                 score, spread_of(coded, metric, score, replicates, design), 95
             )
@@ -162,7 +167,7 @@ def shipped(
     coded: Coded, metric: Metric, score: float, replicates: np.ndarray
 ) -> tuple[float, float]:
     """The interval that biobench gives."""
-    design = design_of(coded, macro=metric.macro)
+    design = design_of(coded, metric)
     return interval(score, spread_of(coded, metric, score, replicates, design), 95)
 
 

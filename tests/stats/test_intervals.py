@@ -9,7 +9,6 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_predictions import examples_of, make_table, table_of
 from sklearn.metrics import f1_score, recall_score
 from statsmodels.stats.proportion import proportion_confint
 
@@ -19,6 +18,7 @@ from biobench.interfaces import Example, TaskReport
 from biobench.metrics import MacroAccuracy, MacroF1, MeanScore, get_metric, list_metrics
 from biobench.stats.coded import from_examples
 from biobench.stats.resample import Resampler
+from made_predictions import examples_of, make_table, table_of
 
 METRICS = [get_metric(name) for name in list_metrics()]
 each_metric = pytest.mark.parametrize("metric", METRICS, ids=list_metrics())
@@ -180,7 +180,7 @@ def test_all_right_is_not_certain_and_says_so():
 def test_few_groups_widen_the_interval_and_are_said():
     few = stats.interval_from_table(make_table(400, group_size=40), MeanScore())
     many = stats.interval_from_table(make_table(400, group_size=4), MeanScore())
-    assert "10 groups" in few.warnings[0] and not many.warnings
+    assert "Few groups carry the score (10 in all)" in few.warnings[0] and not many.warnings
 
 
 def test_classes_with_one_test_example_are_said():

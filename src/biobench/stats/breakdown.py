@@ -69,7 +69,7 @@ def breakdown(
         found = _score_classes(coded, parts, of_class, metric, n_resamples, seed)
     rows = []
     for text, (one, score, replicates) in zip(texts, found, strict=True):
-        spread = spread_of(one, metric, score, replicates, design_of(one, macro=metric.macro))
+        spread = spread_of(one, metric, score, replicates, design_of(one, metric))
         rows.append((text, score, *interval(score, spread, confidence), one.n, one.n_units))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 

@@ -136,7 +136,7 @@ def spread_of_difference(
     difference: float,
 ) -> spreads.Spread:
     """The spread of the difference of the scores of two models, from its value on resamples."""
-    a, b = (spreads.design_of(model, macro=metric.macro) for model in models)
+    a, b = (spreads.design_of(model, metric) for model in models)
     size, df = min(a.size, b.size), min(a.df, b.df)
     variance = spreads.variance_of(differences, difference) * max(a.correction, b.correction)
     # One example on which they differ, so that agreement on a few is no proof of agreement

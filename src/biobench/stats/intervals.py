@@ -69,7 +69,7 @@ def confidence_interval(
         check_labels(coded, metric)
         score = float(metric(examples))
         replicates = resampler.replicates(metric, n_resamples, seed)[0]
-        design = spreads.design_of(coded, macro=metric.macro)
+        design = spreads.design_of(coded, metric)
         spread = spreads.spread_of(coded, metric, score, replicates, design)
     else:
         score = float(metric(examples))
@@ -83,7 +83,7 @@ def confidence_interval(
         if known is None:
             spread = spreads.spread_of_callable(coded, score, replicates)
         else:
-            design = spreads.design_of(coded, macro=known.macro)
+            design = spreads.design_of(coded, known)
             spread = spreads.spread_of(coded, known, score, replicates, design)
     return spreads.interval(score, spread, confidence)
 
@@ -108,7 +108,7 @@ def interval_from_table(
     resampler = Resampler([coded])
     score = float(resampler.scores(metric)[0])
     replicates = resampler.replicates(metric, n_resamples, seed)[0]
-    design = spreads.design_of(coded, macro=metric.macro)
+    design = spreads.design_of(coded, metric)
     spread = spreads.spread_of(coded, metric, score, replicates, design)
     return make_interval(coded, metric, score, spread, design, confidence, n_resamples)
 
@@ -171,20 +171,20 @@ def _warnings(
     coded: Coded, metric: Metric, score: float, design: spreads.Design
 ) -> tuple[str, ...]:
     found = []
-    if coded.grouped and coded.n_units < FEW_GROUPS:
+    if coded.grouped and (coded.n_units < FEW_GROUPS or design.df < FEW_ERRORS):
         found.append(
-            f"Only {coded.n_units} group{'s' if coded.n_units > 1 else ''}: the interval rests on "
-            "so few that it may be too narrow."
+            f"Few groups carry the score ({coded.n_units} in all): the interval allows for that, "
+            "and may still be too narrow."
         )
     if score in (0.0, 1.0):
         found.append(
             f"Every answer is {'right' if score == 1 else 'wrong'}: the interval supposes "
             f"{design.size:.0f} independent examples."
         )
-    elif metric.macro and design.n_errors < FEW_ERRORS:
+    elif (metric.macro or coded.grouped) and design.n_errors < FEW_ERRORS:
         found.append(
-            f"The score rests on some {design.n_errors:.0f} answers: which classes "
-            "they fall in decides it, and the interval may be too narrow."
+            f"The score rests on some {design.n_errors:.0f} {'wrong' if score > 0.5 else 'right'} "
+            "answers, by the weight of their classes and groups: the interval may be too narrow."
         )
     if metric.macro:
         n = np.bincount(coded.true)

@@ -76,8 +76,8 @@ def _bounds(
     scores: Float64[np.ndarray, " m"], j: int, reach: Float64[np.ndarray, " m"]
 ) -> tuple[int, int]:
     ahead = scores - scores[j]
-    better = np.count_nonzero(ahead > reach + _TIE)
-    worse = np.count_nonzero(-ahead > reach + _TIE)
+    better = int(np.count_nonzero(ahead > reach + _TIE))
+    worse = int(np.count_nonzero(-ahead > reach + _TIE))
     return 1 + better, len(scores) - worse
 
 

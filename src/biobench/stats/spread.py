@@ -1,6 +1,6 @@
 """How far a score would move on another test set: its variance, and the interval made of it.
 
-    design = design_of(coded, macro=metric.macro)
+    design = design_of(coded, metric)
     spread = spread_of(coded, metric, score, replicates, design)
     low, high = interval(score, spread, confidence)
 
@@ -83,10 +83,12 @@ def spread_of_callable(coded: Coded, score: float, replicates: Float64[np.ndarra
     return Spread(variance_of(replicates, score), df, float(coded.n_units), lower, upper)
 
 
-def design_of(coded: Coded, *, macro: bool) -> Design:
-    """Corrections and effective size; macro: the score is a mean over classes."""
-    right = coded.score if coded.true is None else (coded.true == coded.pred).astype(np.float64)
-    label = coded.true if macro else np.zeros(coded.n, np.int64)
+def design_of(coded: Coded, metric: Metric) -> Design:
+    """Corrections and effective size for a metric's score of the predictions."""
+    right = coded.score
+    if needs_labels(metric):
+        right = (coded.true == coded.pred).astype(np.float64)
+    label = coded.true if metric.macro else np.zeros(coded.n, np.int64)
     n = np.bincount(label).astype(np.float64)
     pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
     squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)
@@ -97,13 +99,13 @@ def design_of(coded: Coded, *, macro: bool) -> Design:
         _effective_number(np.bincount(coded.unit, weight * right)),
         _effective_number(np.bincount(coded.unit, weight * (1 - right))),
     )
-    correction = _correction(n**2 / squares) if macro else 1.0
+    correction = _correction(n**2 / squares) if metric.macro else 1.0
     if coded.n_units == coded.n:
         return Design(correction, float(size), np.inf, n_errors)
     per_unit = np.bincount(coded.unit).astype(np.float64)
-    share = per_unit * (1 + (per_unit - 1) * alike)
-    df = max(_effective_number(share) - 1, 1.0)
-    return Design(correction * _leverage(per_unit, share), float(size), df, n_errors)
+    correction *= _leverage(per_unit, per_unit * (1 + (per_unit - 1) * alike))
+    rest = np.bincount(coded.unit, weight * (right - (np.bincount(label, right) / n)[label]))
+    return Design(correction, float(size), _degrees_of_freedom(rest), n_errors)
 
 
 def interval(score: float, spread: Spread, confidence: float) -> tuple[float, float]:
@@ -157,6 +159,17 @@ def _range_of_scores(score: Float64[np.ndarray, " n"]) -> tuple[float, float]:
 def _effective_number(weight: Float64[np.ndarray, " u"]) -> float:
     """Kish's: how many equal weights vary as much as these."""
     return float(weight.sum() ** 2 / np.sum(weight**2)) if weight.any() else 0.0
+
+
+def _degrees_of_freedom(rest: Float64[np.ndarray, " u"]) -> float:
+    """Of the variance of a sum of units that lie so far from their mean (Satterthwaite's).
+
+    Few units that lie far out, be they large or unlike the others, leave few degrees of freedom.
+    """
+    if not rest.any():
+        return float(max(len(rest) - 1, 1))
+    kurtosis = len(rest) * np.sum(rest**4) / np.sum(rest**2) ** 2
+    return float(np.clip(2 * len(rest) / max(kurtosis - 1, 1e-9), 1, max(len(rest) - 1, 1)))
 
 
 def _leverage(per_unit: Float64[np.ndarray, " u"], variance: Float64[np.ndarray, " u"]) -> float:

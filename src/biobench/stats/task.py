@@ -64,7 +64,7 @@ def task_statistics(
     resampler = Resampler(models)
     scores = resampler.scores(metric)
     replicates = resampler.replicates(metric, n_resamples, seed)
-    designs = [design_of(model, macro=metric.macro) for model in models]
+    designs = [design_of(model, metric) for model in models]
     found = [
         spread_of(model, metric, float(score), values, design)
         for model, score, values, design in zip(models, scores, replicates, designs, strict=True)
