@@ -1,8 +1,9 @@
 """How often a nominal 95% interval contains what it claims to (written up in docs/statistics.md).
 
-    python benchmarks/coverage.py                 # the whole grid, 1,000 trials a regime
-    python benchmarks/coverage.py --methods       # every candidate method, on fewer regimes
-    python benchmarks/coverage.py --markdown      # either as a Markdown table
+    python benchmarks/coverage.py                      # the whole grid, 1,000 trials a regime
+    python benchmarks/coverage.py --only grouped       # part of it
+    python benchmarks/coverage.py --only methods       # every candidate method, on fewer regimes
+    python benchmarks/coverage.py --markdown           # any of them as Markdown tables
 
 A regime is a population: classes with Zipf frequencies, an accuracy for each class (spread on the
 logit scale around the regime's), wrong answers that go to frequent classes; grouped regimes also
@@ -48,11 +49,16 @@ class Regime:
     """of two answers in one group and class."""
 
 
-def ungrouped() -> list[Regime]:
-    """Classes 2 to 1,000, Zipf 0 to 1.5, n 200 to 30,000, accuracy 0.1 to 0.99."""
-    small = itertools.product((2, 10, 100, 1000), (0.0, 1.5), (0.1, 0.5, 0.9, 0.99), (200, 2000))
-    large = itertools.product((2, 1000), (0.0, 1.5), (0.5, 0.99), (30000,))
-    return [Regime(*point) for point in (*small, *large)]
+def small() -> list[Regime]:
+    """200 and 2,000 examples: classes 2 to 1,000, Zipf 0 and 1.5, accuracy 0.1 to 0.99."""
+    points = itertools.product((2, 10, 100, 1000), (0.0, 1.5), (0.1, 0.5, 0.9, 0.99), (200, 2000))
+    return [Regime(*point) for point in points]
+
+
+def large() -> list[Regime]:
+    """30,000 examples: the ends of the other ranges."""
+    points = itertools.product((2, 1000), (0.0, 1.5), (0.5, 0.99), (30000,))
+    return [Regime(*point) for point in points]
 
 
 def grouped() -> list[Regime]:
@@ -251,7 +257,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--methods", action="store_true", help="compare every candidate method")
+    parser.add_argument("--only", choices=("small", "large", "grouped", "methods"))
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     args = parser.parse_args()
     start = time.perf_counter()
@@ -260,8 +266,16 @@ def main() -> int:
         f"{args.trials} trials a regime, {N_RESAMPLES} resamples; "
         f"standard error of a coverage of 95%: {error:.1%}\n"
     )
-    regimes = [r for r in ungrouped() if r.n == 200] if args.methods else [*ungrouped(), *grouped()]
-    work, tell = (candidates, tell_methods) if args.methods else (cover, tell_coverage)
+    regimes = {
+        None: [*small(), *large(), *grouped()],
+        "small": small(),
+        "large": large(),
+        "grouped": grouped(),
+        "methods": [regime for regime in small() if regime.n == 200],
+    }[args.only]
+    work, tell = cover, tell_coverage
+    if args.only == "methods":
+        work, tell = candidates, tell_methods
     with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
         for line in tell(regimes, pool.map(work, regimes, itertools.repeat(args.trials))):
             print(line if args.markdown else line.strip("|").replace("|", " "), flush=True)
