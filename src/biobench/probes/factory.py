@@ -7,6 +7,7 @@ describe("ridge")       # plain JSON, part of a result's identity
 import difflib
 import typing
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
@@ -22,6 +23,9 @@ __all__ = ["FOLDS", "describe", "list_probes", "make"]
 
 FOLDS = ("stratified-shuffle", "kfold")
 _Folds = typing.Literal["stratified-shuffle", "kfold"]
+
+# The seed stands beside the description, the others change how long it takes.
+_NOT_IN_NUMBERS = ("device", "memory_limit", "n_jobs", "random_state")
 
 _NAMES = ("knn", "linear", "ridge", "simpleshot", "svm")
 
@@ -65,11 +69,22 @@ def describe(
     name: str, *, folds: _Folds = "stratified-shuffle", **params: object
 ) -> dict[str, object]:
     """Everything besides data and seed that decides the probe's numbers, in plain JSON types."""
-    _check_name(name)
-    out: dict[str, object] = {"name": name}
-    if name in ("ridge", "linear"):
-        out["folds"] = folds
-    return {**out, **params}
+    probe = make(name, folds=folds, **params)
+    steps = [step for _, step in getattr(probe, "steps", [("", probe)])]
+    out: dict[str, object] = {"name": name, "steps": [type(step).__name__ for step in steps]}
+    for step in steps:
+        for key, value in step.get_params(deep=False).items():
+            if key not in _NOT_IN_NUMBERS:
+                out[key] = _to_json(value)
+    return out
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, Folds):
+        return {"n_splits": value.n_splits, "kind": value.kind}
+    if isinstance(value, tuple | list | np.ndarray):
+        return [_to_json(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _check_name(name: str) -> None:
