@@ -43,7 +43,8 @@ def cluster(tmp_path_factory):
         patch.syspath_prepend(str(HERE))
         subprocess.run([SCRIPT, "start", base], check=True, timeout=300)
         yield base
-        subprocess.run(["scancel", "--user", "root"], check=False)
+        subprocess.run(["scancel", "--user", "root"], check=True)
+        wait_for(lambda: not slurm._list_live_jobs(), 30)
         subprocess.run([SCRIPT, "stop", base], check=True)
 
 
@@ -110,7 +111,7 @@ def get_states(plan):
     return [state for _, state in status.read_status(plan.folder)]
 
 
-def wait_for(condition, seconds=180):
+def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "nothing happened"

@@ -305,7 +305,9 @@ def _list_own_jobs(folder: Path) -> list[str]:
 
 def _list_live_jobs() -> set[str]:
     """Ids of this user's jobs that wait or run, as submitit writes them (arrays: 12_0)."""
-    return set(_call("squeue", "--me", "--array", "--noheader", "--format=%i").split())
+    lines = _call("squeue", "--me", "--array", "--noheader", "--format=%i %T").splitlines()
+    pairs = [line.split() for line in lines]
+    return {id for id, state in pairs if state != "COMPLETING"}
 
 
 def _call(*command: str) -> str:
