@@ -324,7 +324,10 @@ def _roll_off(
 ) -> Float[np.ndarray, "height width 3"]:
     # Highlights are bent, not cut, so that snow and flash keep their texture.
     over = np.maximum(picture - 0.7, 0)
-    return picture - over + over / (1 + over / 0.3)
+    bent = over / (1 + over / 0.3)
+    bent += picture
+    bent -= over
+    return bent
 
 
 def _smear(image: Image.Image, smear: tuple[float, float]) -> Image.Image:

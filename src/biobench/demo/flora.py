@@ -42,7 +42,7 @@ def photograph_plant(
     species: PlantSpecies,
     organ: str,
     rng: np.random.Generator,
-    size: tuple[int, int] = (240, 240),
+    size: tuple[int, int] = (208, 208),
     count: int = 1,
 ) -> Image.Image:
     """A plant's flower (or `count` of them), leaf or whole shoot ("habit"), in a place."""
@@ -85,24 +85,26 @@ def paint_plant(
     }
     x, y = width * rng.uniform(0.38, 0.62), height * rng.uniform(0.4, 0.6)
     parts: list[Part] = []
+    side = min(height, width)
     if count > 1:
         # Many are smaller, so that number and not area tells them from few.
         size = 0.62 / math.sqrt(count)
         for at in _scatter(count, rng):
             parts += blossom(species.form, at, size * rng.uniform(0.85, 1.15), rng)
-        placement = Placement(width / 2, height / 2, 0.45 * min(height, width))
+        placement = Placement(width / 2, height / 2, 0.45 * side)
     elif organ == "flower":
         parts += leaf(species.form.leaf, (0.0, 0.0), rng.uniform(0, 6.28), 1.3)
         parts += blossom(species.form, (0.0, 0.0), 0.85, rng)
-        placement = Placement(x, y, rng.uniform(70, 120), rng.uniform(-0.5, 0.5))
+        placement = Placement(x, y, side * rng.uniform(0.29, 0.5), rng.uniform(-0.5, 0.5))
     elif organ == "leaf":
         for angle in rng.uniform(0, 2 * math.pi) + np.array([0.0, 2.1, 4.2]):
             parts += leaf(species.form.leaf, (0.0, 0.0), float(angle), 1.0)
-        placement = Placement(x, y, rng.uniform(80, 120), 0.0)
+        placement = Placement(x, y, side * rng.uniform(0.33, 0.5), 0.0)
     else:
         parts += plant(species.form, rng)
+        scale = side * rng.uniform(0.27, 0.42)
         mirrored = bool(rng.random() < 0.5)
-        placement = Placement(x, y, rng.uniform(65, 100), rng.normal(0, 0.25), mirrored)
+        placement = Placement(x, y, scale, rng.normal(0, 0.25), mirrored)
     paint(canvas, parts, placement, textures, light=rng.uniform(1.0, 2.2))
 
 

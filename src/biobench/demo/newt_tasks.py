@@ -14,7 +14,7 @@ from biobench.demo.picture import Scene
 
 __all__ = ["SIZES", "TaskSpec", "draw_example", "task_specs"]
 
-SIZES = ((240, 240), (225, 300), (300, 225), (240, 280))
+SIZES = ((208, 208), (192, 256), (256, 192), (208, 240))
 """heights and widths of the pictures, in turn."""
 
 # Kind, cluster, subcluster and what labels 0 and 1 mean; species tasks are named after the species.

@@ -31,7 +31,7 @@ class Scene:
     blur: float = 0.0
     before: Literal["grass", "fence", "thicket"] = "grass"
     """what stands between the camera and the animal."""
-    size: tuple[int, int] = (240, 240)
+    size: tuple[int, int] = (208, 208)
     """height and width in pixels."""
 
 
