@@ -92,6 +92,13 @@ def test_scores_are_broken_down_by_class_and_rarity(page):
     assert "dragonfly" in text and "Sub-scores" in text and "acc/night" in text
 
 
+def test_the_order_and_every_mean_with_a_task_left_out_are_on_the_page(page, suite):
+    board, text = report.leaderboard(suite), " ".join(read(page).text)
+    assert board.left_out.height == 2 * 3
+    assert all(f"{score:.3f}" in text for score in board.left_out["score"])
+    assert "Ahead of the next" in text and f"{board.order['beats_next'][0]:.0%}" in text
+
+
 def test_names_cannot_break_the_page(keep, tmp_path):
     keep("birds", "timm:<script>alert(1)</script>")
     page = report.write_page(keep.root, tmp_path / "site")

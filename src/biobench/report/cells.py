@@ -47,6 +47,10 @@ class Cells(Mapping[tuple[str, str], pl.DataFrame]):
         except BadInput as err:
             raise Unreadable(cell, results.Problem(run, str(err))) from err
 
+    def __contains__(self, cell: object) -> bool:
+        # Mapping's own would read the file to find out.
+        return cell in self.runs
+
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.runs)
 

@@ -22,7 +22,7 @@ from biobench.report.selection import select
 
 __all__ = ["Leaderboard", "leaderboard"]
 
-MAX_CELLS = 2_000
+MAX_CELLS = 1_200
 """cells up to which ties and ranks, which need every prediction, are computed unasked."""
 
 _SCHEMA = {

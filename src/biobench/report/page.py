@@ -105,6 +105,7 @@ def _render(board: Leaderboard) -> str:
         mean=MEAN,
         columns=get_columns(board),
         cells=get_cells(board),
+        left_out={(r["left_out"], r["model"]): r for r in board.left_out.iter_rows(named=True)},
         css=css,
         sections=[_make_section(board, i, task, runs) for i, task in enumerate(board.tasks)],
         runs=runs,

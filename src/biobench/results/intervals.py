@@ -4,7 +4,6 @@ import dataclasses
 
 import polars as pl
 
-from biobench import stats
 from biobench.interfaces import TaskReport
 from biobench.metrics import Metric
 
@@ -46,6 +45,9 @@ def compute(report: TaskReport, predictions: pl.DataFrame) -> Intervals:
 
 def compute_from_table(predictions: pl.DataFrame, metric: Metric) -> Intervals:
     """Intervals of one of biobench's metrics over a table of predictions."""
+    # Late, because it needs SciPy's statistics, which take longer to load than a scan to run.
+    from biobench import stats
+
     single = stats.interval_from_table(predictions, metric, by_group=False, confidence=CONFIDENCE)
     grouped = stats.interval_from_table(predictions, metric, by_group=True, confidence=CONFIDENCE)
     example = (single.low, single.high)
