@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import pathlib
 import shutil
+import signal
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -63,7 +64,8 @@ def generate(
     """Draw the world into `out` and return its counts; reports progress as stage "draw".
 
     size: "small" (a few thousand pictures), "full" (the published counts) or counts of your own.
-    n_jobs: processes; 0 takes one a core. The bytes do not depend on it.
+    n_jobs: processes; 0 takes one a core. The bytes do not depend on it. With more than one, the
+        calling script must guard its entry with `if __name__ == "__main__":`.
     Raises BadInput if `out` holds one of the four folders but no world that we drew.
     """
     scale = size if isinstance(size, Scale) else scale_of(size)
@@ -117,7 +119,9 @@ def _spread(jobs: Iterable[tuple[str, Unit]], n_jobs: int) -> Iterator[int]:
         return
     # Not forked: the caller may have threads (torch has), and a forked copy of them can hang.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(n_jobs, context) as pool:
+    # Ctrl-C is the parent's to handle: it stops handing out units.
+    quiet = (signal.SIGINT, signal.SIG_IGN)
+    with concurrent.futures.ProcessPoolExecutor(n_jobs, context, signal.signal, quiet) as pool:
         jobs, waiting = iter(jobs), set()
         try:
             while True:
