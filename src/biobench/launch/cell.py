@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from biobench import progress
@@ -166,9 +166,20 @@ def _get_config(plan: Plan, cell: Cell) -> dict[str, object]:
         "model": cell.model_name,
         "args": cell.args,
         "imports": list(plan.imports),
-        "search": list(plan.search) if plan.imports else [],
+        "search": _find_homes(plan.imports),
         "device": plan.device,
     }
+
+
+def _find_homes(modules: Iterable[str]) -> list[str]:
+    """The folders that imported modules were found in, but for installed ones."""
+    homes = []
+    for name in modules:
+        file = getattr(sys.modules.get(name.partition(".")[0]), "__file__", None)
+        if file and "site-packages" not in file:
+            path = Path(file).resolve()
+            homes.append(str(path.parents[path.name == "__init__.py"]))
+    return list(dict.fromkeys(homes))
 
 
 @contextlib.contextmanager

@@ -167,7 +167,7 @@ class Checked:
 
 def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
     """Every cell of the grid; raises BadInput for a model, task or key that cannot be."""
-    search = (str(Path(settings.source).resolve().parent), str(Path.cwd()))
+    search = tuple(dict.fromkeys((str(Path(settings.source).resolve().parent), str(Path.cwd()))))
     import_modules(settings.imports, search)
     models = [_parse_model(name) for name in settings.models]
     models += [(FEATURES_ORG, name) for name in settings.features]
@@ -213,12 +213,14 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     known: dict[str, Checked] = {}
     for cell in plan.cells:
         args = cell.make_args(device="cpu")
-        if cell.model[0] == FEATURES_ORG:
-            evaluate.get_source(args, cell.model)
         key = json.dumps([cell.kind, {**cell.args, "features": ""}], sort_keys=True)
         if key not in known:
             known[key] = _check_data(cell, args)
         found[cell.id] = known[key]
+        if cell.model[0] == FEATURES_ORG:
+            _, manifest = evaluate.select(_load_task(cell.kind, cell.task), args)
+            # Costs a look-up, and says now which pictures have no vector.
+            evaluate.get_source(args, cell.model)(manifest.root, manifest.images())
     return found
 
 

@@ -15,6 +15,9 @@ from biobench.errors import CellFailed
 
 __all__ = ["check", "compare"]
 
+STDERR = 2
+"""file descriptor: what the command prints is not our answer."""
+
 
 def check(run: Path, *, anew: bool = False) -> str:
     """Run a run's command into a folder of its own; returns one sentence on the first difference.
@@ -32,7 +35,7 @@ def check(run: Path, *, anew: bool = False) -> str:
         config = results.reproduce_config(report)
         if config is not None:
             Path(folder, "reproduce.toml").write_text(config, encoding="utf-8")
-        done = subprocess.run(words, cwd=folder, stdout=sys.stderr, check=False)
+        done = subprocess.run(words, cwd=folder, stdout=STDERR, check=False)
         if done.returncode == 130:
             raise KeyboardInterrupt
         runs = results.scan(Path(folder, "results")).runs if done.returncode == 0 else []

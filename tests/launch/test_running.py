@@ -1,0 +1,163 @@
+"""`biobench run` and `reproduce` as a user meets them: messages and exit codes."""
+
+import pathlib
+import shutil
+
+import polars as pl
+import pytest
+
+import worlds
+from biobench import cli, launch, results
+from biobench.errors import BadInput
+from biobench.launch import reproduce
+from biobench.launch.cell import run_cell
+
+HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    root = tmp_path_factory.mktemp("world")
+    worlds.folder(root / "folder")
+    worlds.newt(root / "newt")
+    return root
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKES_FOLDER", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_config(place, world, text=""):
+    path = place / "suite.toml"
+    path.write_text(
+        f"""
+        models = ["fake:1"]
+        device = "cpu"
+        imports = ["fakes"]
+        probe = "simpleshot"
+        n_workers = 0
+        {text}
+        [tasks.stamps]
+        kind = "folder"
+        datadir = "{world / "folder"}"
+        """
+    )
+    return path
+
+
+def run_here(path):
+    """The cells of a config, run in this process; returns the runs."""
+    plan = launch.make_plan(launch.load(path))
+    for cell in plan.cells:
+        assert run_cell(plan, cell, device="cpu").state == "done"
+    return [pathlib.Path(run) for run in results.scan(plan.results).runs["run"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "args", "words"),
+    [
+        ("modell = 1", [], "modell"),
+        ("", ["--data", "nowhere", "--tasks", "newt"], "nowhere"),
+        ("", ["--models", "fake:x"], "fake:x"),
+        ("", ["--probe", "rigde"], "rigde"),
+        ("", ["--jobs", "0"], "--jobs"),
+        ("", ["--name", "x"], "--features"),
+        ("", ["--tasks", "moths"], "moths"),
+    ],
+)
+def test_bad_input_ends_with_one_sentence_and_exit_code_2_before_anything_is_written(
+    place, world, capsys, text, args, words
+):
+    path = write_config(place, world, text)
+    assert cli.main(["run", str(path), *args]) == 2
+    out, err = capsys.readouterr()
+    assert words in err and err.count("\n") == 1 and out == ""
+    assert not (place / "results").exists()
+
+
+def test_a_dry_run_prints_every_cell_with_its_pictures_and_what_is_finished(place, world, capsys):
+    path = write_config(place, world, "n_train = [2, -1]")
+    assert cli.main(["run", str(path), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "stamps (2 a class) · fake:1" in out and "stamps · fake:1" in out
+    n = len([p for p in (world / "folder").rglob("*.*") if p.is_file()])
+    assert f"{n:,} images" in out
+    assert "2 cells, 0 finished" in out and not (place / "results").exists()
+    run_here(path)
+    capsys.readouterr()
+    assert cli.main(["run", str(path), "--dry-run"]) == 0
+    assert "2 cells, 2 finished" in capsys.readouterr().out
+
+
+def test_a_failing_cell_is_listed_last_with_its_log_and_exit_code_1(place, world, capsys):
+    path = write_config(place, world)
+    assert cli.main(["run", str(path), "--models", "fake:1/raise"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].endswith("stamps · fake:1/raise: RuntimeError: the fake network broke")
+    log = pathlib.Path(lines[-1].partition("log: ")[2])
+    assert "Traceback" in log.read_text() and log.is_relative_to(place / "results")
+
+
+def test_vectors_computed_elsewhere_are_a_model(place, world):
+    folder = world / "folder"
+    images = [str(p.relative_to(folder)) for p in folder.rglob("*.*") if p.is_file()]
+    vectors = [[float(len(name)), float(i), 1.0] for i, name in enumerate(images)]
+    column = pl.Series(vectors, dtype=pl.Array(pl.Float32, 3))
+    table = pl.DataFrame({"path": images, "feature": column})
+    table.write_parquet(place / "v.parquet")
+    path = write_config(place, world, 'features = { mine = "v.parquet" }')
+    plan = launch.make_plan(launch.load(path, models=[]))
+    assert [cell.model_name for cell in plan.cells] == ["features:mine"]
+    launch.check(plan)
+    state = run_cell(plan, plan.cells[0], device="cpu")
+    assert state.state == "done", state.cause
+    table[1:].write_parquet(place / "v.parquet")
+    with pytest.raises(BadInput, match=images[0]):
+        launch.check(plan)
+
+
+class TestReproduce:
+    def test_the_printed_command_makes_the_same_predictions_again(self, place, world, capsys):
+        (run,) = run_here(write_config(place, world, "seeds = 3\nn_train = 4"))
+        capsys.readouterr()
+        assert cli.main(["reproduce", str(run), "--check"]) == 0
+        out = capsys.readouterr().out
+        assert "biobench run reproduce.toml" in out and "kind" in out
+        n = results.read_report(run)["n"]
+        assert f"Reproduced: score and {n:,} predictions are equal." in out
+
+    def test_a_difference_is_named(self, place, world):
+        (run,) = run_here(write_config(place, world))
+        same = place / "same"
+        shutil.copytree(run, same)
+        assert reproduce.compare(run, same) == ""
+        table = results.read_predictions(run)
+        wrong = table.with_columns(
+            y_pred=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("?")).otherwise("y_pred")
+        )
+        wrong.write_parquet(same / "predictions.parquet")
+        said = reproduce.compare(run, same)
+        assert f"1 of {table.height} predictions" in said
+
+    def test_changed_pictures_are_said_to_be_changed(self, place, world):
+        path = write_config(place, world)
+        (run,) = run_here(path)
+        extra = next((world / "folder").rglob("*.jpg")).with_name("extra.jpg")
+        worlds.draw(extra, 0, 999)
+        try:
+            again = next(new for new in run_here(path) if new != run)
+        finally:
+            extra.unlink()
+        assert "the data are not the same" in reproduce.compare(run, again)
+
+    def test_a_run_without_configuration_is_bad_input(self, place, world, capsys):
+        (run,) = run_here(write_config(place, world))
+        text = (run / "report.json").read_text()
+        (run / "report.json").write_text(text.replace('"config"', '"no_config"'))
+        assert cli.main(["reproduce", str(run)]) == 2
+        assert "holds no configuration" in capsys.readouterr().err
