@@ -175,11 +175,13 @@ def minimize(
 ) -> Solution:
     """The minimum of mean log-loss + |weights|² / (2 C m) on rows `index`, from `start`.
 
-    It is reached when `Solution.is_within(tol)`.
+    Of two classes the penalty is that of their weights' difference, as in scikit-learn. The minimum
+    is reached when `Solution.is_within(tol)`.
     """
     n_threads = joblib.effective_n_jobs(n_jobs or 1)
     with one_blas_thread(), concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
-        problem = _Problem(loss, index, pool, 1 / (C * len(index)), spectrum, start)
+        penalty = (2 if loss.n_classes == 2 else 1) / (C * len(index))
+        problem = _Problem(loss, index, pool, penalty, spectrum, start)
         if not problem.best.is_within(tol):
             _run_lbfgs(problem, tol, max_iter)
     return problem.best

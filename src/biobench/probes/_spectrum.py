@@ -16,7 +16,6 @@ import dataclasses
 import typing
 
 import numpy as np
-from jaxtyping import Float
 
 from biobench.probes._backend import Backend
 from biobench.probes._moments import Moments
@@ -84,7 +83,7 @@ def from_rows(X, y, shift, weights, backend: Backend) -> Spectrum:
     return Spectrum(eigenvalues, basis, vectors.T @ (t * root), mean, scale, y_mean, same)
 
 
-def score_r2(spectrum: Spectrum, test: Moments, alphas) -> Float[np.ndarray, " n_alphas"]:
+def score_r2(spectrum: Spectrum, test: Moments, alphas):
     """R² [n_alphas] on the test part, averaged over targets, of a spectrum `from_moments`.
 
     As scikit-learn's `r2_score` has it, a target that does not vary in the test part scores 1 when

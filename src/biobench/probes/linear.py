@@ -25,7 +25,8 @@ class LinearProbe(Probe):
     """Multinomial logistic regression, its penalty chosen by cross-validation.
 
     Equal, to the tolerance, to `make_pipeline(StandardScaler(), LogisticRegressionCV(Cs, cv=cv))`:
-    minimises mean log-loss + |weights|² / (2 C n), the intercept unpenalised.
+    minimises mean log-loss + |weights|² / (2 C n), the intercept unpenalised; of two classes the
+    weights are those of the logit, as there.
 
     Cs: a number of values between 1e-4 and 1e4, evenly spaced in their logarithm, or the values.
     cv: an int (stratified, unshuffled), a scikit-learn splitter such as `Folds` (or

@@ -76,7 +76,8 @@ class ReferenceProbe(ClassifierMixin, BaseEstimator):
         else:
             model = linear(splits, self.n_jobs) if splits else LogisticRegression(max_iter=10_000)
             self.model_ = make_pipeline(StandardScaler(), model).fit(X, y)
-        self.params_ = dict(getattr(self.model_, "best_params_", {}))
+        last = getattr(self.model_, "steps", [("", self.model_)])[-1][1]
+        self.params_ = dict(getattr(last, "best_params_", {}))
         return self
 
     def class_scores(self, X):
