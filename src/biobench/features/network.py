@@ -15,14 +15,19 @@ from collections.abc import Iterator, Sequence
 import torch
 from jaxtyping import Float32, Shaped
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from biobench.errors import CellFailed
 from biobench.interfaces import VisionBackbone
 
-__all__ = ["Network", "is_out_of_memory"]
+__all__ = ["Network", "is_out_of_memory", "set_threads"]
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 MIN_AUTO_BATCH, MAX_AUTO_BATCH = 16, 1024
+
+# Only their ratio matters: how the cores of a CPU are shared out between network and decoding.
+FLOPS_A_CORE = 60e9
+SECONDS_TO_DECODE = 0.04
 
 # Relative distance of two features of one image: far above rounding, far below a batch statistic.
 TOLERANCE = {"fp32": 1e-3, "fp16": 0.02, "bf16": 0.1}
@@ -59,9 +64,16 @@ class Network:
             self.batch_size = MIN_AUTO_BATCH if batch_size == "auto" else int(batch_size)
         else:
             # Larger batches fall out of a CPU's caches: measured no faster, often slower.
-            self.batch_size = max(4, torch.get_num_threads())
+            self.batch_size = 4
+        self._n_threads = 1
         probe = probe.to(device)
-        self.dim = self.encode(probe[None], ["a generated picture"]).shape[1]
+        with _count_flops(device) as counter:
+            self.dim = self.encode(probe[None], ["a generated picture"]).shape[1]
+        if device.type == "cpu":
+            n_cores = torch.get_num_threads()
+            flops = counter.get_total_flops() / self.batch_size
+            self._n_threads = _share_cores(n_cores, flops)
+            self.batch_size = max(self.batch_size, self._n_threads)
         if device.type == "cuda" and batch_size == "auto":
             self._find_batch_size(probe)
         self._check_independence(probe)
@@ -142,7 +154,8 @@ class Network:
     @contextlib.contextmanager
     def _arithmetic(self) -> Iterator[None]:
         if self.device.type == "cpu":
-            yield
+            with set_threads(self._n_threads):
+                yield
         elif self.precision in DTYPES:
             with torch.autocast("cuda", dtype=DTYPES[self.precision]):
                 yield
@@ -201,6 +214,35 @@ class Network:
                 return None
             torch.cuda.synchronize(self.device)
         return len(pixels) / (time.perf_counter() - start)
+
+
+def _share_cores(n_cores: int, flops: float) -> int:
+    """Threads for a network that needs `flops` an image; the other cores are left to decoding.
+
+    A thread that shares its core with a decoder makes every other thread of the network wait, so
+    small networks run best on few. The number follows from the network and the machine alone,
+    because a kernel's rounding depends on it.
+    """
+    seconds = flops / FLOPS_A_CORE
+    share = seconds / (seconds + SECONDS_TO_DECODE)
+    return max(1, round(n_cores * share))
+
+
+def _count_flops(device: torch.device) -> contextlib.AbstractContextManager:
+    if device.type == "cpu":
+        return FlopCounterMode(display=False)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def set_threads(n: int) -> Iterator[None]:
+    """Run PyTorch's operations inside the block on `n` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def is_out_of_memory(err: RuntimeError) -> bool:

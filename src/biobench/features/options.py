@@ -51,9 +51,6 @@ class EmbedOptions:
             raise BadInput(f"batch_size is {self.batch_size}; give a positive number or 'auto'.")
         if self.n_workers < 0:
             raise BadInput(f"n_workers is {self.n_workers}; give 0 or more.")
-        if self.precision not in typing.get_args(Precision):
-            known = ", ".join(typing.get_args(Precision))
-            raise BadInput(f"precision is '{self.precision}'; give one of {known}.")
 
 
 def cache_root() -> pathlib.Path:
@@ -86,6 +83,9 @@ def resolve_device(name: str) -> "torch.device":
 
 def resolve_precision(precision: str, device: "torch.device") -> str:
     """fp32, fp16 or bf16; raises BadInput for half precision on a CPU, where it only costs."""
+    if precision not in typing.get_args(Precision):
+        known = ", ".join(typing.get_args(Precision))
+        raise BadInput(f"precision is '{precision}'; give one of {known}.")
     if precision == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
     if device.type == "cpu" and precision != "fp32":
