@@ -233,7 +233,13 @@ def test_options_out_of_range_are_refused(options, message):
         (make_table(20).drop("score"), "no column 'score'"),
         (make_table(20).drop("y_pred"), "needs y_true and y_pred"),
         (make_table(20).with_columns(score=pl.lit(None, pl.Float64)), "Row 0 .* finite score"),
-        (make_table(20).with_columns(y_true=pl.lit(None, pl.String)), "without y_true"),
+        (
+            make_table(20).with_columns(
+                y_true=pl.when(pl.col("example") == "img-3").then(None).otherwise("y_true")
+            ),
+            "without y_true",
+        ),
+        (make_table(20).with_columns(y_true=pl.lit(None, pl.String)), "needs y_true and y_pred"),
     ],
 )
 def test_a_table_that_cannot_be_scored_is_refused_in_a_sentence(table, message):
@@ -250,3 +256,10 @@ def test_intervals_depend_on_the_seed_alone_whatever_the_number_of_threads():
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         together = list(pool.map(work, [1, 2, 1, 2]))
     assert together == [work(1), work(2)] * 2 and together[0] != together[1]
+
+
+def test_a_task_without_truths_is_scored_by_its_scores():
+    table = make_table(80).with_columns(y_true=pl.lit(None, pl.String))
+    found = stats.interval_from_table(table, MeanScore())
+    assert found == stats.interval_from_table(table.drop("y_true"), MeanScore())
+    assert found.score == table["score"].mean()

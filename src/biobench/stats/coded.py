@@ -81,13 +81,13 @@ def from_table(predictions: pl.DataFrame, *, by_group: bool) -> Coded:
         )
     if predictions.is_empty():
         raise BadInput("The predictions table is empty, so it has no score.")
-    score = code_scores(predictions)
+    score = _code_scores(predictions)
     true = pred = None
     n_classes = 0
-    if "y_true" in predictions.columns and "y_pred" in predictions.columns:
-        true, pred, n_classes = code_labels(predictions["y_true"], predictions["y_pred"])
-    unit = code_units(predictions, by_group=by_group)
-    grouped = by_group and has_groups(predictions)
+    if _has_labels(predictions):
+        true, pred, n_classes = _code_labels(predictions["y_true"], predictions["y_pred"])
+    unit = _code_units(predictions, by_group=by_group)
+    grouped = by_group and _has_groups(predictions)
     return Coded(score, true, pred, n_classes, unit, int(unit.max()) + 1, grouped)
 
 
@@ -98,36 +98,44 @@ def code_models(tables: Sequence[pl.DataFrame], *, by_group: bool) -> list[Coded
     """
     first = from_table(tables[0], by_group=by_group)
     models = [first]
+    labelled = first.true is not None
+    classes = _classes_of(tables[0]["y_true"]) if labelled and len(tables) > 1 else None
     for table in tables[1:]:
         pred = None
-        if first.true is not None:
+        if labelled:
             _require_same_truth(tables[0], table)
-            pred = code_predictions(tables[0]["y_true"], table["y_pred"])
-        models.append(dataclasses.replace(first, score=code_scores(table), pred=pred))
+            pred = _code_predictions(classes, table["y_pred"])
+        models.append(dataclasses.replace(first, score=_code_scores(table), pred=pred))
     return models
 
 
-def has_groups(predictions: pl.DataFrame) -> bool:
+def _has_labels(predictions: pl.DataFrame) -> bool:
+    # A column without any truth is that of a task that has none, as a regression's.
+    if not {"y_true", "y_pred"} <= set(predictions.columns):
+        return False
+    return predictions["y_true"].count() > 0
+
+
+def _has_groups(predictions: pl.DataFrame) -> bool:
     """Whether any row stands in a group."""
     return "group" in predictions.columns and predictions["group"].count() > 0
 
 
-def code_labels(
+def _code_labels(
     y_true: pl.Series, y_pred: pl.Series
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"], int]:
     """Codes of truths and predictions by first appearance of the truth, and their number."""
     classes = _classes_of(y_true)
     true = y_true.cast(pl.String).cast(pl.Enum(classes)).to_physical().cast(pl.Int64)
-    return true.to_numpy().copy(), code_predictions(y_true, y_pred), len(classes)
+    return true.to_numpy().copy(), _code_predictions(classes, y_pred), len(classes)
 
 
-def code_predictions(y_true: pl.Series, y_pred: pl.Series) -> Int64[np.ndarray, " n"]:
-    """Codes of predictions by first appearance of the truth; -1 where it is nobody's truth."""
-    pred = y_pred.cast(pl.String).cast(pl.Enum(_classes_of(y_true)), strict=False).to_physical()
+def _code_predictions(classes: pl.Series, y_pred: pl.Series) -> Int64[np.ndarray, " n"]:
+    pred = y_pred.cast(pl.String).cast(pl.Enum(classes), strict=False).to_physical()
     return pred.cast(pl.Int64).fill_null(-1).to_numpy().copy()
 
 
-def code_scores(predictions: pl.DataFrame) -> Float64[np.ndarray, " n"]:
+def _code_scores(predictions: pl.DataFrame) -> Float64[np.ndarray, " n"]:
     """The scores; raises BadInput where one is not finite."""
     score = predictions["score"].cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
     return _finite(score)
@@ -151,7 +159,7 @@ def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
         )
 
 
-def code_units(predictions: pl.DataFrame, *, by_group: bool) -> Int64[np.ndarray, " n"]:
+def _code_units(predictions: pl.DataFrame, *, by_group: bool) -> Int64[np.ndarray, " n"]:
     """Codes of the units by first appearance."""
     key = pl.concat_str(pl.lit("example "), pl.col("example").cast(pl.String))
     if by_group and "group" in predictions.columns:
