@@ -47,6 +47,8 @@ class Regime:
     groups: int = 0
     correlation: float = 0.0
     """of two answers in one group and class."""
+    tilt: float = 0.0
+    """how much harder rarer classes are: logits an e-fold of frequency."""
 
 
 def small() -> list[Regime]:
@@ -59,6 +61,12 @@ def large() -> list[Regime]:
     """30,000 examples: the ends of the other ranges."""
     points = itertools.product((2, 1000), (0.0, 1.5), (0.5, 0.99), (30000,))
     return [Regime(*point) for point in points]
+
+
+def hard() -> list[Regime]:
+    """Rare classes harder than frequent ones, so that they are unlike what they are judged by."""
+    points = itertools.product((10, 100, 1000), (0.1, 0.9), (200, 2000))
+    return [Regime(k, 1.5, accuracy, n, tilt=0.5) for k, accuracy, n in points]
 
 
 def grouped() -> list[Regime]:
@@ -75,7 +83,8 @@ class Population:
         frequency = np.arange(1, regime.classes + 1) ** -regime.zipf
         self.frequency = frequency / frequency.sum()
         spread = np.random.default_rng(0).normal(0, 1, regime.classes)
-        low, high = -15.0, 15.0
+        spread += regime.tilt * np.log(self.frequency)
+        low, high = -30.0, 30.0
         for _ in range(60):
             middle = (low + high) / 2
             mean = self.frequency @ special.expit(middle + spread)
@@ -257,7 +266,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", choices=("small", "large", "grouped", "methods"))
+    parser.add_argument("--only", choices=("small", "large", "hard", "grouped", "methods"))
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     args = parser.parse_args()
     start = time.perf_counter()
@@ -267,9 +276,10 @@ def main() -> int:
         f"standard error of a coverage of 95%: {error:.1%}\n"
     )
     regimes = {
-        None: [*small(), *large(), *grouped()],
+        None: [*small(), *large(), *hard(), *grouped()],
         "small": small(),
         "large": large(),
+        "hard": hard(),
         "grouped": grouped(),
         "methods": [regime for regime in small() if regime.n == 200],
     }[args.only]
@@ -288,14 +298,15 @@ def tell_coverage(
 ) -> Iterator[str]:
     """One row a regime: coverage of each metric's interval and its width over the right one."""
     names = [metric.name for metric in METRICS]
-    yield row("classes", "Zipf", "accuracy", "n", "groups", "correlation", *names, "width/ideal")
-    yield row(*["---"] * (7 + len(names)))
+    columns = ("classes", "Zipf", "accuracy", "n", "tilt", "groups", "correlation")
+    yield row(*columns, *names, "width/ideal")
+    yield row(*["---"] * (8 + len(names)))
     flat: list[float] = []
     for r, (coverage, width) in zip(regimes, results, strict=True):
         cells = [f"{c:.1%}" + ("" if 0.93 <= c <= 0.97 else " *") for c in coverage]
         ratios = " ".join(f"{w:.2f}" for w in width)
         where = (r.groups, r.correlation) if r.groups else ("", "")
-        yield row(r.classes, r.zipf, r.accuracy, r.n, *where, *cells, ratios)
+        yield row(r.classes, r.zipf, r.accuracy, r.n, r.tilt or "", *where, *cells, ratios)
         flat += coverage
     outside = sum(not 0.93 <= c <= 0.97 for c in flat)
     yield ""

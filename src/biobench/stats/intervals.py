@@ -184,7 +184,7 @@ def _warnings(
     elif (metric.macro or coded.grouped) and design.n_errors < FEW_ERRORS:
         found.append(
             f"The score rests on some {design.n_errors:.0f} {'wrong' if score > 0.5 else 'right'} "
-            "answers, by the weight of their classes and groups: the interval may be too narrow."
+            "answers, by the weight of their classes and groups: the interval is a rough one."
         )
     if metric.macro:
         n = np.bincount(coded.true)
