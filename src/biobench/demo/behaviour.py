@@ -47,7 +47,9 @@ def posture(kind: str, phase: float, rng: np.random.Generator) -> Posture:
         return Posture(1.4 + jitter, -0.15 + 0.05 * wave, still, tail=-1.5)
     if kind == "groom":
         arch, swat = 0.9 + 0.1 * wave + jitter, -1.0 + 0.3 * wave
-        return Posture(arch, -0.8, still, turned=True, tail=swat)
+        # A hind foot scratches while the mouth combs the flank.
+        scratch = (still[0], still[1], still[2], 0.75 + 0.2 * wave)
+        return Posture(arch, -0.8, scratch, (0.0, 0.0, 0.0, 0.9), turned=True, tail=swat)
     if kind == "lie":
         bent = (0.9, 1.2, 1.1, 1.3)
         return Posture(0.8 + 0.05 * wave + jitter, -0.4, bent, (2.4, -2.4, 2.4, -2.4), reach=0.42)

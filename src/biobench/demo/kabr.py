@@ -27,6 +27,7 @@ CLASSES = {
 SIZE = (168, 224)
 _POSES = ("walk", "graze", "browse", "alert", "groom", "trot", "run", "walk")
 _SPEED = {0: 1.2, 5: 3.0, 6: 6.0, 7: 0.8}
+_DUST = {5: 0.4, 6: 0.8}
 _STRIDE = {0: 0.09, 5: 0.16, 6: 0.23}
 
 
@@ -43,7 +44,7 @@ class KabrScale:
     """frames that show the same picture: the film is drawn at a quarter of its rate."""
 
 
-SMALL = KabrScale(train=48, val=64, frames=16, clips_a_video=1.5)
+SMALL = KabrScale(train=64, val=96, frames=16, clips_a_video=1.5)
 FULL = KabrScale(train=10_000, val=2_500, frames=90, clips_a_video=12.0)
 
 
@@ -91,7 +92,7 @@ class Kabr:
             videos = max(1, round(total / self.scale.clips_a_video))
             for index, label in enumerate(labels.tolist()):
                 video = index % videos
-                giraffe = rng_for(self.seed, "animal", split, video).random() < 0.3
+                giraffe = rng_for(self.seed, "animal", split, video).random() < 0.25
                 name = f"{'G' if giraffe else 'ZP'}{'0' if split == 'train' else '1'}{video:03d}"
                 number += 1
                 yield Clip(split, number, name, label, bool(giraffe))
@@ -184,16 +185,22 @@ class _Film:
         )
         at = (self.at[0] + float(sx) - 2, self.at[1] + float(sy) - 2)
         placement = place(parts, at, self.length, angle=0.0, flip=self.flip, rng=still)
+        if label == 3:
+            # A watchful animal turns to the drone: it is seen half from ahead.
+            placement = dataclasses.replace(placement, squash=0.62 * placement.squash)
         box = extent(parts, placement)
         low, high = box[:2], box[2:]
+        head = low[0] if self.flip else high[0]
         if label == 2:
-            self._bush(canvas, high[0] if not self.flip else low[0], low[1] + 10, 0.4)
+            self._bush(canvas, head, low[1] + 10, 0.4)
+        if label == 1:
+            foliage(canvas, rng_for(self.seed, "tuft", self.clip.number), head, high[1], 18, 90)
         cast_shadow(canvas, box)
         paint(canvas, parts, placement, self.individual.textures, light=2.0)
         if label == 7:
             self._bush(canvas, (low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0.42)
-        if label in (5, 6):
-            self._dust(canvas, low, high, frame, 0.35 if label == 5 else 0.8)
+        if label in _DUST:
+            self._dust(canvas, low, high, frame, _DUST[label])
         light = rng_for(self.seed, "sun", self.clip.split, self.clip.video)
         smear = (7.0, 0.0) if label == 6 else (3.0, 0.0) if label == 5 else (0.0, 0.0)
         return encode(develop(canvas, light, cast=0.08, exposure=0.2, smear=smear))

@@ -160,7 +160,7 @@ def _draw_blossoms(question: Question, rng: np.random.Generator) -> Image.Image:
 
 
 def _draw_quality(question: Question, rng: np.random.Generator) -> Image.Image:
-    blur = 0.0 if question.label else float(rng.uniform(1.6, 3.0))
+    blur = 0.0 if question.label else float(rng.uniform(2.0, 3.5))
     return _photograph(question, _some(question, rng, ""), rng, blur=blur)
 
 

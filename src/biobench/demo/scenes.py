@@ -109,8 +109,10 @@ def thicket(canvas: Canvas, rng: np.random.Generator) -> None:
     """Stalks before everything: as many thin lines as a fence has, in no order."""
     gap = rng.uniform(0.09, 0.16) * min(canvas.shape[:2])
     tone = rng.uniform(0.5, 0.95)
-    for offset in rng.uniform(-9, 9, 26) * gap:
-        _wires(canvas, rng.normal(1.57, 0.6), np.array([offset]), tone, rng)
+    turn, half = rng.uniform(-0.5, 0.5), rng.uniform(0.6, 0.95)
+    for offset in rng.uniform(-7, 7, 26) * gap:
+        angle = turn + half * rng.choice([-1, 1]) + rng.normal(0, 0.18)
+        _wires(canvas, angle, np.array([offset]), tone, rng)
 
 
 def _wires(canvas, angle: float, offsets, tone: float, rng: np.random.Generator) -> None:

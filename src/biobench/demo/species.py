@@ -130,11 +130,11 @@ def sister_species(seed: int, number: int) -> tuple[Species, Species]:
 
 
 _CONTRASTS: tuple[tuple[Pattern, Pattern], ...] = (
-    ("stripes", "rosettes"),
-    ("spots", "bands"),
-    ("reticulate", "stripes"),
+    ("spots", "rosettes"),
+    ("patches", "rosettes"),
+    ("reticulate", "spots"),
     ("rosettes", "reticulate"),
-    ("patches", "spots"),
+    ("patches", "speckles"),
 )
 
 _ONSETS = ("ar", "bel", "cor", "dro", "el", "fal", "gno", "hel", "ix", "lu", "mor", "nym", "or")
