@@ -195,7 +195,7 @@ def run_simpleshot(rng: np.random.Generator, scale: float) -> bool:
     n = int(100_000 * scale)
     x, y, z = make_features(rng, n, 1000, n_test=n)
     with measure() as ours:
-        predicted = probes.SimpleShot().fit(x, y).predict(z)
+        predicted = probes.SimpleShot(n_jobs=-1).fit(x, y).predict(z)
     x64, z64 = x.astype(np.float64), z.astype(np.float64)
     with measure() as theirs:
         expected = reference.simple_shot().fit(x64, y).predict(z64)

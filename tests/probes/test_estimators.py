@@ -1,5 +1,6 @@
 """What holds for every probe: scikit-learn's contract, refusals in a sentence, determinism."""
 
+import unittest
 import warnings
 
 import numpy as np
@@ -32,7 +33,7 @@ every_classifier = pytest.mark.parametrize("clf", CLASSIFIERS.values(), ids=CLAS
         probes.KNN(),
         probes.LinearProbe(Cs=3),
         # scikit-learn's checks hold a few dozen examples: they need small batches, long steps.
-        probes.MultiLabelMlp(hidden=64, epochs=60, batch_size=32, learning_rate=0.01),
+        probes.MultiLabelMlp(hidden=64, epochs=40, batch_size=16, learning_rate=0.01),
         # They use -1 as a class, which is what OpenSet calls the unknown by default.
         probes.OpenSet(unknown=-99),
     ]
@@ -40,7 +41,11 @@ every_classifier = pytest.mark.parametrize("clf", CLASSIFIERS.values(), ids=CLAS
 def test_passes_the_checks_of_scikit_learn(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        check(estimator)
+        try:
+            check(estimator)
+        except unittest.SkipTest as skipped:
+            # Arrays of other libraries are an option of scikit-learn that is off by default.
+            assert "SCIPY_ARRAY_API" in str(skipped)
 
 
 @every_classifier
@@ -104,8 +109,10 @@ def test_predicts_labels_as_they_were_given(clf):
     np.testing.assert_array_equal(np.unique(y)[(numbers[known] - 3) // 10], words[known])
 
 
-@every_classifier
-def test_ranks_the_predicted_class_first(clf):
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS.keys() - {"svm"}))
+def test_ranks_the_predicted_class_first(name):
+    """But for SvmSearch: libsvm lets pairs of classes vote, and its scores may differ."""
+    clf = CLASSIFIERS[name]
     x, _ = make_problem(seed=1)
     fitted = fit(clf)
     predicted, best = fitted.predict(x), fitted.classes_[fitted.class_scores(x).argmax(axis=1)]

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from biobench.probes import SimpleShot, reference
+from biobench.probes import SimpleShot, reference, simpleshot
 
 
 def make_problem(n, d, n_classes, seed=0, dtype=np.float64):
@@ -59,6 +59,14 @@ def test_calls_that_float32_cannot_tell_apart_are_decided_in_float64():
     exact = clf.class_scores(x).argmax(axis=1)
     agreement = (clf.predict(x) == exact).mean()
     assert agreement > 0.99
+
+
+def test_products_on_a_device_change_no_prediction(monkeypatch):
+    x, y = make_problem(300, 12, 5)
+    expected = SimpleShot().fit(x, y).predict(x)
+    # "cpu:0" is torch's name for the CPU, and not ours.
+    monkeypatch.setattr(simpleshot, "check_device", lambda device: None)
+    np.testing.assert_array_equal(SimpleShot(device="cpu:0").fit(x, y).predict(x), expected)
 
 
 def test_of_equal_centroids_the_first_class_wins():

@@ -52,7 +52,7 @@ def make(
     """
     _check_name(name)
     if name == "simpleshot":
-        return SimpleShot(**params)
+        return SimpleShot(**{"device": device, "n_jobs": n_jobs, **params})
     if name == "ridge":
         cv = Folds(5, folds, seed)
         return RidgeSweep(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})

@@ -61,8 +61,8 @@ def fit_predict(
 ) -> list[ProbeOutput]:
     """Fit a fresh probe on every problem and predict its test features; order is kept.
 
-    n_jobs: cores to use, -1 for all. One problem has them all as BLAS threads; many problems are
-        shared out over processes of one thread each. The outputs do not depend on it.
+    n_jobs: cores to use, -1 for all. One problem has them all as threads; many problems are shared
+        out over processes of one thread each. The outputs do not depend on it.
     Reports progress as stage "probe", one unit a problem.
     Raises BadInput, naming the subtask, when a problem cannot be fitted.
     """

@@ -3,11 +3,14 @@
 SimpleShot().fit(x_train, y_train).predict(x_test)
 """
 
+import functools
+
 import numpy as np
 from jaxtyping import Float, Int64
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from biobench.probes._backend import check_device, multiply32, one_blas_thread, run_in_threads
 from biobench.probes._base import (
     Probe,
     check_features,
@@ -27,21 +30,30 @@ class SimpleShot(Probe):
     distance to each class's centroid. Predictions are those of float64 arithmetic: products are
     taken in float32, and again in float64 where the best two lie closer than float32's error bound.
 
-    Memory: 16 bytes x classes x dim, and a few chunks; features are read in chunks, twice in `fit`.
+    device: "cpu", "cuda" or "cuda:N", for the float32 products.
+    n_jobs: threads of `predict`, -1 for all cores; predictions are the same for any number.
+
+    Memory: 16 bytes x classes x dim, and for each thread 50 MB and 12 bytes x classes x 2**21 / dim.
+    Features are read in chunks, twice in `fit`.
     Attributes: `mean_` [d], `centroids_` [c d], float64.
     """
+
+    def __init__(self, device="cpu", n_jobs=None):
+        self.device = device
+        self.n_jobs = n_jobs
 
     def fit(self, X, y):
         """Fit on features X [n d] and labels y [n].
 
         Raises BadInput for NaN or infinity, one class only, or unequal lengths.
         """
+        check_device(self.device)
         X, self.classes_, codes = check_training_set(self, X, y)
         self.mean_ = _mean(X)
         n_classes = len(self.classes_)
         sums = np.zeros((n_classes, X.shape[1]))
         for rows in iter_chunks(X):
-            unit = _unit_rows(X[rows] - self.mean_)
+            unit = _scale_to_unit(X[rows] - self.mean_)
             sums += sum_by_class(unit, codes[rows], n_classes)
         self.centroids_ = sums / np.bincount(codes)[:, None]
         self.params_ = {}
@@ -51,15 +63,20 @@ class SimpleShot(Probe):
         """The class [n] of the nearest centroid; the first of equals."""
         check_is_fitted(self)
         X = check_features(self, X)
-        return self.classes_[
-            np.concatenate([self._find_nearest(X[rows]) for rows in iter_chunks(X)])
-        ]
-
-    def _find_nearest(self, chunk: np.ndarray) -> Int64[np.ndarray, " n"]:
-        # argmin |x - c|² = argmax x·c - |c|²/2
+        narrow = np.ascontiguousarray(self.centroids_.T, dtype=np.float32)
         half_norms = 0.5 * (self.centroids_**2).sum(axis=1)
-        unit = _unit_rows(chunk - self.mean_)
-        scores = unit.astype(np.float32) @ self.centroids_.T.astype(np.float32)
+        with one_blas_thread():
+            tasks = [
+                functools.partial(self._find_nearest, X[rows], narrow, half_norms)
+                for rows in iter_chunks(X)
+            ]
+            best = np.concatenate(run_in_threads(self.n_jobs, tasks))
+        return self.classes_[best]
+
+    def _find_nearest(self, chunk: np.ndarray, narrow, half_norms) -> Int64[np.ndarray, " n"]:
+        # argmin |x - c|² = argmax x·c - |c|²/2
+        unit = _scale_to_unit(chunk - self.mean_)
+        scores = multiply32(unit.astype(np.float32), narrow, self.device)
         scores -= half_norms.astype(np.float32)
         every = np.arange(len(scores))
         best = scores.argmax(axis=1)
@@ -78,7 +95,7 @@ class SimpleShot(Probe):
         norms = (self.centroids_**2).sum(axis=1)
         out = np.empty((len(X), len(self.classes_)))
         for rows in iter_chunks(X):
-            unit = _unit_rows(X[rows] - self.mean_)
+            unit = _scale_to_unit(X[rows] - self.mean_)
             out[rows] = 2 * unit @ self.centroids_.T - norms - (unit**2).sum(axis=1, keepdims=True)
         return out
 
@@ -105,11 +122,11 @@ class CenterNormalize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def transform(self, X) -> Float[np.ndarray, "n d"]:
         """X [n d] as unit rows around the training mean, float64."""
         check_is_fitted(self)
-        return _unit_rows(self._prepare(check_features(self, X)) - self.mean_)
+        return _scale_to_unit(self._prepare(check_features(self, X)) - self.mean_)
 
     def _prepare(self, X: np.ndarray) -> np.ndarray:
         X = X.astype(np.float64)
-        return _unit_rows(X) if self.normalize_first else X
+        return _scale_to_unit(X) if self.normalize_first else X
 
 
 def _mean(X: np.ndarray) -> Float[np.ndarray, " d"]:
@@ -120,6 +137,8 @@ def _mean(X: np.ndarray) -> Float[np.ndarray, " d"]:
     return total / len(X)
 
 
-def _unit_rows(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+def _scale_to_unit(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """X itself, its rows scaled to unit length in place; a row of zeros stays one."""
     norms = np.sqrt(np.einsum("ij,ij->i", X, X))[:, None]
-    return X / np.where(norms == 0, 1, norms)
+    X /= np.where(norms == 0, 1, norms)
+    return X
