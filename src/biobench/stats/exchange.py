@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from scipy import special, stats
+from scipy import special
 
 from biobench.metrics import Counts, Metric, needs_labels
 from biobench.stats.resample import Resampler, multiply
@@ -70,7 +70,7 @@ class Exchange:
             return None
         n = int(self._size[heavy].sum())
         fewer = int(min(self._size[pull > 0].sum(), self._size[pull < 0].sum()))
-        return float(min(1.0, 2 * stats.binom.cdf(fewer, n, 0.5)))
+        return float(min(1.0, 2 * special.bdtr(fewer, n, 0.5)))
 
     def draw(self, n: int, rng: np.random.Generator) -> Float64[np.ndarray, " {n}"]:
         """The difference after each of n random exchanges."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
-from scipy import sparse, stats
+from scipy import sparse, special
 
 from biobench.interfaces import Example
 from biobench.metrics import Counts, Metric
@@ -179,7 +179,7 @@ def _copies_of_one() -> UInt8[np.ndarray, " 256"]:
 
 @functools.cache
 def _copies_of_many(size: int) -> Float32[np.ndarray, " 65536"]:
-    cdf = stats.poisson.cdf(np.arange(size + 12 * int(size**0.5) + 12), size)
+    cdf = special.pdtr(np.arange(size + 12 * int(size**0.5) + 12), size)
     edges = np.rint(cdf * 2**16).astype(np.int64)
     edges[-1] = 2**16
     repeats = np.diff(edges, prepend=0)

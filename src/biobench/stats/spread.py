@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import special, stats
+from scipy import special
 
 from biobench.metrics import Metric, needs_labels
 from biobench.stats.coded import Coded
@@ -136,7 +136,7 @@ def interval(score: float, spread: Spread, confidence: float) -> tuple[float, fl
 def quantile(confidence: float, df: float) -> float:
     """How many standard errors an interval of that confidence (percent) reaches to each side."""
     p = 0.5 + confidence / 200
-    return float(special.ndtri(p) if np.isinf(df) else stats.t.ppf(p, df))
+    return float(special.ndtri(p) if np.isinf(df) else special.stdtrit(df, p))
 
 
 def variance_of(replicates: Float64[np.ndarray, " b"], score: float = 0.0) -> float:

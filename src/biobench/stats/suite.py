@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float64, Int64
-from scipy import special, stats
+from scipy import special
 
 from biobench import progress
 from biobench.metrics import Metric
@@ -206,7 +206,8 @@ class _Mean:
         scores, rank = self.scores, ranks(self.scores)
         best = int(np.argmax(scores))
         error = np.where(self.errors[best] > 0, self.errors[best], 1)
-        p = 2 * stats.t.sf((scores[best] - scores) / error, self.df)
+        t = (scores - scores[best]) / error
+        p = 2 * (special.ndtr(t) if np.isinf(self.df) else special.stdtr(self.df, t))
         tied, adjusted = _ties(p, len(scores))
         low, high = rank_intervals(scores, self.replicates, self.errors, self.df, confidence)
         rows = []
