@@ -33,7 +33,7 @@ class SimpleShot(Probe):
     device: "cpu", "cuda" or "cuda:N", for the float32 products.
     n_jobs: threads of `predict`, -1 for all cores; predictions are the same for any number.
 
-    Memory: 16 bytes x classes x dim, and for each thread 50 MB and 12 bytes x classes x 2**21 / dim.
+    Memory: 16 bytes x classes x dim; for each thread 50 MB and 12 bytes x classes x 2**21 / dim.
     Features are read in chunks, twice in `fit`.
     Attributes: `mean_` [d], `centroids_` [c d], float64.
     """
