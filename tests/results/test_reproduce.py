@@ -1,11 +1,15 @@
 import tomllib
+from pathlib import Path
 
 import pytest
+import tyro
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biobench.commands.running import Run
 from biobench.errors import BadInput
-from biobench.results import reproduce_command, reproduce_config
+from biobench.launch.config import load
+from biobench.results import CONFIG, reproduce_command, reproduce_config
 
 
 def make(**fields):
@@ -69,6 +73,27 @@ def test_any_option_of_a_task_comes_back_from_the_config_file(options):
     report = make(task="a", kind="folder", args=own)
     table = tomllib.loads(reproduce_config(report))["tasks"]["a"]
     assert {name: table[name] for name in own} == own
+
+
+def test_the_command_line_takes_the_command():
+    args = {"datadir": "/data/newt", "n_train": -1, "probe": "knn", "batch_size": 8, "debug": True}
+    words = reproduce_command(make(args=args), results="again")
+    run = tyro.cli(Run, args=words[2:])
+    assert (*run.tasks, *run.models) == ("newt", "open-clip:ViT-B-16/openai")
+    assert (run.data, run.results) == (Path("/data"), Path("again"))
+    assert (*run.n_train, *run.seeds, run.probe, run.batch_size) == (-1, 42, "knn", 8)
+    assert run.debug and run.force
+
+
+def test_the_launcher_takes_the_config_file(tmp_path):
+    args = {"datadir": "/photos", "title": "Birds", "n_train": 5, "features": "/v.parquet"}
+    report = make(task="birds", kind="folder", model="features:mine", args=args)
+    (tmp_path / CONFIG).write_text(reproduce_config(report))
+    settings = load(tmp_path / CONFIG)
+    assert settings.models == ["features:mine"] and settings.device == "cpu"
+    assert settings.features == {"mine": "/v.parquet"}
+    table = {"kind": "folder", "n_train": 5, "seeds": 42, "datadir": "/photos", "title": "Birds"}
+    assert settings.get_tables() == {"birds": table}
 
 
 def test_a_report_without_its_configuration_says_how_it_was_made():

@@ -2,7 +2,12 @@ import concurrent.futures
 import multiprocessing
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +116,43 @@ def test_a_results_folder_can_be_copied_and_merged_with_another_s(tmp_path):
     assert results.current(found.runs).height == 2
 
 
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    write(tmp_path)
+    closed = write(tmp_path, task="birds").parent
+    scandir = os.scandir
+
+    def refuse(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = results.scan(tmp_path)
+    assert found.runs["task"].to_list() == ["insects"]
+    assert [problem.path for problem in found.problems] == [closed]
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+from biobench import results
+from results_world import make_report
+os.rename = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+results.write_run(sys.argv[1], "insects", ("timm", "a"), make_report(n=8))
+"""
+
+
+def test_a_writer_killed_before_its_rename_leaves_no_run_and_hinders_nobody(tmp_path):
+    tests = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path, tests])
+    assert done.returncode == -signal.SIGKILL
+    assert list(tmp_path.rglob("report.json"))
+    found = results.scan(tmp_path)
+    assert (found.runs.height, found.problems) == (0, [])
+    run = write(tmp_path, model=("timm", "a"))
+    assert results.scan(tmp_path).runs["run"].to_list() == [str(run)]
+
+
 def test_a_read_only_results_folder_is_read(tmp_path):
     run = write(tmp_path)
     folders = [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]
@@ -124,10 +166,7 @@ def test_a_read_only_results_folder_is_read(tmp_path):
             path.chmod(stat.S_IRWXU)
 
 
-def _write_many(root, worker, n):
-    report = make_report(n=4)
-    predictions = results.to_table(report.examples)
-    made = store.build_report("insects", MODEL, report, predictions)
+def _write_many(root, worker, made, predictions, n):
     for i in range(n):
         cell = {"task": f"task-{i % 5}", "run": store.make_run_id(START + i), "hostname": worker}
         store.write_folder(root, made | cell, predictions)
@@ -135,14 +174,19 @@ def _write_many(root, worker, n):
 
 
 def test_eight_processes_write_a_thousand_runs_while_another_reads(tmp_path):
+    report = make_report(n=4)
+    predictions = results.to_table(report.examples)
+    made = store.build_report("insects", MODEL, report, predictions)
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(8, mp_context=context) as pool:
-        jobs = [pool.submit(_write_many, tmp_path, str(worker), 125) for worker in range(8)]
+        work = (made, predictions, 125)
+        jobs = [pool.submit(_write_many, tmp_path, str(worker), *work) for worker in range(8)]
         counts = []
         while not all(job.done() for job in jobs):
             found = results.scan(tmp_path)
             assert found.problems == []
             counts.append(found.runs.height)
+            time.sleep(0.1)
         assert len({job.result() for job in jobs}) == 8
     assert counts == sorted(counts)
     assert results.scan(tmp_path).runs.height == 1000

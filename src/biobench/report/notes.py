@@ -67,8 +67,8 @@ def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[str]:
     notes = []
     if selection.split:
         notes.append(
-            f"No mean over tasks: {', '.join(selection.split)} was run under several protocols or "
-            "data; keep one with --where KEY=VALUE."
+            f"No mean over tasks, because of several protocols or versions of the data: "
+            f"{', '.join(selection.split)}; keep one with --where KEY=VALUE."
         )
     cells = table.filter(pl.col("task") != MEAN).select("model", "task")
     every = cells.select("model").unique().join(cells.select("task").unique(), how="cross")

@@ -13,7 +13,6 @@ import concurrent.futures
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -85,12 +84,12 @@ def scan(root: Path) -> Scan:
     root = Path(root)
     if not root.is_dir():
         raise BadInput(f"There is no results folder {root}; name the one given to biobench run.")
-    folders = list(_list_runs(root))
+    folders, problems = _list_runs(root)
     # Threads wait for a network disk together; parsing holds the lock and is short.
     with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
         found = list(pool.map(_read, folders, chunksize=64))
     rows = [item for item in found if isinstance(item, dict)]
-    problems = [item for item in found if isinstance(item, Problem)]
+    problems += [item for item in found if isinstance(item, Problem)]
     runs = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("posix_time", "run")
     return Scan(runs, sorted(problems, key=lambda problem: str(problem.path)))
 
@@ -106,32 +105,36 @@ def find_run(
     """The newest finished run of a cell under this model's name, or None."""
     cell = get_cell_folder(root, task, model)
     try:
-        names = sorted(entry.name for entry in os.scandir(cell) if not entry.name.startswith("."))
+        folders = _list_folders(cell)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    for name in reversed(names):
-        row = _read(cell / name)
-        if isinstance(row, dict) and (row["protocol_digest"], row["backbone_digest"]) == (
-            protocol_digest,
-            backbone_digest,
-        ):
-            return cell / name
+    wanted = {"protocol_digest": protocol_digest, "backbone_digest": backbone_digest}
+    for folder in reversed(folders):
+        row = _read(folder)
+        if isinstance(row, dict) and wanted.items() <= row.items():
+            return folder
     return None
 
 
-def _list_runs(root: Path) -> Iterator[Path]:
-    """Every RESULTS/<task>/<model>/<run>; names that start with a dot are still being written."""
-    for task in _list_folders(root):
-        for model in _list_folders(task):
-            yield from map(Path, _list_folders(model))
+def _list_runs(root: Path) -> tuple[list[Path], list[Problem]]:
+    """Every RESULTS/<task>/<model>/<run>, and the folders on the way that cannot be listed."""
+    folders, problems = [root], []
+    for _ in ("task", "model", "run"):
+        below = []
+        for folder in folders:
+            try:
+                below += _list_folders(folder)
+            except OSError as err:
+                problems.append(Problem(folder, f"{folder} cannot be listed ({err.strerror})."))
+        folders = below
+    return folders, problems
 
 
-def _list_folders(folder: str | Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(e.path for e in entries if not e.name.startswith(".") and e.is_dir())
-    except OSError:
-        return []
+def _list_folders(folder: Path) -> list[Path]:
+    # A name that starts with a dot is a run that is still being written.
+    with os.scandir(folder) as entries:
+        names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+    return [folder / name for name in names]
 
 
 def _read(folder: Path) -> dict[str, object] | Problem:

@@ -177,7 +177,7 @@ def parse_report(text: bytes, source: Path) -> dict[str, object]:
     """The dict in a `report.json`, of any version that was ever written; BadInput if it is none."""
     try:
         report = json.loads(text)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise BadInput(f"{source} is damaged: it is not JSON ({err}).") from err
     version = report.get("format") if isinstance(report, dict) else None
     if type(version) is not int or version < 1:
