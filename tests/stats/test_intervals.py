@@ -112,6 +112,15 @@ def test_an_interval_widens_with_confidence(metric):
 
 
 @each_metric
+def test_renaming_the_classes_changes_no_interval(metric):
+    table = make_table(150, n_classes=12)
+    other = table.with_columns(
+        pl.col("y_true", "y_pred").str.replace("class-", "species ").str.reverse()
+    )
+    assert stats.interval_from_table(table, metric) == stats.interval_from_table(other, metric)
+
+
+@each_metric
 def test_groups_of_one_are_no_groups(metric):
     table = make_table(200, n_classes=40)
     alone = table.with_columns(group=pl.col("example"))

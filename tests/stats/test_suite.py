@@ -166,6 +166,12 @@ def test_extreme_options_give_finite_numbers(options):
     ).all()
 
 
+def test_one_resample_shows_no_difference_that_many_do_not(cells):
+    table = stats.leaderboard(cells, METRICS, n_resamples=1)
+    for row in rows(table, task="traits"):
+        assert row["model"] == "poor" or (row["tied_with_best"] and row["rank_high"] >= 2)
+
+
 def test_models_on_different_examples_are_refused_with_the_task():
     cells = {("a", "birds"): make_table(100), ("b", "birds"): make_table(100).head(60)}
     with pytest.raises(BadInput, match=r"^birds: Only 60 of 100 examples"):

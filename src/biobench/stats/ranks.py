@@ -42,8 +42,9 @@ def rank_intervals(
     for j in range(len(scores)):
         error = np.where(errors[j] > 0, errors[j], np.inf)
         largest = np.max(np.abs(centred - centred[j]) / error[:, None], axis=0)
-        critical = widen * float(np.quantile(largest, confidence / 100))
-        low[j], high[j] = _bounds(scores, j, critical * errors[j])
+        # The largest of several reaches no less far than one does.
+        reach = max(float(np.quantile(largest, confidence / 100)), quantile(confidence, np.inf))
+        low[j], high[j] = _bounds(scores, j, widen * reach * errors[j])
     return low, high
 
 

@@ -78,27 +78,30 @@ def task_statistics(
         intervals = [
             dataclasses.replace(one, warnings=(*one.warnings, left_out)) for one in intervals
         ]
-    errors = _errors(replicates, designs)
+    variances = np.array([spread.variance for spread in found])
+    errors = _errors(replicates, designs, variances)
     return TaskStatistics(
         task=task,
         models=list(tables),
         intervals=intervals,
-        variances=np.array([spread.variance for spread in found]),
+        variances=variances,
         replicates=replicates,
         errors=errors,
         df=min(spread.df for spread in found),
-        p_best=_p_best(models, metric, scores, errors, designs, seed),
+        p_best=_p_best(models, metric, scores, errors, designs, n_resamples, seed),
     )
 
 
 def _errors(
-    replicates: Float64[np.ndarray, "m b"], designs: Sequence[Design]
+    replicates: Float64[np.ndarray, "m b"],
+    designs: Sequence[Design],
+    variances: Float64[np.ndarray, " m"],
 ) -> Float64[np.ndarray, "m m"]:
-    # As compare.spread_of_difference, for all pairs.
-    covariance = np.atleast_2d(np.cov(replicates)) if replicates.shape[1] > 1 else np.zeros((1, 1))
+    # As compare.spread_of_difference, for all pairs; one resample says nothing of what is common.
+    alone = replicates.shape[1] == 1
+    covariance = np.diag(variances) if alone else np.atleast_2d(np.cov(replicates))
     own = np.diag(covariance)
     variance = np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0)
-    variance = np.broadcast_to(variance, (len(replicates), len(replicates)))
     correction = np.array([design.correction for design in designs])
     size = np.array([design.size for design in designs])
     extra = 1 / (np.minimum(size[:, None], size[None, :]) + 2) ** 2
@@ -113,6 +116,7 @@ def _p_best(
     scores: Float64[np.ndarray, " m"],
     errors: Float64[np.ndarray, "m m"],
     designs: Sequence[Design],
+    n_resamples: int,
     seed: int,
 ) -> Float64[np.ndarray, " m"]:
     best = int(np.argmax(scores))
@@ -121,9 +125,10 @@ def _p_best(
         if j == best:
             continue
         ahead = scores[best] - scores[j]
-        # Exchanging keeps the difference itself in the variance, resampling does not; and a fifth
-        # more, to be sure before anything is exchanged.
-        p[j] = tail_bound(ahead, 1.2 * (errors[best, j] ** 2 + ahead**2 / designs[j].size))
+        # Exchanging keeps the difference itself in the variance, resampling does not; and three
+        # standard errors more, to be sure before anything is exchanged.
+        variance = errors[best, j] ** 2 + ahead**2 / designs[j].size
+        p[j] = tail_bound(ahead, variance * (1 + 3 * (2 / n_resamples) ** 0.5))
         if p[j] > 1e-6:
             pair = Resampler([models[best], models[j]])
             p[j] = exchange_p(pair, metric, n_permutations=_N_PERMUTATIONS, seed=seed)
