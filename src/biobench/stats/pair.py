@@ -3,6 +3,7 @@
 table = compare_models(cells, metrics, "open-clip:ViT-B-16/openai", "timm-vit:vit_base")
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,6 +23,8 @@ __all__ = ["compare_models"]
 
 _N_MEAN = 2000
 """exchanges of all tasks at once, for the p-value of the mean."""
+
+_SCORES = ("score_a", "score_b")
 
 _SCHEMA = {
     "task": pl.String,
@@ -76,51 +79,49 @@ def compare_models(
             n_resamples=n_resamples,
             seed=seed,
         )
-        one = pair.comparison(confidence, n_permutations, seed)
+        one = dataclasses.asdict(pair.comparison(confidence, n_permutations, seed))
+        one |= {"ci_low": one["low"], "ci_high": one["high"], "warnings": list(one["warnings"])}
+        rows.append({"task": task, "a": a, "b": b} | {k: one[k] for k in one if k in _SCHEMA})
         spreads.append(pair.spread)
         # Each task is exchanged by itself, so each has its own draws.
         exchanged = exchanged + pair.exchanges(_N_MEAN, [seed, 5, i])
-        scores = (one.score_a, one.score_b, one.difference, one.low, one.high, one.p)
-        counts = (one.n, one.n_groups, one.n_left_out, one.resampled)
-        rows.append((task, a, b, *scores, one.detectable, *counts, list(one.warnings)))
     progress.report("statistics", len(tasks), len(tasks))
-    rows.append(_mean(rows, spreads, exchanged / len(tasks), confidence, (a, b)))
-    adjusted = holm([row[8] for row in rows])
-    rows = [(*row[:9], float(p), *row[9:]) for row, p in zip(rows, adjusted, strict=True)]
-    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    rows.append(_mean(rows, spreads, exchanged / len(tasks), confidence))
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = float(p)
+    return pl.DataFrame(rows, schema=_SCHEMA)
 
 
 def _mean(
-    rows: list[tuple],
+    rows: list[dict],
     spreads: list[Spread],
     exchanged: Float64[np.ndarray, " b"],
     confidence: float,
-    names: tuple[str, str],
-) -> tuple:
-    score_a, score_b = (float(np.mean([row[i] for row in rows])) for i in (3, 4))
+) -> dict:
+    score_a, score_b = (float(np.mean([row[name] for row in rows])) for name in _SCORES)
     difference = score_a - score_b
     parts = np.array([one.variance for one in spreads]) / len(rows) ** 2
     df = parts.sum() ** 2 / np.sum(parts**2 / np.array([one.df for one in spreads]))
     spread = Spread(float(parts.sum()), float(df), 1.0, spreads[0].lower, spreads[0].upper)
+    low, high = interval_of_difference(difference, spread, confidence)
     as_large = int(np.count_nonzero(np.abs(exchanged) >= abs(difference) - 1e-12))
     p = (as_large + 1) / (len(exchanged) + 1)
     if not as_large:
         variance = float(np.mean(exchanged**2)) * (1 + 2 * (2 / len(exchanged)) ** 0.5)
         p = min(p, tail_bound(abs(difference), variance))
-    n, n_groups, n_left_out = (sum(row[i] for row in rows) for i in (10, 11, 12))
-    kinds = {row[13] for row in rows}
-    return (
-        MEAN,
-        *names,
-        score_a,
-        score_b,
-        difference,
-        *interval_of_difference(difference, spread, confidence),
-        p,
-        detectable(spread),
-        n,
-        n_groups,
-        n_left_out,
-        kinds.pop() if len(kinds) == 1 else "groups",
-        [],
-    )
+    kinds = {row["resampled"] for row in rows}
+    return {
+        "task": MEAN,
+        "a": rows[0]["a"],
+        "b": rows[0]["b"],
+        "score_a": score_a,
+        "score_b": score_b,
+        "difference": difference,
+        "ci_low": low,
+        "ci_high": high,
+        "p": p,
+        "detectable": detectable(spread),
+        **{name: sum(row[name] for row in rows) for name in ("n", "n_groups", "n_left_out")},
+        "resampled": kinds.pop() if len(kinds) == 1 else "groups",
+        "warnings": [],
+    }

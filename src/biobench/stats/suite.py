@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 from scipy import special
 
 from biobench import progress
@@ -269,7 +269,7 @@ def _leave_one_out(mean: _Mean | None, tasks: Sequence[str]) -> pl.DataFrame:
     if mean is not None and len(tasks) > 1:
         for i, task in enumerate(tasks):
             scores = np.delete(mean.by_task, i, axis=0).mean(axis=0)
-            rank: Int64[np.ndarray, " m"] = ranks(scores)
+            rank = ranks(scores)
             order = np.lexsort((mean.models, rank))
             rows += [(task, mean.models[j], float(scores[j]), int(rank[j])) for j in order]
     return pl.DataFrame(rows, schema=schema, orient="row")
