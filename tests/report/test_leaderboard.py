@@ -125,5 +125,30 @@ def test_a_run_of_a_metric_of_its_own_is_shown_with_its_stored_interval(suite, k
     changes = {"provenance": provenance, "calc_mean_score": lambda examples: 0.25}
     own = dataclasses.replace(make_report(n=8), **changes)
     results.write_run(keep.root, "own", ("timm", "a"), own)
-    row = get(report.leaderboard(suite, tasks=["own"]), "timm:a", "own")
+    board = report.leaderboard(suite)
+    assert not board.has_mean and any("ranks in own" in note for note in board.notes)
+    row = get(board, "timm:a", "own")
     assert row["score"] == 0.25 and row["low"] <= 0.25 <= row["high"] and row["rank"] is None
+
+
+def test_models_of_different_test_sets_are_not_compared_and_the_other_tasks_are(suite):
+    run = Path(report.leaderboard(suite).table.filter(task="birds", model=GOOD)["run"][0])
+    path = run / "predictions.parquet"
+    pl.read_parquet(path).head(100).write_parquet(path)
+    board = report.leaderboard(suite)
+    assert any(note.startswith("Not compared: birds: Only 100 of 200") for note in board.notes)
+    assert get(board, CLOSE, "birds")["rank"] is None
+    assert get(board, CLOSE, "flowers")["rank"] is not None
+    assert not board.has_mean
+
+
+def test_examples_that_some_models_lack_are_left_out_for_all_and_said(suite):
+    run = Path(report.leaderboard(suite).table.filter(task="birds", model=GOOD)["run"][0])
+    path = run / "predictions.parquet"
+    kept = pl.read_parquet(path).head(195)
+    kept.write_parquet(path)
+    board = report.leaderboard(suite)
+    row = get(board, CLOSE, "birds")
+    table = results.read_predictions(Path(row["run"])).head(195)
+    assert row["n"] == 195 and row["score"] == pytest.approx(table["score"].mean())
+    assert any("5 examples that not every model has" in note for note in board.notes)

@@ -86,7 +86,7 @@ def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:
         return results.Problem(Path(run), f"{path} lacks the columns {lacks}.") if missing else None
 
     with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
-        found = list(pool.map(check, runs["run"], chunksize=32))
+        found = list(pool.map(check, runs["run"]))
     rows = runs.select("row", "column", "run").rows()
     good = {(m, t): Path(run) for (m, t, run), bad in zip(rows, found, strict=True) if bad is None}
     return Cells(good), [problem for problem in found if problem is not None]

@@ -17,7 +17,7 @@ import polars as pl
 from biobench import results, stats
 from biobench.errors import BadInput
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
-from biobench.report.notes import MEAN, explain
+from biobench.report.notes import MEAN, explain, name_some
 from biobench.report.selection import select
 
 __all__ = ["Leaderboard", "leaderboard"]
@@ -96,11 +96,18 @@ def leaderboard(
     elif scorable.height:
         suite, unreadable, refused = _compute(scorable)
         problems += unreadable
-        notes += [f"No ties, ranks and mean: {reason}" for reason in refused]
+        notes += [f"Not compared: {reason}" for reason in refused]
         gone = [str(problem.path) for problem in unreadable]
         table = table.filter(~pl.col("run").is_in(gone))
     if suite is not None:
-        has_mean = not (refused or selection.split or len(table["task"].unique()) < 2)
+        shown, computed = set(table["task"]), set(suite.leaderboard["task"]) - {MEAN}
+        if shown > computed and not selection.split:
+            without = name_some(sorted(shown - computed))
+            notes.append(
+                f"No mean over tasks, and no ties and ranks in {without}: their scores cannot be "
+                "computed from predictions here."
+            )
+        has_mean = shown == computed and not selection.split and len(shown) > 1
         table = _merge(table, suite.leaderboard, has_mean)
     notes += explain(table, selection, problems)
     return Leaderboard(

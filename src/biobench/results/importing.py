@@ -87,7 +87,12 @@ def _import_run(run: Path, root: Path) -> int:
 
 def _check(run: Path, report: dict) -> None:
     """Raise BadInput where a run contradicts itself."""
-    provenance = Provenance(**report["provenance"])
+    try:
+        provenance = Provenance(**report["provenance"])
+    except TypeError as err:
+        raise BadInput(
+            f"{run / REPORT} is damaged: its provenance has odd fields ({err})."
+        ) from err
     if provenance.protocol_digest() != report["protocol_digest"]:
         raise BadInput(f"{run / REPORT}: protocol_digest is not that of the protocol and data.")
     if not report["has_predictions"]:
