@@ -152,6 +152,14 @@ def test_models_that_disagree_on_a_truth_are_refused():
         stats.compare(a, b, MacroF1())
 
 
+@each_metric
+def test_groups_within_which_the_models_balance_show_no_difference(metric):
+    a = table_of([0, 1, 0, 1], [0, 0, 0, 0], group=[0, 0, 1, 1])
+    b = table_of([0, 1, 0, 1], [1, 1, 1, 1], group=[0, 0, 1, 1])
+    found = stats.compare(a, b, metric)
+    assert found.difference == pytest.approx(0) and found.p == 1
+
+
 def test_an_example_predicted_twice_is_refused():
     a = make_table(50)
     with pytest.raises(BadInput, match="more than one row for the example 'img-0'"):

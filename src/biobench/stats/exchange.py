@@ -66,6 +66,8 @@ class Exchange:
         if needs_labels(self.metric):
             pull = np.asarray(self._tallies["n_hit"].sum(axis=0), np.float64)
         heavy = pull != 0
+        if not heavy.any():
+            return 1.0
         if np.ptp(np.abs(pull[heavy])) > 0:
             return None
         n = int(self._size[heavy].sum())
