@@ -189,6 +189,19 @@ def test_refuses_parameters_in_a_sentence(params, message):
         RidgeSweep(**params).fit(*make_problem(10, 3, 2))
 
 
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(9), r"shape \(9,\), but there are 10"),
+        (-np.ones(10), "negative"),
+        (np.zeros(10), "all zero"),
+    ],
+)
+def test_refuses_weights_in_a_sentence(weights, message):
+    with pytest.raises(BadInput, match=message):
+        RidgeSweep().fit(*make_problem(10, 3, 2), sample_weight=weights)
+
+
 def assert_agrees(x, y, cv):
     ours = RidgeSweep(ALPHAS, cv=cv).fit(x, y)
     splits = resolve_splits(cv, y)

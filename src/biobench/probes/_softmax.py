@@ -193,7 +193,7 @@ class _Problem:
     def __init__(self, loss: Loss, index, pool, penalty: float, spectrum, start: Solution):
         self._loss, self._index, self._pool, self._penalty = loss, index, pool, penalty
         self._start = start
-        self.best = dataclasses.replace(start, n_evaluations=0)
+        self.best = dataclasses.replace(start, n_evaluations=0, loss=np.inf)
         value, gradient, slope, h = self._evaluate(start.weights, start.intercept)
         eigenvalues, self._basis = spectrum
         h = np.maximum(h, 1e-6)
@@ -221,8 +221,12 @@ class _Problem:
         value += 0.5 * self._penalty * (weights**2).sum()
         gradient += self._penalty * weights
         size = float(max(np.abs(gradient).max(), np.abs(slope).max()))
-        n = self.best.n_evaluations + 1
-        self.best = Solution(weights, intercept, float(value), size, n)
+        found = Solution(weights, intercept, float(value), size, self.best.n_evaluations + 1)
+        # A line search that float32 ends may end on a point that it would not have kept.
+        better = found.loss <= self.best.loss * (1 + 1e-6)
+        self.best = (
+            found if better else dataclasses.replace(self.best, n_evaluations=found.n_evaluations)
+        )
         return float(value), gradient, slope, h
 
     def _flatten(self, gradient, slope) -> Float64[np.ndarray, " p"]:

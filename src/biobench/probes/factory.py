@@ -19,9 +19,8 @@ from biobench.probes.ridge import RidgeSweep
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
 
-__all__ = ["FOLDS", "describe", "list_probes", "make"]
+__all__ = ["describe", "list_probes", "make"]
 
-FOLDS = ("stratified-shuffle", "kfold")
 _Folds = typing.Literal["stratified-shuffle", "kfold"]
 
 # The seed stands beside the description, the others change how long it takes.

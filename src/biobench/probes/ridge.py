@@ -11,7 +11,7 @@ import functools
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from biobench.errors import BadInput
 from biobench.probes._backend import one_blas_thread, run_in_threads
@@ -32,9 +32,7 @@ class _Sweep(BaseEstimator):
         """Choose among the penalties; y: codes [n] or targets [n c]."""
         self._check_parameters(splits)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            sample_weight = _check_weights(sample_weight, len(X), splits)
         kind = PrimalSweep if len(X) > X.shape[1] else DualSweep
         sweep = kind(X, y, sample_weight, self.alphas_, self.scoring, self.device)
         with one_blas_thread():
@@ -171,3 +169,16 @@ class RidgeSweepRegressor(RegressorMixin, MultiOutputMixin, _Sweep):
         check_is_fitted(self)
         out = self._predict_targets(check_features(self, X))
         return out[:, 0] if self._is_flat else out
+
+
+def _check_weights(weights, n: int, splits: list[Split]) -> Float[np.ndarray, " n"]:
+    weights = check_array(weights, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weights.shape != (n,):
+        raise BadInput(
+            f"Sample weights have the shape {weights.shape}, but there are {n} examples."
+        )
+    if (weights < 0).any():
+        raise BadInput("Sample weights must not be negative.")
+    if any(weights[part].sum() == 0 for split in [(slice(None),), *splits] for part in split):
+        raise BadInput("Sample weights are all zero in a part of a split; give it some weight.")
+    return weights
