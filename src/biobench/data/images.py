@@ -13,6 +13,7 @@ import contextlib
 import functools
 import io
 import pathlib
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -112,6 +113,9 @@ def _strict_pillow() -> Iterator[None]:
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, False
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of odd metadata; what matters is raised.
+            warnings.simplefilter("ignore")
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before

@@ -1,0 +1,199 @@
+"""Equal digests mean equal features: two checkpoints never share, one under two names does."""
+
+import copy
+import functools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torchvision import transforms
+
+import tiny_backbones
+from biobench.features import backbone_digest
+from biobench.interfaces import EncodedImgBatch, VisionBackbone
+
+
+class Wrapped(VisionBackbone):
+    """Any network with any transform."""
+
+    def __init__(self, net, transform):
+        super().__init__()
+        self.net, self.transform = net, transform
+
+    def img_encode(self, batch):
+        return EncodedImgBatch(self.net(batch), None)
+
+    def make_img_transform(self):
+        return self.transform
+
+
+def make(transform=None, **options):
+    torch.manual_seed(0)
+    net = timm.create_model("test_vit", num_classes=0, **options)
+    return Wrapped(net, transform or resize())
+
+
+def resize(size=160, **options):
+    return transforms.Compose([transforms.Resize((size, size), **options), transforms.ToTensor()])
+
+
+def test_the_same_backbone_built_twice_has_the_same_digest():
+    assert backbone_digest(make()) == backbone_digest(make())
+
+
+def test_the_digest_is_the_same_in_another_process():
+    code = (
+        "import tiny_backbones; from biobench.features import backbone_digest;"
+        "print(backbone_digest(tiny_backbones.TinyConv()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": "tests", "PYTHONHASHSEED": "7"},
+    )
+    assert done.stdout.strip() == backbone_digest(tiny_backbones.TinyConv())
+
+
+def test_training_mode_does_not_matter():
+    backbone = make()
+    assert backbone_digest(backbone.eval()) == backbone_digest(backbone.train())
+
+
+def flip_one_bit_of_a_weight(backbone):
+    with torch.no_grad():
+        weight = next(backbone.parameters()).view(-1)
+        bits = weight[:1].numpy().view(np.uint32)
+        bits ^= 1
+
+
+def change_a_running_mean(backbone):
+    backbone.net[1].running_mean += 1
+
+
+def change_a_buffer_that_is_not_saved(backbone):
+    backbone.register_buffer("scale", torch.ones(1), persistent=False)
+
+
+def raise_the_adapters_version(backbone):
+    backbone.adapter_version = "2"
+
+
+def give_it_an_identity(backbone):
+    backbone.cache_identity = lambda: "seed 3"
+
+
+def pool_otherwise(backbone):
+    backbone.pooling = "max"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        flip_one_bit_of_a_weight,
+        change_a_running_mean,
+        change_a_buffer_that_is_not_saved,
+        raise_the_adapters_version,
+        give_it_an_identity,
+        pool_otherwise,
+    ],
+)
+def test_whatever_decides_a_feature_changes_the_digest(change):
+    backbone = tiny_backbones.TinyConv()
+    before = backbone_digest(backbone)
+    assert backbone_digest(copy.deepcopy(backbone)) == before
+    change(backbone)
+    assert backbone_digest(backbone) != before
+
+
+def test_the_same_weights_in_another_architecture_are_another_key():
+    gelu = make()
+    quick = make(act_layer=timm.layers.QuickGELU)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(gelu.state_dict().values(), quick.state_dict().values(), strict=True)
+    )
+    assert backbone_digest(gelu) != backbone_digest(quick)
+
+
+def test_precision_and_exif_are_part_of_the_key():
+    backbone = make()
+    digests = {
+        backbone_digest(backbone),
+        backbone_digest(backbone, precision="fp16"),
+        backbone_digest(backbone, exif=True),
+    }
+    assert len(digests) == 3
+
+
+class Divide:
+    """A transform without a repr."""
+
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, image):
+        return transforms.functional.to_tensor(image) / self.by
+
+
+def to_tensor(image, by=1.0):
+    return transforms.functional.to_tensor(image) / by
+
+
+def divide_by(by):
+    return lambda image: transforms.functional.to_tensor(image) / by
+
+
+def test_every_transform_has_a_key_of_its_own_and_the_same_one_the_same():
+    def make_all():
+        return [
+            resize(160),
+            resize(161),
+            resize(160, interpolation=transforms.InterpolationMode.NEAREST),
+            transforms.Compose([transforms.Lambda(to_tensor)]),
+            Divide(2),
+            Divide(3),
+            to_tensor,
+            functools.partial(to_tensor, by=4.0),
+            functools.partial(to_tensor, by=5.0),
+            divide_by(6),
+            divide_by(7),
+            Divide(8).__call__,
+        ]
+
+    first = [backbone_digest(make(transform)) for transform in make_all()]
+    assert len(set(first)) == len(first)
+    assert [backbone_digest(make(transform)) for transform in make_all()] == first
+
+
+def test_a_transform_that_refers_to_itself_has_a_digest():
+    transform = Divide(1)
+    transform.me = transform
+    assert backbone_digest(make(transform)) == backbone_digest(make(transform))
+
+
+def test_code_that_changed_without_a_new_version_is_another_key(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = """
+from biobench.interfaces import EncodedImgBatch
+from tiny_backbones import TinyConv
+class Mine(TinyConv):
+    def img_encode(self, batch):
+        return EncodedImgBatch(super().img_encode(batch).img_features * {factor}, None){comment}
+"""
+    digests = []
+    for number, (factor, comment) in enumerate([(1, ""), (1, "  # a comment"), (2, "")]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "edited_adapter.py").write_text(code.format(factor=factor, comment=comment))
+        monkeypatch.syspath_prepend(folder)
+        sys.modules.pop("edited_adapter", None)
+        import edited_adapter
+
+        digests.append(backbone_digest(edited_adapter.Mine()))
+    sys.modules.pop("edited_adapter")
+    assert digests[0] == digests[1] != digests[2]
