@@ -169,10 +169,7 @@ def cover(regime: Regime, n_trials: int) -> tuple[list[float], list[float]]:
         for i, metric in enumerate(METRICS):
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
-            design = design_of(coded, metric)
-            bounds[trial, i] = interval(
-                score, spread_of(coded, metric, score, replicates, design), 95
-            )
+            bounds[trial, i] = shipped(coded, metric, score, replicates)
     inside = (bounds[:, :, 0] <= truth) & (truth <= bounds[:, :, 1])
     width = (bounds[:, :, 1] - bounds[:, :, 0]).mean(axis=0) / (2 * 1.96 * deviation)
     return inside.mean(axis=0).tolist(), width.tolist()
@@ -201,9 +198,7 @@ def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
             found = bounds_of_candidates(resampler, metric, score, replicates, copies)
-            found["shipped"] = interval(
-                score, spread_of(coded, metric, score, replicates, design), 95
-            )
+            found["shipped"] = shipped(coded, metric, score, replicates)
             for name, (low, high) in found.items():
                 hits = inside.setdefault(name, np.zeros(len(METRICS)))
                 hits[i] += low - 1e-12 <= truth[i] <= high + 1e-12
