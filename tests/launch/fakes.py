@@ -20,7 +20,9 @@ SIDE = 8
 
 
 class Fake(VisionBackbone):
-    """fake:SEED, or fake:SEED/TRICK with raise, segfault, kill-once, hungry, deaf or hold.
+    """fake:SEED, or fake:SEED/TRICK with raise, segfault, rename-once, hungry, deaf or hold.
+
+    rename-once is killed (-9) when its run is written and only has to be renamed.
 
     hold waits until there is a file release-SEED in FAKES_FOLDER; deaf does so too, and ignores the
     signal with which Slurm announces the end of a job's time; hungry does so holding 1.6 GB.
@@ -60,8 +62,8 @@ class Fake(VisionBackbone):
                 time.sleep(0.1)
         if self.trick == "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
-        if self.trick == "kill-once" and self._is_first():
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.trick == "rename-once" and self._is_first():
+            os.rename = rename_or_die
 
     def _is_first(self) -> bool:
         try:
@@ -69,6 +71,12 @@ class Fake(VisionBackbone):
         except FileExistsError:
             return False
         return True
+
+
+def rename_or_die(source, target):
+    if (pathlib.Path(source) / "report.json").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.replace(source, target)
 
 
 def get_folder() -> pathlib.Path:

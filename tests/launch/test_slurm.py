@@ -16,13 +16,18 @@ import psutil
 import pytest
 
 import worlds
-from biobench import launch, results
+from biobench import demo, launch, results
+from biobench.demo.iwildcam import CamScale
+from biobench.demo.kabr import KabrScale
+from biobench.demo.newt import NewtScale
+from biobench.demo.plantnet import PlantScale
 from biobench.launch import slurm, status
 from biobench.launch.cell import run_cell
 
 HERE = pathlib.Path(__file__).parent
 SCRIPT = HERE.parent / "slurm_cluster.sh"
 TASKS = ["newt", "kabr", "iwildcam", "plantnet"]
+MODELS = ["baseline:color-hist", "fake:7"]
 SLURM = {"memory": 1.5, "time": 30}
 
 pytestmark = pytest.mark.slurm
@@ -50,9 +55,16 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
+    """A demo world of a few hundred pictures, and a folder of one's own beside it."""
     root = tmp_path_factory.mktemp("world")
-    for name in (*TASKS, "folder"):
-        getattr(worlds, name)(root / name)
+    scale = demo.Scale(
+        NewtScale(tasks=4, train=6, test=6),
+        KabrScale(train=4, val=4, frames=16, clips_a_video=1.5),
+        CamScale(3, 20, 4, 12, 4, 4, 4, 2, 2),
+        PlantScale(species=3, train=18, val=9, test=3),
+    )
+    demo.generate(root, size=scale, n_jobs=1)
+    worlds.folder(root / "folder")
     return root
 
 
@@ -96,7 +108,7 @@ def plans(cluster, world, caches, tmp_path_factory):
         "lost": make(world, root / "lost", ["fake:2/hold"], ["newt"]),
         "hungry": make(world, root / "hungry", ["fake:3/hungry"], memory=1.2),
         "stopped": make(world, root / "stopped", ["fake:4", "fake:5/hold"]),
-        "whole": make(world, root / "whole", ["fake:6", "fake:7"], TASKS, images_per_job=100),
+        "whole": make(world, root / "whole", MODELS, TASKS, images_per_job=100),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIOBENCH_CACHE", str(caches[0]))

@@ -153,7 +153,10 @@ class Status:
             print(f"{cell.label:<{width}}{status.describe(state)}")
         failed = [(cell, state) for cell, state in rows if state.state == "failed"]
         counts = status.count([state for _, state in rows])
-        print(f"{len(rows)} cells: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+        print(
+            f"{len(rows)} cell{'s' * (len(rows) != 1)}: "
+            + ", ".join(f"{n} {name}" for name, n in counts.items())
+        )
         for cell, state in failed:
             print(f"  {cell.label}: read {self.results / state.log}")
         return 0

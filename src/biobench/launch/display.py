@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from biobench.launch.local import Show
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.state import CellState
+from biobench.launch.status import describe_score
 
-__all__ = ["describe_score", "open_display", "summarise"]
+__all__ = ["open_display", "summarise"]
 
 
 @contextlib.contextmanager
@@ -44,14 +45,6 @@ def summarise(plan: Plan, states: Sequence[CellState]) -> str:
         lines.append(f"  {plan.get_cell(state.cell).label}: {state.cause}")
         lines.append(f"    log: {plan.results / state.log}")
     return "\n".join(lines)
-
-
-def describe_score(state: CellState) -> str:
-    """A finished cell's score with its interval."""
-    if state.score is None:
-        return "no score"
-    interval = f" [{state.ci[0]:.3f}, {state.ci[1]:.3f}]" if state.ci else ""
-    return f"{state.score:.3f}{interval}"
 
 
 class _Lines:

@@ -37,6 +37,7 @@ def run_local(plan: Plan, cells: Sequence[Cell], *, jobs: int, show: Show) -> li
     KeyboardInterrupt stops the workers, marks their cells as waiting and is passed on.
     """
     plan.save()
+    jobs = max(1, min(jobs, len(cells)))
     devices = get_devices(plan.device, jobs)
     pool = _Pool(plan, devices, show)
     waiting = {cell.id: cell for cell in cells}

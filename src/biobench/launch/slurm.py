@@ -141,7 +141,9 @@ class PartJob:
         cells = [plan.get_cell(id) for id in self.cells]
         images: dict[str, None] = {}
         for cell in cells:
-            args = cell.make_args(device=plan.device, resume=plan.resume)
+            # A task's own batch size may count clips; here it is pictures.
+            size = cell.args.get("batch_size", "auto")
+            args = cell.make_args(device=plan.device, resume=plan.resume, batch_size=size)
             _, manifest = evaluate.select(registry.load_task(cell.kind), args)
             images.update(dict.fromkeys(manifest.images()))
         names = sorted(images)

@@ -13,6 +13,7 @@ A cell without a file is waiting. Whoever runs a cell writes its file; nobody ne
 import dataclasses
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Literal
@@ -71,13 +72,16 @@ class StateFile:
         self.path = _get_path(folder, cell)
         self.state = CellState(cell, **fields)
         self._written = 0.0
+        self._lock = threading.Lock()
 
     def update(self, **changes: object) -> CellState:
         """Write the state with `changes`, now."""
-        self._written = time.monotonic()
-        self.state = dataclasses.replace(self.state, updated=time.time(), **changes)
-        write_json(self.path, dataclasses.asdict(self.state))
-        return self.state
+        # A heartbeat comes from another thread, and must not undo what was just written.
+        with self._lock:
+            self._written = time.monotonic()
+            self.state = dataclasses.replace(self.state, updated=time.time(), **changes)
+            write_json(self.path, dataclasses.asdict(self.state))
+            return self.state
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Note how far a stage is; a new stage is written at once."""

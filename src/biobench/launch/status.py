@@ -15,7 +15,15 @@ from biobench.launch.files import read_json
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.state import CellState, read_state, read_states
 
-__all__ = ["count", "describe", "find_cause", "get_job_log", "get_marker", "read_status"]
+__all__ = [
+    "count",
+    "describe",
+    "describe_score",
+    "find_cause",
+    "get_job_log",
+    "get_marker",
+    "read_status",
+]
 
 MAX_BYTES = 1 << 20
 KILLED = re.compile(r"CANCELLED AT (?P<when>\S+)(?: DUE TO (?P<why>[A-Z ]+?))? \*\*\*")
@@ -42,8 +50,7 @@ def count(states: list[CellState]) -> dict[str, int]:
 def describe(state: CellState) -> str:
     """A state in a few words, with progress, score or cause."""
     if state.state == "done":
-        ci = f" [{state.ci[0]:.3f}, {state.ci[1]:.3f}]" if state.ci else ""
-        return "done" if state.score is None else f"done {state.score:.3f}{ci}"
+        return f"done {describe_score(state)}"
     if state.state == "failed":
         return f"failed: {state.cause}"
     words = [state.state]
@@ -59,11 +66,20 @@ def describe(state: CellState) -> str:
     return " ".join(words)
 
 
-def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
-    """("failed" or "cancelled", why) of a cell whose job ended without saying so; None if it lives.
+def describe_score(state: CellState) -> str:
+    """A finished cell's score with its interval."""
+    if state.score is None:
+        return "without a score"
+    interval = f" [{state.ci[0]:.3f}, {state.ci[1]:.3f}]" if state.ci else ""
+    return f"{state.score:.3f}{interval}"
 
-    Looks at what Slurm wrote into the job's log since the cell was started there, and at the exit
-    code left by the job's script.
+
+def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
+    """(state, why) of a cell whose job ended without saying so; None if it lives.
+
+    "failed" or "cancelled"; "queued" where Slurm runs the job again by itself. Looks at what Slurm
+    wrote into the job's log since the cell was started there, and at the exit code left by the
+    job's script.
     """
     text = _read_log(get_job_log(folder, state.job), state.offset)
     if lines := [line.strip() for line in text.splitlines() if MEMORY.search(line)]:
@@ -73,7 +89,7 @@ def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
         if why == "TIME LIMIT":
             return "failed", "The job ran into its time limit; raise time or restarts in [slurm]."
         if why in REQUEUED:
-            return None
+            return "queued", ""
         return "cancelled", f"Cancelled at {when}{f' due to {why.lower()}' if why else ''}."
     marker = get_marker(folder, state.job)
     if marker.exists() and marker.stat().st_mtime >= (state.started or state.updated):
@@ -96,6 +112,8 @@ def _correct(plan: Plan, state: CellState, parts: dict[str, list[CellState]]) ->
     if state.state not in ("queued", "running") or not state.job:
         return state
     if found := find_cause(plan.folder, state):
+        if found[0] == "queued":
+            return dataclasses.replace(state, state="queued", stage="")
         log = get_job_log(plan.folder, state.job).relative_to(plan.results)
         return dataclasses.replace(state, state=found[0], cause=found[1], log=str(log))
     mine = parts.get(state.cell, [])
