@@ -72,3 +72,12 @@ def test_the_picture_is_an_svg_that_needs_no_network(suite, tmp_path):
     words = "".join(ET.fromstring(text).itertext()).replace("\xa0", " ")
     assert "$ make demo" in words and GOOD in words
     assert "url(http" not in text and "@font-face" not in text
+
+
+def test_a_model_alone_is_not_called_the_best(keep):
+    keep("birds", GOOD)
+    keep("mammals", GOOD)
+    board = report.leaderboard(keep.root)
+    text = show(report.render(board, 100), 100)
+    assert "*" not in text and "rank" not in text.lower()
+    assert "**" not in report.to_text(board, "markdown")

@@ -6,6 +6,8 @@ comparison_to_text(comparison, "json")
 
 import json
 
+import polars as pl
+
 from biobench.report.comparison import Comparison
 from biobench.report.leaderboard import Leaderboard
 from biobench.report.markup import latex, latex_table, markdown, markdown_table
@@ -23,7 +25,7 @@ __all__ = [
 ]
 
 Cell = dict[str, object]
-"""a row of a leaderboard's table, with `best`: whether no score of its task is higher."""
+"""a row of a leaderboard's table, with `best`: whether it has the highest of several scores."""
 
 
 def to_text(board: Leaderboard, kind: str) -> str:
@@ -44,7 +46,7 @@ def to_text(board: Leaderboard, kind: str) -> str:
     ]
     # The note about marks speaks of the terminal's; here the typeface says it.
     notes = [note for note in board.notes if not note.startswith("*")]
-    if board.table["rank"].count():
+    if any(cell["best"] for cell in cells.values()):
         notes.insert(0, "Bold: best; underlined: not distinguishable from the best at 5%.")
     return make(["Model", *map(escape, columns)], rows, notes)
 
@@ -117,18 +119,18 @@ def get_columns(board: Leaderboard) -> list[str]:
 
 def get_cells(board: Leaderboard) -> dict[tuple[str, str], Cell]:
     """Every row of the table by (model, task)."""
-    sure = board.table.drop_nulls("low")
-    top = {task: rows["score"].max() for (task,), rows in sure.group_by("task")}
+    sure = board.table.drop_nulls("low").group_by("task").agg(pl.col("score").max(), pl.len())
+    top = {task: score for task, score, n in sure.rows() if n > 1}
     return {
         (row["model"], row["task"]): row
-        | {"best": row["low"] is not None and row["score"] == top[row["task"]]}
+        | {"best": row["low"] is not None and row["score"] == top.get(row["task"])}
         for row in board.table.iter_rows(named=True)
     }
 
 
 def is_tied(cell: Cell) -> bool:
     """Whether the cell is not distinguishable from the best, and not the best itself."""
-    return bool(cell["tied_with_best"]) and not cell["best"]
+    return cell["rank"] != 1 and bool(cell["tied_with_best"]) and not cell["best"]
 
 
 def _pair(low: object, high: object) -> list[object] | None:

@@ -14,6 +14,7 @@ MEAN = "mean"
 """the task under which the suite's mean stands."""
 
 MAX_NAMED = 4
+MAX_WARNINGS = 6
 
 
 def explain(
@@ -47,13 +48,13 @@ def _explain_intervals(table: pl.DataFrame) -> list[str]:
 
 
 def _explain_marks(table: pl.DataFrame) -> list[str]:
-    if not table["rank"].count():
+    if not table["rank"].count() or table["model"].n_unique() < 2:
         return []
     notes = [
         "* best; = not distinguishable from the best at 5% (paired permutation test, Holm's "
         "correction over the models of a task)."
     ]
-    if (table["task"] == MEAN).any():
+    if table.filter(task=MEAN).height > 1:
         notes.append(
             "Mean: unweighted over the tasks. Rank: by the mean, with its 95% interval over fresh "
             "test sets of these tasks, and over other tasks like these; one task left out: the "
@@ -107,7 +108,11 @@ def _explain_warnings(table: pl.DataFrame) -> list[str]:
     for model, task, warnings in table.select("model", "task", "warnings").rows():
         for warning in warnings or []:
             where[warning].append(task if task == MEAN else f"{task} of {model}")
-    return [f"Warning ({name_some(names, 2)}): {text}" for text, names in where.items()]
+    notes = [f"Warning ({name_some(names, 2)}): {text}" for text, names in where.items()]
+    more = len(notes) - MAX_WARNINGS
+    if more <= 0:
+        return notes
+    return [*notes[:MAX_WARNINGS], f"Warnings: {more:,} more, in report.json of the runs."]
 
 
 def _explain_problems(problems: Sequence[results.Problem]) -> list[str]:

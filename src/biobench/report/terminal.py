@@ -29,7 +29,7 @@ def render(board: Leaderboard, width: int) -> Group:
     """The board in tables at most `width` characters wide, then its notes."""
     columns, cells = get_columns(board), get_cells(board)
     ranked = MEAN if board.has_mean else columns[0] if len(columns) == 1 else None
-    if ranked and any(cells[key]["rank"] is not None for key in cells if key[1] == ranked):
+    if ranked and any(cell["best"] for key, cell in cells.items() if key[1] == ranked):
         columns = [*columns, "rank"]
     tables = [
         _make_table(board.models, part, cells, ranked)

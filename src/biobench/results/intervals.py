@@ -53,5 +53,6 @@ def compute_from_table(predictions: pl.DataFrame, metric: Metric) -> Intervals:
     example = (single.low, single.high)
     if grouped.n_groups == predictions.height:
         return Intervals(example, None, None, list(single.warnings))
-    warnings = list(dict.fromkeys([*single.warnings, *grouped.warnings]))
-    return Intervals(example, (grouped.low, grouped.high), grouped.n_groups, warnings)
+    # Where there are groups, their interval is the one that is shown.
+    group = (grouped.low, grouped.high)
+    return Intervals(example, group, grouped.n_groups, list(grouped.warnings))
