@@ -1,7 +1,9 @@
 import csv
 import dataclasses
 import json
+import re
 import sqlite3
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -59,6 +61,22 @@ def test_a_task_s_further_columns_are_exported_as_json(root, tmp_path):
     results.export(root, tmp_path / "out.parquet", table="predictions")
     info = pl.read_parquet(tmp_path / "out.parquet")["info"]
     assert json.loads(info[0]) == {"site": "site-0"}
+
+
+def test_the_documentation_lists_every_column_of_every_table():
+    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    for table, columns in results.TABLES.items():
+        section = page.split(f"**`{table}`**")[1].split("**`")[0]
+        documented = set(re.findall(r"`(\w+)`", section))
+        assert set(columns) <= documented, table
+
+
+def test_predictions_that_lack_a_column_are_named(root, tmp_path):
+    path = f"{results.scan(root).runs['run'][0]}/predictions.parquet"
+    pl.read_parquet(path).drop("train_count").write_parquet(path)
+    done = results.export(root, tmp_path / "out.json", table="predictions")
+    assert done.rows == {"predictions": 10}
+    assert "missing column train_count" in done.problems[0].reason
 
 
 def test_a_damaged_run_is_named_and_the_others_are_exported(root, tmp_path):

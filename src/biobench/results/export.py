@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from biobench.errors import BadInput
 from biobench.results.predictions import KNOWN_COLUMNS
 from biobench.results.scan import Problem, current, scan
-from biobench.results.store import read_predictions, read_report
+from biobench.results.store import PREDICTIONS, read_predictions, read_report
 
 __all__ = ["TABLES", "Exported", "TableName", "export"]
 
@@ -154,6 +154,8 @@ class _Source:
 
     def _make_predictions(self, run: Path) -> pl.DataFrame:
         table = read_predictions(run)
+        if missing := [name for name in KNOWN_COLUMNS if name not in table.columns]:
+            raise BadInput(f"{run / PREDICTIONS}: missing column {', '.join(missing)}.")
         further = [name for name in table.columns if name not in KNOWN_COLUMNS]
         info = (
             [
