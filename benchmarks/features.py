@@ -18,13 +18,16 @@ import argparse
 import io
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import joblib
 import numpy as np
+import polars as pl
 import psutil
 import timm
 import torch
@@ -60,9 +63,10 @@ def measure_rate(folder: pathlib.Path, args: argparse.Namespace) -> None:
         options = EmbedOptions(
             device="cpu", n_workers=args.n_workers, cache_root=folder / "cache" / model
         )
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), get_cpu_seconds()
         features = BackboneSource(backbone, options)(folder, images)
         rate = features.counts["embedded"] / (time.perf_counter() - start)
+        cpu = (get_cpu_seconds() - cpu) / len(images)
         after = measure_cpu_seconds(backbone, sample)
         # The machine may be slower at one moment than at another.
         decoding, forward = (np.array(before) + np.array(after)) / 2
@@ -71,7 +75,11 @@ def measure_rate(folder: pathlib.Path, args: argparse.Namespace) -> None:
             f"rate {model}: {rate:.1f} images/s of {limit:.1f} = {rate / limit:.2f} (decode and "
             f"transform {1000 * decoding:.1f} ms, forward {1000 * forward:.1f} ms of CPU)"
         )
-        print(f"  stages: { {k: round(v, 1) for k, v in features.stages.items()} }")
+        print(
+            f"  CPU used an image, in all processes: {1000 * cpu:.1f} ms, "
+            f"{cpu / (decoding + forward):.2f} of that sum; "
+            f"machine kept busy {rate * cpu / joblib.cpu_count():.0%}"
+        )
 
 
 def measure_again(folder: pathlib.Path, args: argparse.Namespace) -> None:
@@ -100,14 +108,14 @@ def measure_memory(folder: pathlib.Path, args: argparse.Namespace) -> None:
     command = [sys.executable, __file__, "--only", "_sum", "--scale", str(args.scale)]
     environment = {**os.environ, "BENCHMARK_FOLDER": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    print(f"memory: {n:,} x {dim} ({n_bytes / 1e9:.2f} GB on disk): {done.stdout.split('sum: ')[1]}", end="")
+    said = done.stdout.split("sum: ")[1].strip()
+    print(f"memory: {n:,} x {dim} ({n_bytes / 1e9:.2f} GB on disk): {said}")
 
 
 def sum_cached(_: pathlib.Path, args: argparse.Namespace) -> None:
     """In a process of its own, whose memory nothing else has touched."""
     folder = pathlib.Path(os.environ["BENCHMARK_FOLDER"])
     images = [f"{number:07}.jpg" for number in range(int(500_000 * args.scale))]
-    import polars as pl
 
     # What a run has loaded before it opens any cache.
     import biobench.features.loop  # noqa: F401
@@ -126,7 +134,8 @@ def sum_cached(_: pathlib.Path, args: argparse.Namespace) -> None:
             total += block.sum(axis=0, dtype=np.float64)
         seconds = time.perf_counter() - start
     assert (rows >= 0).all() and np.isfinite(total).all()
-    print(f"sum: {peak.added / 1e6:.0f} MB added, open and verify {opened:.1f} s, all {seconds:.1f} s")
+    added = f"{peak.added / 1e6:.0f} MB added"
+    print(f"sum: {added}, open and verify {opened:.1f} s, with the sum {seconds:.1f} s")
 
 
 def measure_overhead(folder: pathlib.Path, args: argparse.Namespace) -> None:
@@ -157,8 +166,6 @@ class Peak:
     """Resident memory added inside a block, at its highest."""
 
     def __enter__(self):
-        import threading
-
         process = psutil.Process()
         self.before = self.highest = process.memory_info().rss
         self.stop = threading.Event()
@@ -200,6 +207,12 @@ def measure_cpu_seconds(backbone: TimmModel, files: list[pathlib.Path]) -> tuple
         forward = min(forward, (time.process_time() - start) / (32 // size * size))
     torch.set_num_threads(n_threads)
     return decoding, forward
+
+
+def get_cpu_seconds() -> float:
+    """CPU seconds of this process and of the workers that it has waited for."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in usage)
 
 
 def write_pictures(folder: pathlib.Path, n: int, size: tuple[int, int]) -> list[str]:

@@ -1,5 +1,6 @@
 """One feature an image: right whatever the batch, the workers, the order or the batch-mates."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -72,13 +73,31 @@ def test_any_sequence_of_runs_gives_the_bits_of_one(world, data):
     root, images, _ = world
     reference = take_all(embed(root, images))
     runs = data.draw(st.lists(st.lists(st.sampled_from(images), unique=True), max_size=4))
-    cut = data.draw(st.integers(1, 9))
-    batch_size = data.draw(st.integers(1, 70))
-    cache_root = pathlib.Path(os.environ["BIOBENCH_CACHE"], str(data.draw(st.uuids())))
-    for run in [*runs, images]:
-        features = embed(root, run, batch_size=batch_size, shard_rows=cut, cache_root=cache_root)
+    options = dict(
+        batch_size=data.draw(st.integers(1, 70)),
+        n_workers=data.draw(st.sampled_from([0, 0, 0, 2])),
+        shard_rows=data.draw(st.integers(1, 9)),
+        cache_root=pathlib.Path(os.environ["BIOBENCH_CACHE"], str(data.draw(st.uuids()))),
+    )
+    for run in [*runs, data.draw(st.permutations(images))]:
+        cut = data.draw(st.one_of(st.none(), st.integers(0, len(run))))
+        with contextlib.suppress(KeyboardInterrupt), interrupted_at(cut):
+            embed(root, run, **options)
+        features = embed(root, run, **options)
         index = [images.index(image) for image in run]
         assert take_all(features).tobytes() == reference[index].tobytes()
+
+
+@contextlib.contextmanager
+def interrupted_at(cut):
+    """Raise KeyboardInterrupt once `cut` images are done."""
+
+    def interrupt(_, done, __):
+        if cut is not None and done >= cut:
+            raise KeyboardInterrupt
+
+    with progress.listen(interrupt):
+        yield
 
 
 def test_a_second_run_runs_no_network(world):
@@ -233,16 +252,10 @@ def test_a_transform_that_fails_on_a_picture_is_a_failure(tmp_path):
     assert features.counts["embedded"] == 3
 
 
-def test_an_interrupted_run_keeps_what_it_finished(world, monkeypatch):
+def test_an_interrupted_run_keeps_what_it_finished(world):
     root, images, expected = world
-    backbone = tiny_backbones.TinyConv()
-
-    def interrupt(stage, done, total):
-        if done >= 16:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), progress.listen(interrupt):
-        embed(root, images, backbone)
+    with pytest.raises(KeyboardInterrupt), interrupted_at(16):
+        embed(root, images)
     rest = embed(root, images)
     assert rest.counts["known"] >= 16
     np.testing.assert_allclose(take_all(rest), expected, rtol=1e-5, atol=1e-6)

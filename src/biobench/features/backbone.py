@@ -4,6 +4,7 @@ source = BackboneSource(backbone, EmbedOptions(device="auto"), name="open-clip:V
 features = source(root, ["a.jpg", "b.jpg"])
 """
 
+import contextlib
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
@@ -52,15 +53,16 @@ class BackboneSource:
         # A clean start is made once, not for every task of this source.
         cache = open_generation(self._root, self.digest, fresh=self._fresh)
         self._fresh = False
-        features = embed(
-            self._get_network,
-            self._transform,
-            tuple(self._probe.shape),
-            pathlib.Path(root),
-            images,
-            cache,
-            self.options,
-        )
+        with _as_current(self.device):
+            features = embed(
+                self._get_network,
+                self._transform,
+                tuple(self._probe.shape),
+                pathlib.Path(root),
+                images,
+                cache,
+                self.options,
+            )
         if features.dim:
             write_meta(folder, self._make_meta(features.dim))
         return features
@@ -121,3 +123,10 @@ class BackboneSource:
             "image_size": self.image_size,
             "exif": self.options.exif,
         }
+
+
+def _as_current(device: torch.device) -> contextlib.AbstractContextManager:
+    # What pins memory does so for the current GPU, and would take up room on the first one.
+    if device.type == "cuda":
+        return torch.cuda.device(device)
+    return contextlib.nullcontext()

@@ -135,7 +135,7 @@ class Clock:
 def start_worker(_: int) -> None:
     """Make a decoding worker give way to the network where both want the same core."""
     with contextlib.suppress(OSError):
-        os.nice(10)
+        os.nice(5)
 
 
 def _read(root: pathlib.Path, path: str) -> tuple[bytes, Record]:

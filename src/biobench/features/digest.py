@@ -48,10 +48,10 @@ def backbone_digest(
 
 
 def make_probe_image() -> Image.Image:
-    """A fixed RGB picture, 157 x 119, with edges, gradients and texture."""
-    y, x = np.mgrid[0:119, 0:157]
+    """A fixed RGB picture, 523 x 389, with edges, gradients and texture."""
+    y, x = np.mgrid[0:389, 0:523]
     texture = (x * 7919 + y * 104729 + x * y * 31) % 256
-    pixels = np.stack([x * 255 // 156, y * 255 // 118, texture], axis=-1)
+    pixels = np.stack([x * 255 // 522, y * 255 // 388, texture], axis=-1)
     return Image.fromarray(pixels.astype(np.uint8))
 
 

@@ -56,7 +56,7 @@ class Network:
         self.precision = precision
         self.warnings: list[str] = []
         """what was found out about the backbone, one sentence each."""
-        self._encode = torch.compile(backbone.img_encode) if compile else backbone.img_encode
+        self._encode = backbone.img_encode
         self._memory_format = torch.contiguous_format
         if device.type == "cuda":
             self._memory_format = torch.channels_last
@@ -74,6 +74,8 @@ class Network:
             flops = counter.get_total_flops() / self.batch_size
             self._n_threads = _share_cores(n_cores, flops)
             self.batch_size = max(self.batch_size, self._n_threads)
+        if compile:
+            self._encode = torch.compile(backbone.img_encode)
         if device.type == "cuda" and batch_size == "auto":
             self._find_batch_size(probe)
         self._check_independence(probe)
