@@ -88,7 +88,7 @@ def _explain(
 ) -> list[str]:
     notes = [
         "Difference: score of A minus score of B on the same examples, with its 95% interval; p: "
-        "paired permutation test; p (Holm): corrected for the number of tasks compared.",
+        "paired permutation test; p (Holm): corrected for the number of rows.",
         "Detectable: the smallest difference that this test set shows four times in five; below "
         "it, no difference found is no sign that there is none.",
     ]

@@ -44,8 +44,8 @@ def to_text(board: Leaderboard, kind: str) -> str:
         [escape(model), *(show(cells.get((model, column))) for column in columns)]
         for model in board.models
     ]
-    # The note about marks speaks of the terminal's; here the typeface says it.
-    notes = [note for note in board.notes if not note.startswith("*")]
+    # Marks and ranks are not shown here: the typeface says what the marks do.
+    notes = [note for note in board.notes if not note.startswith(("*", "Rank"))]
     if any(cell["best"] for cell in cells.values()):
         notes.insert(0, "Bold: best; underlined: not distinguishable from the best at 5%.")
     return make(["Model", *map(escape, columns)], rows, notes)
