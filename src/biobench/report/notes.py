@@ -57,8 +57,8 @@ def _explain_marks(table: pl.DataFrame) -> list[str]:
     if table.filter(task=MEAN).height > 1:
         notes += [
             "Mean: unweighted over the tasks.",
-            "Rank: by the mean, with its 95% interval over fresh test sets of these tasks, and over "
-            "other tasks like these; one task left out: the lowest and the highest rank then; "
+            "Rank: by the mean, with its 95% interval over fresh test sets of these tasks, and "
+            "over other tasks like these; one task left out: the lowest and the highest rank then; "
             "ahead of next: the probability that its expected mean is higher than that of the "
             "model below.",
         ]
