@@ -135,7 +135,7 @@ def _draw_perch(question: Question, rng: np.random.Generator) -> Image.Image:
     paint_plant(canvas, plant, "flower" if question.label else "leaf", rng)
     insect = Individual.of(_some(question, rng, "butterfly"), rng)
     at = (width * rng.uniform(0.35, 0.65), height * rng.uniform(0.35, 0.65))
-    stand(canvas, insect, insect.parts(rng), at, rng.uniform(0.22, 0.34) * height, rng)
+    stand(canvas, insect, insect.parts(rng), at, rng.uniform(0.18, 0.26) * height, rng)
     return develop(canvas, rng)
 
 
@@ -197,7 +197,7 @@ def _photograph(
 
 
 def _some(question: Question, rng: np.random.Generator, plan: str) -> Species:
-    """Any species of a body plan, out of three that the task's variant allows."""
+    """Any species of a body plan, either of two that the task's variant allows."""
     fits = [species for species in ARCHETYPES if plan in ("", species.plan)]
     chosen = rng_for(question.seed, "newt-species", question.kind, question.variant)
-    return fits[int(rng.choice(chosen.permutation(len(fits))[:3]))]
+    return fits[int(rng.choice(chosen.permutation(len(fits))[:2]))]
