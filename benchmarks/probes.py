@@ -158,7 +158,7 @@ def run_linear(rng: np.random.Generator, scale: float, tol: float = 1e-4) -> boo
     C = float(model.C_)
     show("penalty C", f"{clf.C_:g} and {C:g}")
     Z = StandardScaler().fit_transform(x64)
-    best = LogisticRegression(C=clf.C_, tol=1e-7, max_iter=10_000).fit(Z, y)
+    best = LogisticRegression(C=clf.C_, tol=1e-9, max_iter=10_000).fit(Z, y)
     lowest = _softmax_loss(best, Z, y, clf.C_)
     show("our loss above the minimum", f"{clf.loss_ / lowest - 1:.1e} (target 1e-4)")
     lowest = _softmax_loss(best.set_params(C=C).fit(Z, y), Z, y, C) if clf.C_ != C else lowest
@@ -173,8 +173,8 @@ def run_linear(rng: np.random.Generator, scale: float, tol: float = 1e-4) -> boo
 
 
 def run_linear_tight(rng: np.random.Generator, scale: float) -> bool:
-    """With the tolerance that scikit-learn needs for a loss within 1e-4 of the minimum."""
-    return run_linear(rng, scale, tol=1e-5)
+    """With a tolerance at which scikit-learn, too, comes within 1e-4 of the minimum at large C."""
+    return run_linear(rng, scale, tol=1e-7)
 
 
 def run_knn(rng: np.random.Generator, scale: float) -> bool:

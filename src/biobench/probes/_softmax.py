@@ -38,8 +38,8 @@ class Solution:
     n_evaluations: int
 
     def is_within(self, tol: float) -> bool:
-        """Whether the gradient is at most `tol` times the loss, that taken as 0.01 to 1."""
-        return self.gradient <= tol * min(1.0, max(0.01, self.loss))
+        """Whether the gradient is at most `tol`, and `tol` x loss where the loss is below 1."""
+        return self.gradient <= tol * min(1.0, self.loss)
 
 
 class Rows:

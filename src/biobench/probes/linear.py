@@ -33,8 +33,8 @@ class LinearProbe(Probe):
         `ShuffleSplit(1)` for a validation split), or index pairs. Where two folds of two classes
         each cannot be made, C is `default_C`.
     scoring: "accuracy" or "neg_log_loss"; of equal scores the smallest C is taken.
-    tol: how large an element of the minimised mean's gradient may be in cross-validation, relative
-        to that mean, which counts as 0.01 to 1; the final fit goes on to a tenth of it.
+    tol: how large an element of the minimised mean's gradient may be in cross-validation, absolute
+        and, where the mean is below 1, relative to it; the final fit goes on to a tenth of it.
     memory_limit: bytes that the standardised features may take; larger ones are read again from X
         at every evaluation.
     device: "cpu", "cuda" or "cuda:N".
