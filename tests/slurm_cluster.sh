@@ -87,6 +87,32 @@ wait_until_idle() {
     exit 1
 }
 
+# A step that does not end would keep its node's daemon: after three seconds all of ours are killed.
+stop_all() {
+    local daemon
+    for daemon in n1 n2 slurmctld; do
+        if [ -s "$base/$daemon.pid" ]; then kill "$(cat "$base/$daemon.pid")" 2>/dev/null || true; fi
+    done
+    for _ in $(seq 30); do
+        if [ -z "$(list_ours)" ]; then return; fi
+        sleep 0.1
+    done
+    list_ours | xargs --no-run-if-empty kill -9 2>/dev/null || true
+}
+
+list_ours() {
+    local process
+    for process in /proc/[0-9]*; do
+        case $(tr '\0' ' ' 2>/dev/null <"$process/cmdline") in
+            slurmctld* | slurmd* | slurmstepd:*)
+                if tr '\0' '\n' 2>/dev/null <"$process/environ" | grep -qx "SLURM_CONF=$SLURM_CONF"; then
+                    basename "$process"
+                fi
+                ;;
+        esac
+    done
+}
+
 case $action in
     start)
         install_missing
@@ -101,9 +127,7 @@ case $action in
         slurmd -N "${3:?n1 or n2}"
         ;;
     stop)
-        for daemon in n1 n2 slurmctld; do
-            if [ -s "$base/$daemon.pid" ]; then kill "$(cat "$base/$daemon.pid")" 2>/dev/null || true; fi
-        done
+        stop_all
         ;;
     *)
         echo "start, node or stop, not '$action'" >&2

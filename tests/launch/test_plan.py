@@ -111,6 +111,12 @@ def test_a_saved_plan_is_read_back_and_may_have_moved(tmp_path):
     assert read == dataclasses.replace(plan, results=tmp_path / "there")
 
 
+def test_a_results_folder_that_cannot_be_written_is_bad_input(tmp_path):
+    (tmp_path / "results").touch()
+    with pytest.raises(BadInput, match=r"results cannot be written .*--results"):
+        make(results=str(tmp_path / "results")).save()
+
+
 def test_a_damaged_plan_is_bad_input(tmp_path):
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(BadInput, match=r"plan\.json"):

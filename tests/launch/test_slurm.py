@@ -123,7 +123,7 @@ def get_states(plan):
     return [state for _, state in status.read_status(plan.folder)]
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=240):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "nothing happened"

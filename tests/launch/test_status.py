@@ -148,6 +148,16 @@ def test_a_running_cell_whose_process_is_gone_is_called_silent(plan):
     assert elsewhere.is_silent(time.time() + states.SILENT_AFTER + 1)
 
 
+def test_a_job_that_is_being_killed_does_not_speak_over_its_successor(plan):
+    old = states.StateFile(plan.folder, plan.cells[0].id, state="running", job="9_1")
+    old.update()
+    write_state(plan, state="queued", job="10")
+    old.update(state="waiting")
+    assert (get_first(plan).state, get_first(plan).job) == ("queued", "10")
+    write_state(plan, state="running", job="10")
+    assert get_first(plan).state == "running"
+
+
 def test_a_damaged_state_file_counts_as_none(plan):
     write_state(plan, state="done", score=0.5)
     next((plan.folder / "state").iterdir()).write_text('{"state": "do')

@@ -130,11 +130,20 @@ class Plan:
         return {cell.id: cell for cell in self.cells}
 
     def save(self) -> Path:
-        """Write plan.json, whole or not at all; returns the plan's folder."""
+        """Write plan.json, whole or not at all; returns the plan's folder.
+
+        Raises BadInput where the results folder cannot be written.
+        """
         dct = {"format": FORMAT, "id": self.id, **dataclasses.asdict(self)}
         dct["results"] = str(self.results)
         dct["cells"] = [{"id": cell.id, **dataclasses.asdict(cell)} for cell in self.cells]
-        write_json(self.folder / "plan.json", dct)
+        try:
+            write_json(self.folder / "plan.json", dct)
+        except OSError as err:
+            raise BadInput(
+                f"{self.results} cannot be written ({err.strerror}); choose another folder with "
+                "--results."
+            ) from err
         return self.folder
 
     @classmethod

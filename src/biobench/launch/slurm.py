@@ -271,6 +271,8 @@ def _enter(folder: str) -> tuple[Plan, str, int]:
     import submitit
 
     _keep_signal_from_children()
+    # submitit ignores it; whoever cancels a job should not wait until it is killed.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     plan = Plan.read(Path(folder))
     sys.argv = list(plan.argv)
     job = submitit.JobEnvironment().job_id

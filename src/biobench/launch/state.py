@@ -75,13 +75,23 @@ class StateFile:
         self._lock = threading.Lock()
 
     def update(self, **changes: object) -> CellState:
-        """Write the state with `changes`, now."""
+        """Write the state with `changes`, now.
+
+        A job that is being killed does not speak over the job that was submitted after it.
+        """
         # A heartbeat comes from another thread, and must not undo what was just written.
         with self._lock:
             self._written = time.monotonic()
             self.state = dataclasses.replace(self.state, updated=time.time(), **changes)
-            write_json(self.path, dataclasses.asdict(self.state))
+            if not self._is_superseded():
+                write_json(self.path, dataclasses.asdict(self.state))
             return self.state
+
+    def _is_superseded(self) -> bool:
+        if not self.state.job:
+            return False
+        other = (read_json(self.path) or {}).get("job", "")
+        return _get_number(other) > _get_number(self.state.job)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Note how far a stage is; a new stage is written at once."""
@@ -116,6 +126,12 @@ def get_log(folder: Path, cell: str) -> Path:
 
 def _get_path(folder: Path, cell: str) -> Path:
     return folder / "state" / f"{cell}.json"
+
+
+def _get_number(job: str) -> int:
+    """A job's number; Slurm counts up."""
+    number = job.partition("_")[0]
+    return int(number) if number.isdigit() else 0
 
 
 def _is_alive(pid: int) -> bool:

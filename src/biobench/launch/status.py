@@ -92,7 +92,11 @@ def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
             return "queued", ""
         return "cancelled", f"Cancelled at {when}{f' due to {why.lower()}' if why else ''}."
     marker = get_marker(folder, state.job)
-    if marker.exists() and marker.stat().st_mtime >= (state.started or state.updated):
+    if (
+        state.state != "waiting"
+        and marker.exists()
+        and marker.stat().st_mtime >= (state.started or state.updated)
+    ):
         lines = text.strip().splitlines() or ["its log is empty"]
         return "failed", f"The job ended with exit code {marker.read_text().strip()}: {lines[-1]}"
     return None
@@ -109,7 +113,7 @@ def get_job_log(folder: Path, job: str) -> Path:
 
 
 def _correct(plan: Plan, state: CellState, parts: dict[str, list[CellState]]) -> CellState:
-    if state.state not in ("queued", "running") or not state.job:
+    if state.state not in ("waiting", "queued", "running") or not state.job:
         return state
     if found := find_cause(plan.folder, state):
         if found[0] == "queued":
