@@ -117,3 +117,10 @@ def test_reading_results_loads_no_torch(root):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_leaderboard_breaks_scores_down(root, capsys):
+    code, out, _ = run(capsys, "leaderboard", "--results", root, "--by", "site")
+    assert code == 0 and "birds, by site" in out and "site-0 (n = 20)" in out
+    code, _, err = run(capsys, "leaderboard", "--results", root, "--by", "moon")
+    assert code == 2 and "known: rarity, class, site" in err

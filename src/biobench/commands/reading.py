@@ -34,6 +34,9 @@ class Leaderboard:
     """keep these models only (patterns like timm:* may be used)."""
     where: Where = ()
     """keep runs with this protocol only, as in n_train=10 seed=42."""
+    by: str = ""
+    """show parts of the test sets instead: class, rarity (training examples of the class), or a
+    column that the task knows (subtask, location, …)."""
     full: bool = False
     """compute ties and ranks however many cells there are."""
 
@@ -47,12 +50,21 @@ class Leaderboard:
             where=_parse_where(self.where),
             full=self.full,
         )
+        console = _make_console()
+        parts = report.break_down(board, self.by) if self.by else None
         if self.format == "table":
-            console = _make_console()
-            console.print(report.render(board, console.width))
-        else:
-            print(report.to_text(board, self.format))
-            _warn(board.problems)
+            console.print(
+                report.render(board, console.width)
+                if parts is None
+                else report.render_breakdowns(parts, console.width)
+            )
+            return 0
+        print(
+            report.to_text(board, self.format)
+            if parts is None
+            else report.breakdowns_to_text(parts, self.format)
+        )
+        _warn(board.problems)
         return 0
 
 

@@ -9,20 +9,25 @@
 Everything is computed from the runs in a results folder; nothing here loads torch.
 """
 
+from biobench.report.breakdown import Breakdown, break_down
 from biobench.report.comparison import Comparison, compare
-from biobench.report.formats import comparison_to_text, to_text
+from biobench.report.formats import breakdowns_to_text, comparison_to_text, to_text
 from biobench.report.leaderboard import Leaderboard, leaderboard
 from biobench.report.page import write_page
 from biobench.report.picture import write_picture
-from biobench.report.terminal import render, render_comparison
+from biobench.report.terminal import render, render_breakdowns, render_comparison
 
 __all__ = [
+    "Breakdown",
     "Comparison",
     "Leaderboard",
+    "break_down",
+    "breakdowns_to_text",
     "compare",
     "comparison_to_text",
     "leaderboard",
     "render",
+    "render_breakdowns",
     "render_comparison",
     "to_text",
     "write_page",

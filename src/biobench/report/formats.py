@@ -1,13 +1,15 @@
-"""Leaderboards and comparisons as text for other programs: JSON, CSV, Markdown, LaTeX.
+"""Leaderboards, breakdowns and comparisons as text for other programs: JSON, CSV, Markdown, LaTeX.
 
 to_text(board, "latex")
 comparison_to_text(comparison, "json")
 """
 
 import json
+from collections.abc import Sequence
 
 import polars as pl
 
+from biobench.report.breakdown import Breakdown
 from biobench.report.comparison import Comparison
 from biobench.report.leaderboard import Leaderboard
 from biobench.report.markup import latex, latex_table, markdown, markdown_table
@@ -15,6 +17,7 @@ from biobench.report.notes import MEAN
 
 __all__ = [
     "Cell",
+    "breakdowns_to_text",
     "comparison_to_rows",
     "comparison_to_text",
     "get_cells",
@@ -35,10 +38,7 @@ def to_text(board: Leaderboard, kind: str) -> str:
     if kind == "csv":
         table = board.table.rename({"low": "ci_low", "high": "ci_high"}).drop("warnings")
         return table.write_csv(float_precision=6).rstrip("\n")
-    escape, show, make = {
-        "markdown": (markdown, _show_markdown, markdown_table),
-        "latex": (latex, _show_latex, latex_table),
-    }[kind]
+    escape, show, make = _MARKUP[kind]
     columns, cells = get_columns(board), get_cells(board)
     rows = [
         [escape(model), *(show(cells.get((model, column))) for column in columns)]
@@ -76,7 +76,7 @@ def comparison_to_text(comparison: Comparison, kind: str) -> str:
     if kind == "csv":
         table = comparison.table.rename({"low": "ci_low", "high": "ci_high"}).drop("warnings")
         return table.write_csv(float_precision=6).rstrip("\n")
-    escape, make = {"markdown": (markdown, markdown_table), "latex": (latex, latex_table)}[kind]
+    escape, _, make = _MARKUP[kind]
     header = ["Task", comparison.a, comparison.b, "Difference", "p", "p (Holm)", "n", "Detectable"]
     rows = [
         [
@@ -110,6 +110,37 @@ def comparison_to_rows(comparison: Comparison) -> list[dict[str, object]]:
         }
         for row in comparison.table.iter_rows(named=True)
     ]
+
+
+def breakdowns_to_text(breakdowns: Sequence[Breakdown], kind: str) -> str:
+    """Breakdowns as "json", "csv", "markdown" or "latex"; the last two as one table a task."""
+    if kind in ("json", "csv"):
+        table = pl.concat([one.table for one in breakdowns])
+        if kind == "csv":
+            named = table.rename({"low": "ci_low", "high": "ci_high"})
+            return named.write_csv(float_precision=6).rstrip("\n")
+        rows = [
+            {
+                **{name: row[name] for name in ("task", "value", "model", "score")},
+                "ci": _pair(row["low"], row["high"]),
+                "n": row["n"],
+            }
+            for row in table.iter_rows(named=True)
+        ]
+        return json.dumps(rows, indent=2, ensure_ascii=False)
+    escape, show, make = _MARKUP[kind]
+    tables = []
+    for one in breakdowns:
+        cells = {(row["value"], row["model"]): row for row in one.table.iter_rows(named=True)}
+        plain = {"best": False, "rank": None, "tied_with_best": None}
+        rows = []
+        for value in one.values:
+            row = [cells.get((value, model)) for model in one.models]
+            n = max(cell["n"] for cell in row if cell)
+            rows.append([escape(value), f"{n:,}", *(show(cell and cell | plain) for cell in row)])
+        header = [escape(text) for text in (f"{one.task}, by {one.by}", "Examples", *one.models)]
+        tables.append(make(header, rows, ["Scores with their 95% intervals."]))
+    return "\n\n".join(tables)
 
 
 def get_columns(board: Leaderboard) -> list[str]:
@@ -158,3 +189,9 @@ def _show_latex(cell: Cell | None) -> str:
     elif is_tied(cell):
         score = rf"\underline{{{score}}}"
     return rf"{score}$_{{[{cell['low']:.3f},\,{cell['high']:.3f}]}}$"
+
+
+_MARKUP = {
+    "markdown": (markdown, _show_markdown, markdown_table),
+    "latex": (latex, _show_latex, latex_table),
+}

@@ -2,8 +2,8 @@
 
 write_page(results, Path("site"))        # site/index.html
 
-The page holds the leaderboard, a section a task (intervals, sub-scores, breakdowns by rarity and
-by class) and the provenance of every run shown.
+The page holds the leaderboard, a section a task (intervals, sub-scores, breakdowns by rarity,
+class and what the task knows of its examples) and the provenance of every run shown.
 """
 
 import dataclasses
@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
-import polars as pl
 
-from biobench import metrics, results, stats
+from biobench import results
 from biobench.errors import BadInput
-from biobench.report.cells import COLUMNS
+from biobench.report.breakdown import Breakdown, break_down_task, list_columns
 from biobench.report.formats import Cell, get_cells, get_columns, is_tied
 from biobench.report.leaderboard import Leaderboard, leaderboard
 from biobench.report.notes import MEAN
@@ -29,8 +28,8 @@ __all__ = ["write_page"]
 MAX_BROKEN_DOWN = 6
 """models of a task, best first, whose scores are broken down."""
 
-MAX_CLASSES = 30
-"""classes shown of a task, hardest first."""
+MAX_PARTS = 30
+"""parts shown of a breakdown, hardest first."""
 
 
 def write_page(
@@ -59,7 +58,7 @@ def write_page(
 
 
 @dataclasses.dataclass(frozen=True)
-class Breakdown:
+class Part:
     """Scores of the best models of a task on parts of its test examples."""
 
     title: str
@@ -80,7 +79,7 @@ class Section:
     """best first."""
     plot: str
     splits: list[tuple[str, list[float | None]]]
-    breakdowns: list[Breakdown]
+    breakdowns: list[Part]
 
 
 def _render(board: Leaderboard) -> str:
@@ -128,48 +127,33 @@ def _make_section(
         cells=cells,
         plot=plot_intervals(cells, f"Scores on {task} with their intervals"),
         splits=[(name, [reports[m]["splits"].get(name) for m in shown]) for name in sorted(names)],
-        breakdowns=_break_down(cells, reports),
+        breakdowns=_break_down(board, task),
     )
 
 
-def _break_down(cells: list[Cell], reports: dict[str, dict]) -> list[Breakdown]:
-    tables, metric = {}, None
-    for cell in cells[:MAX_BROKEN_DOWN]:
-        report = reports[cell["model"]]
-        name = report["provenance"]["protocol"].get("metric")
-        if report["has_predictions"] and name in metrics.list_metrics():
-            metric = metrics.get_metric(name)
-            run = Path(cell["run"])
-            tables[cell["model"]] = results.read_predictions(run, [*COLUMNS, "train_count"])
-    if metric is None:
-        return []
-    return [
-        made
-        for by, title in (("rarity", "By training examples of the class"), ("class", "By class"))
-        if (made := _make_breakdown(tables, metric, by, title)) is not None
-    ]
+def _break_down(board: Leaderboard, task: str) -> list[Part]:
+    found = (
+        break_down_task(board, task, by, n_models=MAX_BROKEN_DOWN)
+        for by in list_columns(board, task)
+    )
+    return [_make_part(one) for one in found if one is not None and len(one.values) > 1]
 
 
-def _make_breakdown(
-    tables: dict[str, pl.DataFrame], metric: metrics.Metric, by: str, title: str
-) -> Breakdown | None:
-    found = {}
-    for model, table in tables.items():
-        if by == "rarity" and table["train_count"].null_count() == table.height:
-            return None
-        parts = stats.breakdown(table, metric, by)
-        for row in parts.iter_rows(named=True):
-            cell = {"score": row["score"], "low": row["ci_low"], "high": row["ci_high"]}
-            found.setdefault(str(row["value"]), {})[model] = (row["n"], cell)
-    if len(found) < 2:
-        return None
+def _make_part(found: Breakdown) -> Part:
+    cells = {(row["value"], row["model"]): row for row in found.table.iter_rows(named=True)}
     rows = []
-    for value, cells in found.items():
-        n = max(n for n, _ in cells.values())
-        rows.append((value, n, [cells[m][1] if m in cells else None for m in tables]))
-    if by == "class":
-        rows.sort(key=lambda row: (sum(c["score"] for c in row[2] if c) / len(tables), row[0]))
-    return Breakdown(title, list(tables), rows[:MAX_CLASSES], max(0, len(rows) - MAX_CLASSES))
+    for value in found.values:
+        row = [cells.get((value, model)) for model in found.models]
+        rows.append((value, max(cell["n"] for cell in row if cell), row))
+    if found.by != "rarity":
+        rows.sort(key=lambda row: (_mean([cell["score"] for cell in row[2] if cell]), row[0]))
+    named = {"rarity": "training examples of the class"}.get(found.by, found.by)
+    left_out = max(0, len(rows) - MAX_PARTS)
+    return Part(f"By {named}", found.models, rows[:MAX_PARTS], left_out)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _show_score(value: float | None) -> str:

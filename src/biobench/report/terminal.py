@@ -1,6 +1,7 @@
-"""Leaderboards and comparisons for people: rich tables that say below themselves how to be read.
+"""Leaderboards, breakdowns and comparisons for people: rich tables that say how to read them.
 
 console.print(render(board, console.width))
+console.print(render_breakdowns(break_down(board, "rarity"), console.width))
 console.print(render_comparison(comparison))
 
 Models are rows, tasks columns; a table that is wider than the terminal continues below with its
@@ -9,16 +10,18 @@ further tasks.
 
 from collections.abc import Sequence
 
+import polars as pl
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from biobench.report.breakdown import Breakdown
 from biobench.report.comparison import Comparison
 from biobench.report.formats import Cell, get_cells, get_columns, is_tied
 from biobench.report.leaderboard import Leaderboard
 from biobench.report.notes import MEAN
 
-__all__ = ["render", "render_comparison"]
+__all__ = ["render", "render_breakdowns", "render_comparison"]
 
 MAX_MODEL = 48
 PADDING = 2
@@ -64,6 +67,27 @@ def render_comparison(comparison: Comparison) -> Group:
         )
     names = Text(f"A  {comparison.a}\nB  {comparison.b}\n", style="bold")
     return Group(names, table, _render_notes(comparison.notes))
+
+
+def render_breakdowns(breakdowns: Sequence[Breakdown], width: int) -> Group:
+    """One table a task, its parts as rows and the models as columns."""
+    shown = []
+    for one in breakdowns:
+        cells = {
+            (row["value"], row["model"]): row
+            | {"best": False, "rank": None, "tied_with_best": None}
+            for row in one.table.iter_rows(named=True)
+        }
+        counts = dict(one.table.group_by("value").agg(pl.col("n").max()).rows())
+        labels = {value: f"{value} (n = {counts[value]:,})" for value in one.values}
+        named = {(labels[value], model): cell for (value, model), cell in cells.items()}
+        rows = list(labels.values())
+        shown.append(Text(f"{one.task}, by {one.by}", style="bold"))
+        for part in _split(one.models, rows, width):
+            shown.append(_make_table(rows, part, named, None, head="part"))
+        shown.append(Text(""))
+    note = "Below each score its 95% interval; n: test examples of the part."
+    return Group(*shown, _render_notes([note]))
 
 
 def _render_order(board: Leaderboard) -> Table:
@@ -129,9 +153,10 @@ def _make_table(
     columns: Sequence[str],
     cells: dict[tuple[str, str], Cell],
     ranked: str | None,
+    head: str = "model",
 ) -> Table:
     table = _new_table()
-    table.add_column("model", max_width=MAX_MODEL, overflow="fold")
+    table.add_column(head, max_width=MAX_MODEL, overflow="fold")
     for column in columns:
         table.add_column(Text("\n".join(_fold(column))), justify="right", no_wrap=True)
     for model in models:

@@ -13,7 +13,7 @@ Nothing here loads torch.
 from biobench.results.export import TABLES, Exported, TableName, export
 from biobench.results.importing import Imported, import_folder
 from biobench.results.legacy import import_sqlite
-from biobench.results.predictions import to_examples, to_table
+from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
 from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_run, scan
 from biobench.results.store import (
@@ -26,6 +26,7 @@ from biobench.results.store import (
 
 __all__ = [
     "CONFIG",
+    "KNOWN_COLUMNS",
     "TABLES",
     "Exported",
     "Imported",
