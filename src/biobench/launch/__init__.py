@@ -12,8 +12,9 @@ Importing this loads neither torch nor polars; `check` and `run` do.
 
 from collections.abc import Sequence
 
+from biobench.launch.checking import Checked, check, find_finished
 from biobench.launch.config import Settings, SlurmSettings, load
-from biobench.launch.plan import Cell, Checked, Plan, check, find_finished, make_plan
+from biobench.launch.plan import Cell, Plan, make_plan
 from biobench.launch.state import CellState, list_plans, read_states
 
 __all__ = [

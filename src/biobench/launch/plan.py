@@ -1,11 +1,9 @@
-"""The plan: every cell of a run, checked before any of them starts.
+"""The plan: every cell of a run, in the order they are best run in.
 
     plan = make_plan(settings)      # models x tasks x n_train x seeds
-    checked = check(plan)           # data, models and device; BadInput before hours of work
     plan.save()                     # RESULTS/.launch/<plan id>/plan.json, for workers and `status`
 
 A plan's id is a digest of its cells: the same config gives the same plan, however it is run.
-This module loads no torch until `check` is called.
 """
 
 import dataclasses
@@ -31,11 +29,9 @@ __all__ = [
     "FEATURES_ORG",
     "FOLDER",
     "Cell",
-    "Checked",
     "Plan",
-    "check",
-    "find_finished",
     "import_modules",
+    "load_task",
     "make_plan",
 ]
 
@@ -93,7 +89,7 @@ class Cell:
 
     def make_args(self, **overrides: object) -> typing.Any:
         """The task's `Args`; `overrides` are what the place it runs at decides (device, …)."""
-        cls = _load_task(self.kind, self.task).Args
+        cls = load_task(self.kind, self.task).Args
         return _construct(cls, {**self.args, **overrides}, f"task '{self.task}'")
 
 
@@ -165,15 +161,6 @@ class Plan:
         return cls(cells=cells, results=folder.parent.parent, **fields)
 
 
-@dataclasses.dataclass(frozen=True)
-class Checked:
-    """What is known of a cell before its model is loaded."""
-
-    protocol_digest: str
-    n_images: int
-    by_split: dict[str, int]
-
-
 def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
     """Every cell of the grid; raises BadInput for a model, task or key that cannot be."""
     search = tuple(dict.fromkeys((str(Path(settings.source).resolve().parent), str(Path.cwd()))))
@@ -206,49 +193,6 @@ def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
     )
 
 
-def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
-    """See that every cell can start; returns what is known of each, by its id.
-
-    device: whether the device must be on this machine (on a cluster's login node it is not).
-    Raises BadInput for data, a model or a device that is not what the plan needs.
-    """
-    from biobench import evaluate, features
-
-    if device:
-        features.resolve_device(plan.device)
-    for model in dict.fromkeys(cell.model for cell in plan.cells):
-        _check_model(model)
-    found: dict[str, Checked] = {}
-    known: dict[str, Checked] = {}
-    for cell in plan.cells:
-        args = cell.make_args(device="cpu")
-        key = json.dumps([cell.kind, {**cell.args, "features": ""}], sort_keys=True)
-        if key not in known:
-            known[key] = _check_data(cell, args)
-        found[cell.id] = known[key]
-        if cell.model[0] == FEATURES_ORG:
-            _, manifest = evaluate.select(_load_task(cell.kind, cell.task), args)
-            # Costs a look-up, and says now which pictures have no vector.
-            evaluate.get_source(args, cell.model)(manifest.root, manifest.images())
-    return found
-
-
-def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
-    """The newest run of each cell that has one under its model's name, by the cell's id.
-
-    Says nothing of the weights behind the name: that is seen when the cell is run.
-    """
-    from biobench import results
-
-    if not plan.results.is_dir():
-        return {}
-    columns = ["task", "model", "protocol_digest", "run"]
-    rows = results.scan(plan.results).runs.select(columns).iter_rows()
-    runs = {tuple(row[:3]): Path(row[3]) for row in rows}
-    keys = {c.id: (c.task, c.model_name, checked[c.id].protocol_digest) for c in plan.cells}
-    return {id: runs[key] for id, key in keys.items() if key in runs}
-
-
 def import_modules(names: Iterable[str], search: Iterable[str]) -> None:
     """Import modules that register backbones and tasks; raises BadInput naming one that fails."""
     names = list(names)
@@ -264,18 +208,6 @@ def import_modules(names: Iterable[str], search: Iterable[str]) -> None:
             ) from err
 
 
-def _check_data(cell: Cell, args: typing.Any) -> Checked:
-    from biobench import evaluate
-
-    digest, manifest = evaluate.select(_load_task(cell.kind, cell.task), args)
-    splits = manifest.table["split"].unique(maintain_order=True)
-    return Checked(
-        protocol_digest=digest,
-        n_images=manifest.table["image"].n_unique(),
-        by_split={split: manifest.split(split)["image"].n_unique() for split in splits},
-    )
-
-
 def _expand(
     name: str, table: dict[str, object], settings: config.Settings
 ) -> list[tuple[str, dict[str, object]]]:
@@ -284,7 +216,7 @@ def _expand(
     kind = table.get("kind", name)
     if not isinstance(kind, str):
         raise BadInput(f"{source}: the key 'kind' in {where} is {kind!r}, but must be a text.")
-    fields = config.get_fields(_load_task(kind, name, in_config="kind" in table).Args)
+    fields = config.get_fields(load_task(kind, name, in_config="kind" in table).Args)
     allowed = {key: hint for key, hint in fields.items() if key not in config.LAUNCHER_ARGS}
     config.check_table(table, {**allowed, **config.TASK_KEYS}, source, where)
     args = {key: value for key, value in settings.args.items() if key in fields}
@@ -338,22 +270,8 @@ def _parse_model(name: str) -> ModelArgs:
     return (org, ckpt)
 
 
-def _check_model(model: ModelArgs) -> None:
-    org, ckpt = model
-    if org == FEATURES_ORG:
-        return
-    try:
-        cls = registry.load_vision_backbone_class(org)
-        # Only some adapters can tell from the name alone that there is no such checkpoint.
-        if hasattr(cls, "check_ckpt"):
-            cls.check_ckpt(ckpt)
-    except BadInput:
-        raise
-    except ValueError as err:
-        raise BadInput(f"{org}:{ckpt}: {err}") from err
-
-
-def _load_task(kind: str, name: str, *, in_config: bool = False) -> types.ModuleType:
+def load_task(kind: str, name: str, *, in_config: bool = False) -> types.ModuleType:
+    """The module of a task of the plan; raises BadInput that says how to add one."""
     try:
         return registry.load_task(kind)
     except ValueError as err:

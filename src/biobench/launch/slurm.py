@@ -23,10 +23,11 @@ from pathlib import Path
 
 from biobench.errors import BadInput, CellFailed
 from biobench.launch.cell import describe, redirect_output, run_cell
+from biobench.launch.checking import Checked, find_finished
 from biobench.launch.config import SlurmSettings
 from biobench.launch.cores import default_workers, divide_threads
 from biobench.launch.files import read_json, write_json
-from biobench.launch.plan import Cell, Checked, Plan, find_finished, import_modules
+from biobench.launch.plan import Cell, Plan, import_modules
 from biobench.launch.state import CellState, StateFile, get_log, read_state
 from biobench.launch.status import get_job_log, get_marker, read_status
 
