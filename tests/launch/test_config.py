@@ -1,6 +1,7 @@
 """What a config file may hold, and what is said about what it may not."""
 
 import dataclasses
+import pathlib
 import string
 
 import pytest
@@ -162,6 +163,18 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
     assert {f.name for f in dataclasses.fields(launch.SlurmSettings)} <= written
     assert loaded.slurm.probe == {"gpus": 0, "partition": "cpu"}
     assert loaded.slurm.memory == 3.5
+
+
+def test_the_page_lists_every_key_and_its_example_loads(tmp_path):
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "config.md").read_text()
+    kinds = (launch.Settings, launch.SlurmSettings, evaluate.Args)
+    names = {name for kind in kinds for name in config.get_fields(kind)} | set(config.TASK_KEYS)
+    unlisted = {name for name in names if f"`{name}`" not in page}
+    assert unlisted == {"args", "source", "seed", "slurm"}
+    example = page.partition("```toml")[2].partition("```")[0]
+    plan = launch.make_plan(launch.load(write(tmp_path, example)))
+    assert {cell.task for cell in plan.cells} == {"newt", "kabr", "birds", "moths"}
+    assert len(plan.cells) == 3 * (4 * 3 + 1 * 3 + 4 * 3 + 4 * 1)
 
 
 @quick

@@ -104,7 +104,7 @@ def plans(cluster, world, caches, tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     found = {
         "late": make(world, root / "late", ["fake:1/deaf"], time=1, options={"signal": "USR2@1"}),
-        "last": make(world, root / "last", ["fake:9/hold"], time=1, restarts=0),
+        "last": make(world, root / "last", ["fake:9/hold"], time=1, restarts=1),
         "lost": make(world, root / "lost", ["fake:2/hold"], ["newt"]),
         "hungry": make(world, root / "hungry", ["fake:3/hungry"], memory=1.2),
         "stopped": make(world, root / "stopped", ["fake:4", "fake:5/hold"]),
@@ -232,6 +232,7 @@ def test_a_job_over_its_memory_limit_is_reported_with_its_cause(plans):
 def test_a_job_over_its_time_limit_is_reported_with_its_cause(plans):
     (last,) = wait_until_ended(plans["last"])
     assert last.state == "failed" and "ran into its time limit" in last.cause
+    assert last.attempt == 2, "it was to go on in one further job"
     (late,) = wait_until_ended(plans["late"])
     assert late.state == "failed" and "ran into its time limit" in late.cause
     assert "DUE TO TIME LIMIT" in (plans["late"].results / late.log).read_text()
