@@ -96,7 +96,8 @@ def leaderboard(
     elif scorable.height:
         suite, unreadable, refused = _compute(scorable)
         problems += unreadable
-        notes += [f"Not compared: {reason}" for reason in refused]
+        if refused:
+            notes.append(f"Not compared: {name_some(refused)}")
         gone = [str(problem.path) for problem in unreadable]
         table = table.filter(~pl.col("run").is_in(gone))
     if suite is not None:
