@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn.base
+import threadpoolctl
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from biobench import probes
@@ -84,6 +85,18 @@ def test_gives_the_same_bits_for_one_and_two_threads(name):
     x, _ = make_problem(seed=1)
     one, two = (fit(CLASSIFIERS[name], n_jobs=n).class_scores(x) for n in (1, 2))
     assert one.tobytes() == two.tobytes()
+
+
+@every_classifier
+def test_predicts_the_same_under_one_and_two_threads_of_blas(clf):
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    x = (0.4 * rng.normal(size=(3, 120))[y] + rng.normal(size=(300, 120))).astype(np.float32)
+    predicted = []
+    for n_threads in (1, 2):
+        with threadpoolctl.threadpool_limits(n_threads):
+            predicted.append(sklearn.base.clone(clf).fit(x[:200], y[:200]).predict(x))
+    np.testing.assert_array_equal(*predicted)
 
 
 @every_classifier
