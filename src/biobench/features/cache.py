@@ -234,7 +234,8 @@ class Shard:
 
     def read_side(self) -> pa.Table:
         """Columns hash, path, size, mtime."""
-        return _read_table(self.path).select(SIDE_COLUMNS)
+        # Taking copies: an index that referred to a mapped column would keep the shard mapped.
+        return _read_table(self.path).select(SIDE_COLUMNS).take(pa.array(range(self.n_rows)))
 
     def read_vectors(self) -> Float32[np.ndarray, "n dim"]:
         """The features, as a view of the mapped file."""
