@@ -62,21 +62,21 @@ def decode(source: pathlib.Path | bytes, *, exif: bool = False) -> Image.Image:
 
 
 def _decode(data: bytes, exif: bool) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise UndecodableImage(
-                f"{width:,} x {height:,} pixels, more than the limit of {MAX_PIXELS:,}"
-            )
-        image.load()
-        if exif:
-            ImageOps.exif_transpose(image, in_place=True)
-        return _to_rgb(image)
+    image = Image.open(io.BytesIO(data), formats=_known_formats())
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise UndecodableImage(
+            f"{width:,} x {height:,} pixels, more than the limit of {MAX_PIXELS:,}"
+        )
+    image.load()
+    if exif:
+        ImageOps.exif_transpose(image, in_place=True)
+    return _to_rgb(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
-        return image.copy()
+        return image
     if image.mode.startswith("I"):
         # I;16, I;16B and I hold 16-bit samples; Pillow keeps the high byte of 16-bit RGB too.
         samples = np.clip(np.asarray(image), 0, 0xFFFF).astype(np.uint16) >> 8
