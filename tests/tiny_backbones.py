@@ -88,6 +88,15 @@ class NanOnDark(TinyConv):
         return EncodedImgBatch(features * (brightness / brightness), None)
 
 
+class RefusesToBeWatched(TinyConv):
+    """Fails under PyTorch's dispatch modes, as compiled networks do."""
+
+    def img_encode(self, batch):
+        if torch.utils._python_dispatch._get_current_dispatch_mode() is not None:
+            raise RuntimeError("cannot run under a dispatch mode")
+        return super().img_encode(batch)
+
+
 class CropsWithoutResize(TinyConv):
     """Its transform fails on pictures smaller than its crop."""
 

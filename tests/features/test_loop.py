@@ -1,6 +1,7 @@
 """One feature an image: right whatever the batch, the workers, the order or the batch-mates."""
 
 import contextlib
+import math
 import os
 import pathlib
 import shutil
@@ -15,7 +16,7 @@ from PIL import Image
 import tiny_backbones
 from biobench import progress
 from biobench.errors import BadInput, CellFailed
-from biobench.features import BackboneSource, EmbedOptions, loop
+from biobench.features import BackboneSource, EmbedOptions, loop, network
 from biobench.features.options import resolve_precision
 
 
@@ -207,6 +208,20 @@ def test_a_backbone_that_is_random_in_eval_mode_is_reported(world):
     root, images, _ = world
     features = embed(root, images, tiny_backbones.AlwaysRandom())
     assert "not reproducible" in features.warnings[0]
+
+
+def test_a_network_whose_operations_cannot_be_counted_runs_all_the_same(world):
+    root, images, expected = world
+    features = embed(root, images, tiny_backbones.RefusesToBeWatched())
+    np.testing.assert_allclose(take_all(features), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "flops", "n_threads"),
+    [(2, 2.1e9, 1), (2, 34e9, 2), (16, 34e9, 15), (1, 34e9, 1), (8, 0.0, 1), (8, math.inf, 8)],
+)
+def test_cores_are_shared_out_by_the_networks_cost(n_cores, flops, n_threads):
+    assert network._share_cores(n_cores, flops) == n_threads
 
 
 def test_a_feature_that_is_not_finite_is_a_failure_and_is_not_cached(world, tmp_path):

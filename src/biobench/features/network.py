@@ -9,6 +9,7 @@ because a kernel's rounding depends on the shape it is given.
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 
@@ -67,13 +68,10 @@ class Network:
             self.batch_size = 4
         self._n_threads = 1
         probe = probe.to(device)
-        with _count_flops(device) as counter:
-            self.dim = self.encode(probe[None], ["a generated picture"]).shape[1]
         if device.type == "cpu":
-            n_cores = torch.get_num_threads()
-            flops = counter.get_total_flops() / self.batch_size
-            self._n_threads = _share_cores(n_cores, flops)
+            self._n_threads = _share_cores(torch.get_num_threads(), self._count_flops(probe))
             self.batch_size = max(self.batch_size, self._n_threads)
+        self.dim = self.encode(probe[None], ["a generated picture"]).shape[1]
         if compile:
             self._encode = torch.compile(backbone.img_encode)
         if device.type == "cuda" and batch_size == "auto":
@@ -170,6 +168,17 @@ class Network:
             finally:
                 torch.backends.cudnn.allow_tf32 = before
 
+    def _count_flops(self, probe: Shaped[Tensor, "channels width height"]) -> float:
+        """Floating-point operations an image; infinity where they cannot be counted."""
+        counter = FlopCounterMode(display=False)
+        try:
+            with counter:
+                self._run(probe[None])
+        except Exception:
+            # Compiled and quantised networks refuse to be watched; a real error comes again.
+            return math.inf
+        return float(counter.get_total_flops())
+
     def _check_independence(self, probe: Shaped[Tensor, "channels width height"]) -> None:
         """Fall back to one image a pass for a backbone that mixes the images of a batch."""
         mates = torch.stack([probe, -probe.flip(-1), probe.flip(-2) / 2])[: self.batch_size]
@@ -226,14 +235,8 @@ def _share_cores(n_cores: int, flops: float) -> int:
     because a kernel's rounding depends on it.
     """
     seconds = flops / FLOPS_A_CORE
-    share = seconds / (seconds + SECONDS_TO_DECODE)
+    share = 1 - SECONDS_TO_DECODE / (seconds + SECONDS_TO_DECODE)
     return max(1, round(n_cores * share))
-
-
-def _count_flops(device: torch.device) -> contextlib.AbstractContextManager:
-    if device.type == "cpu":
-        return FlopCounterMode(display=False)
-    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager
