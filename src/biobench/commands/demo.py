@@ -35,11 +35,12 @@ class Demo:
 
     def main(self) -> int:
         from biobench import demo, launch, progress, report
-        from biobench.commands.reading import _make_console
+        from biobench.commands.console import make_console
         from biobench.launch import display
 
         data, results, site = self.out / "data", self.out / "results", self.out / "site"
-        with progress.listen(_print_tenths):
+        print(f"drawing a world into {data}", flush=True)
+        with progress.listen(_print_quarters):
             world = demo.generate(data, size=self.size, seed=self.seed)
         for task, counts in world.counts.items():
             print(f"{task}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
@@ -55,13 +56,13 @@ class Demo:
         launch.check(plan)
         states = launch.run(plan, jobs=settings.jobs)
         print(display.summarise(plan, states))
-        console = _make_console()
+        console = make_console()
         console.print(report.render(report.leaderboard(results), console.width))
         page = report.write_page(results, site)
         print(f"The same as a page: {page}")
         return int(any(state.state == "failed" for state in states))
 
 
-def _print_tenths(stage: str, done: int, total: int) -> None:
-    if done == total or done * 10 // total > (done - 1) * 10 // total:
+def _print_quarters(stage: str, done: int, total: int) -> None:
+    if done * 4 // total > (done - 1) * 4 // total:
         print(f"{stage} {done:,} of {total:,}", flush=True)

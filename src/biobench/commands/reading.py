@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench.commands.console import make_console
 from biobench.errors import BadInput
 
 __all__ = ["Compare", "Export", "Import", "Leaderboard", "Report"]
@@ -15,9 +16,6 @@ Format = Literal["table", "json", "csv", "markdown", "latex"]
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK…")]
 Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…")]
 Where = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE…")]
-
-PIPE_WIDTH = 120
-"""width of a table that does not go to a terminal."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Leaderboard:
             where=_parse_where(self.where),
             full=self.full,
         )
-        console = _make_console()
+        console = make_console()
         parts = report.break_down(board, self.by) if self.by else None
         if self.format == "table":
             console.print(
@@ -92,7 +90,7 @@ class Compare:
             self.results, self.a, self.b, tasks=self.tasks, where=_parse_where(self.where)
         )
         if self.format == "table":
-            _make_console().print(report.render_comparison(comparison))
+            make_console().print(report.render_comparison(comparison))
         else:
             print(report.comparison_to_text(comparison, self.format))
             _warn(comparison.problems)
@@ -176,13 +174,6 @@ def _parse_where(items: tuple[str, ...]) -> dict[str, str]:
         if not (key and sign and value):
             raise BadInput(f"--where {item} is not KEY=VALUE; write for example n_train=10.")
     return {key: value for key, _, value in pairs}
-
-
-def _make_console():
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _warn(problems) -> None:

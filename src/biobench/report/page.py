@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import jinja2
 
 from biobench import results
 from biobench.errors import BadInput
@@ -83,6 +82,9 @@ class Section:
 
 
 def _render(board: Leaderboard) -> str:
+    # Only the page needs it (extra `report`), not the tables of the terminal.
+    import jinja2
+
     loader = jinja2.PackageLoader("biobench.report")
     env = jinja2.Environment(
         loader=loader,
