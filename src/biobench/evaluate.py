@@ -150,6 +150,7 @@ def run(
         skipped=skipped,
         counts={"n_images": len(images), **counts, **manifest.dropped},
         fitted=chosen,
+        warnings=list(feats.warnings),
     )
     report = TaskReport(
         name=protocol.title,
@@ -250,7 +251,7 @@ def _describe(manifest: Manifest, protocol: Protocol, args: Args) -> Provenance:
         protocol={
             **dataclasses.asdict(protocol),
             "probe": name,
-            "probe_params": probes.describe(name),
+            "probe_params": probes.describe(name, folds=args.folds),
             "folds": args.folds,
             "seed": args.seed,
             "n_train": args.n_train,

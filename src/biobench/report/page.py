@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-
 from biobench import results
 from biobench.errors import BadInput
 from biobench.report.breakdown import Breakdown, break_down_task, list_columns
