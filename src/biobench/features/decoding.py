@@ -31,7 +31,7 @@ class Decoded:
     pixels: Shaped[Tensor, "n channels width height"] | None
     """None where no picture has pixels."""
     recognised: list[Record]
-    """pictures whose content is known: not decoded."""
+    """pictures whose content is known, or stands in this chunk already: not decoded."""
     failures: dict[str, str]
     """path -> reason."""
     seconds: dict[str, float]
@@ -73,9 +73,10 @@ class PictureChunks(torch.utils.data.Dataset):
             raise IndexError(number)
         clock = Clock()
         records, tensors, recognised, failures = [], [], [], {}
+        decoded: set[bytes] = set()
         for path in self.paths[number * self.chunk_size : (number + 1) * self.chunk_size]:
             try:
-                record, tensor = self._load(path, clock)
+                record, tensor = self._load(path, decoded, clock)
             except UndecodableImage as err:
                 failures[path] = str(err)
                 continue
@@ -84,13 +85,15 @@ class PictureChunks(torch.utils.data.Dataset):
             else:
                 records.append(record)
                 tensors.append(tensor)
+                decoded.add(record.hash)
         pixels = torch.stack(tensors) if tensors else None
         return Decoded(records, pixels, recognised, failures, clock.seconds)
 
-    def _load(self, path: str, clock: "Clock") -> tuple[Record, Tensor | None]:
+    def _load(self, path: str, decoded: set[bytes], clock: "Clock") -> tuple[Record, Tensor | None]:
         with clock.stage("read"):
             data, record = _read(self.root, path)
-        if record.hash in self.known:
+        # Frames of a video repeat: once a chunk is enough.
+        if record.hash in self.known or record.hash in decoded:
             return record, None
         with clock.stage("decode"):
             image = decode(data, exif=self.exif)
