@@ -69,11 +69,20 @@ def wait_for(condition, seconds=90):
     return found
 
 
+def has_ended(process):
+    """Whether a process is gone, or only waits for somebody to ask for its exit code."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def is_embedding(place):
     """The state of a cell that works on its pictures in a process that is alive."""
     for state in read_states(place):
         is_busy = (state["state"], state["stage"]) == ("running", "embed")
-        if is_busy and psutil.pid_exists(state["pid"]):
+        is_there = is_busy and psutil.pid_exists(state["pid"])
+        if is_there and not has_ended(psutil.Process(state["pid"])):
             return state
     return None
 
@@ -159,7 +168,7 @@ def test_stopped_or_killed_a_plan_goes_on_and_nothing_half_written_is_read(world
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "goes on from here" in output and "Traceback" not in output
-    assert tree and not any(child.is_running() for child in tree)
+    assert tree and wait_for(lambda: all(map(has_ended, tree)), 30)
     assert {state["state"] for state in read_states(place)} <= {"waiting", "done"}
     assert get_runs(place / "results").height < 2
     # kill -9 of the launcher: the worker and what it forked end, nobody is left to compete
@@ -168,8 +177,7 @@ def test_stopped_or_killed_a_plan_goes_on_and_nothing_half_written_is_read(world
     tree = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(tree, timeout=30)
-    assert tree and not alive
+    assert tree and wait_for(lambda: all(map(has_ended, tree)), 30)
     assert get_runs(place / "results").height < 2
     # kill -9 of the worker: its cell is tried again
     process = start(world, place, *args)

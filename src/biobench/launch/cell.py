@@ -21,7 +21,7 @@ from pathlib import Path
 
 from biobench import progress
 from biobench.errors import BadInput, CellFailed
-from biobench.launch.plan import Cell, Plan
+from biobench.launch.plan import Cell, Plan, import_modules
 from biobench.launch.state import HEARTBEAT, CellState, StateFile, get_log
 
 __all__ = ["redirect_output", "run_cell"]
@@ -112,6 +112,7 @@ def _run(
     # Late: the states and plans that `status` reads need neither torch nor polars.
     from biobench import evaluate, registry, results
 
+    import_modules(plan.imports, plan.search)
     overrides: dict[str, object] = {"device": device, "resume": plan.resume}
     if n_workers is not None and "n_workers" not in cell.args:
         overrides["n_workers"] = n_workers

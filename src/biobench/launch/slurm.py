@@ -92,7 +92,6 @@ class CellJob:
     def __call__(self) -> None:
         plan, job, offset = _enter(self.folder)
         with redirect_output(get_log(plan.folder, self.cell)):
-            import_modules(plan.imports, plan.search)
             state = run_cell(
                 plan,
                 plan.get_cell(self.cell),
@@ -273,12 +272,18 @@ def _enter(folder: str) -> tuple[Plan, str, int]:
 
     _keep_signal_from_children()
     # submitit ignores it; whoever cancels a job should not wait until it is killed.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _stop)
     plan = Plan.read(Path(folder))
     sys.argv = list(plan.argv)
     job = submitit.JobEnvironment().job_id
     log = get_job_log(plan.folder, job)
     return plan, job, log.stat().st_size if log.exists() else 0
+
+
+def _stop(number: int, frame: object) -> None:
+    # Slurm says it more than once, and the process may be ending already.
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _keep_signal_from_children() -> None:

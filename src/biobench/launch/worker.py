@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from biobench.launch.cell import redirect_output, run_cell
-from biobench.launch.plan import Plan, import_modules
+from biobench.launch.plan import Plan
 from biobench.launch.state import get_log
 
 __all__ = ["main"]
@@ -42,7 +42,6 @@ def main(folder: str, device: str, n_workers: str) -> None:
         order = cells.get()
         cell = plan.get_cell(order["cell"])
         with redirect_output(get_log(plan.folder, cell.id)):
-            import_modules(plan.imports, plan.search)
             state = run_cell(
                 plan,
                 cell,
