@@ -2,9 +2,9 @@
 
     python examples/list_photographs.py /usr/share/tuxpaint/stamps photographs.csv
 
-Written for Debian's package tuxpaint-stamps-default (cut-out photographs of animals and plants), and
-a pattern for any tree of folders: walk it, name each picture's label, write the columns path and
-label. Kinds with fewer than 8 pictures are left out and listed.
+Written for Debian's package tuxpaint-stamps-default (cut-out photographs of animals and plants),
+and a pattern for any tree of folders: walk it, name each picture's label, write the columns path
+and label. Kinds with fewer than 8 pictures are left out and listed.
 """
 
 import argparse

@@ -30,7 +30,7 @@ class Demo:
     """of the world; the same seed draws the same bytes."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
-    jobs: int = 1
+    jobs: int = 2
     """cells that run at once."""
 
     def main(self) -> int:
@@ -64,5 +64,5 @@ class Demo:
 
 
 def _print_quarters(stage: str, done: int, total: int) -> None:
-    if done * 4 // total > (done - 1) * 4 // total:
+    if done and done * 4 // total > (done - 1) * 4 // total:
         print(f"{stage} {done:,} of {total:,}", flush=True)

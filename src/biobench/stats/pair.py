@@ -62,7 +62,8 @@ def compare_models(
 
     cells: predictions by (model, task). metrics: the metric of each task.
     Columns: task a b score_a score_b difference ci_low ci_high p p_holm detectable n n_groups
-    n_left_out resampled warnings; `p_holm` is over the rows shown.
+    n_left_out resampled warnings; `p_holm` is over the rows, the mean of a single task not
+    counted.
     Raises BadInput where no task has both, or where they share too few examples on one.
     """
     check_options(confidence, n_resamples)
@@ -87,8 +88,11 @@ def compare_models(
         exchanged = exchanged + pair.exchanges(_N_MEAN, [seed, 5, i])
     progress.report("statistics", len(tasks), len(tasks))
     rows.append(_mean(rows, spreads, exchanged / len(tasks), confidence))
-    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = float(p)
+    # Of a single task the mean is the same question once more, not a second one.
+    family = rows if len(tasks) > 1 else rows[:1]
+    adjusted = [float(p) for p in holm([row["p"] for row in family])]
+    for row, p in zip(rows, adjusted if len(tasks) > 1 else adjusted * 2, strict=True):
+        row["p_holm"] = p
     return pl.DataFrame(rows, schema=_SCHEMA)
 
 
