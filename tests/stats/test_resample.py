@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import scipy.stats
-from made_predictions import make_table
 
 from biobench.metrics import MeanScore
 from biobench.stats.coded import from_table
 from biobench.stats.resample import Resampler, draw_copies
+from made_predictions import make_table
 
 
 @pytest.mark.parametrize("size", [1, 2, 17, 200, 5000])
