@@ -259,3 +259,22 @@ def test_classes_json_that_is_not_an_object_is_refused(copy):
     (root / "annotation" / "classes.json").write_text(json.dumps({"Walk": "many"}))
     with pytest.raises(BadInput, match=r"classes\.json"):
         load("kabr", root)
+
+
+def test_classes_json_may_map_either_way_or_be_missing(copy):
+    root = copy("kabr")
+    path = root / "annotation" / "classes.json"
+    named = load("kabr", root).table["label"]
+    path.write_text(json.dumps({"0": "Walk", "1": "Graze", "2": "Run"}))
+    assert load("kabr", root).table["label"].equals(named)
+    path.unlink()
+    numbers = load("kabr", root).table["label"]
+    assert numbers.replace({"0": "Walk", "1": "Graze", "2": "Run"}).equals(named)
+
+
+def test_iwildcam_labels_written_as_decimals_are_the_same_labels(copy):
+    root = copy("iwildcam")
+    labels = load("iwildcam", root).table["label"]
+    path = root / "iwildcam_v2.0" / "metadata.csv"
+    path.write_text(re.sub(r"(?m)^(\w+,[\w.-]+,)(\d+),", r"\1\2.0,", path.read_text()))
+    assert load("iwildcam", root).table["label"].equals(labels)

@@ -72,7 +72,7 @@ def load(args: Args) -> Manifest:
         match_suffix_case(root, names),
         pl.col("filename").alias("example"),
         "split",
-        pl.col("y").alias("label"),
+        pl.col("y").cast(pl.Float64).cast(pl.Int64).cast(pl.String).alias("label"),
         pl.col("location_remapped").alias("group"),
         pl.col("location_remapped").alias("location"),
         pl.col("sequence_remapped").alias("sequence"),

@@ -3,7 +3,8 @@
 Data
     Clips of reticulated giraffes, plains zebras and Grevy's zebras over Kenya, 8 behaviours. Below
     `datadir`: `annotation/{train,val}.csv` (space-delimited, columns original_vido_id, video_id,
-    frame_id, path, labels), `annotation/classes.json`, frames at `dataset/image/<path>`.
+    frame_id, path, labels), frames at `dataset/image/<path>`, and `annotation/classes.json`, which
+    names the behaviours (without it their numbers do).
 
 Citation
     Kholiavchenko et al., "KABR: In-Situ Dataset for Kenyan Animal Behavior Recognition from Drone
@@ -37,6 +38,7 @@ __all__ = ["Args", "benchmark", "load", "protocol"]
 COLUMNS = ("original_vido_id", "video_id", "frame_id", "path", "labels")
 N_FRAMES = 16
 MAX_STRIDE = 5
+N_CLASSES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,14 +102,16 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
 
 
 def _read_classes(path: pathlib.Path) -> dict[str, str]:
-    """Number (as text) -> behaviour."""
+    """Number (as text) -> behaviour; without the file, the eight numbers name themselves."""
+    if not path.is_file():
+        return {str(number): str(number) for number in range(N_CLASSES)}
     try:
         names = json.loads(path.read_text())
         if isinstance(names, list):
             return {str(i): str(name) for i, name in enumerate(names)}
+        if all(key.isdecimal() for key in names):
+            return {str(int(number)): str(name) for number, name in names.items()}
         return {str(int(number)): str(name) for name, number in names.items()}
-    except FileNotFoundError as err:
-        raise BadInput(f"{path} not found; download it beside train.csv.") from err
     except (ValueError, AttributeError, TypeError) as err:
         raise BadInput(
             f"{path}: not a JSON object of behaviour names to numbers ({err}); download it again."
