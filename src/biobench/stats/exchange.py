@@ -38,19 +38,14 @@ class Exchange:
         self._tallies = {}
         moved = np.zeros(len(resampler.size), bool)
         for name in sorted(metric.fields - {"n_true", "score"}):
-            field = frozenset({name})
-            tally = (
-                resampler.label_tallies(b, field)[name] - resampler.label_tallies(a, field)[name]
-            )
-            tally.eliminate_zeros()
-            self._tallies[name] = tally.tocsc()
-            moved |= np.diff(self._tallies[name].indptr) > 0
+            self._tallies[name] = resampler.tally_difference(b, a, name)
+            moved |= np.asarray((self._tallies[name] != 0).sum(axis=0)) > 0
         self._shift = np.zeros(len(resampler.size))
         if "score" in metric.fields:
             self._shift = resampler.sum_scores(b) - resampler.sum_scores(a)
             moved |= self._shift != 0
         self._size, self._shift = resampler.size[moved], self._shift[moved]
-        self._tallies = {name: tally[:, moved].tocsr() for name, tally in self._tallies.items()}
+        self._tallies = {name: tally[:, moved] for name, tally in self._tallies.items()}
         self.observed = float(self.differences(np.zeros((len(self._size), 1), np.float32))[0])
 
     def exact_p(self) -> float | None:

@@ -27,6 +27,9 @@ __all__ = ["Resampler", "draw_copies", "multiply"]
 
 _BLOCK = 4096
 """atoms whose copies are held in double precision at once."""
+_SMALL = 100_000
+"""cells of a table of codes by atoms that is kept dense."""
+Tally = sparse.csr_array | Float32[np.ndarray, "c a"]
 
 
 class Resampler:
@@ -81,21 +84,32 @@ class Resampler:
             values[b] = metric([examples[i] for i in units])
         return values
 
-    def tally(self, code: Int64[np.ndarray, " rows"], n_codes: int) -> sparse.csr_array:
+    def tally(self, code: Int64[np.ndarray, " rows"], n_codes: int) -> Tally:
         """[n_codes, atoms]: rows of each code in one unit of each atom; codes below 0 are left."""
         keep = code >= 0
-        ones = np.ones(np.count_nonzero(keep), np.float32)
-        shape = (n_codes, len(self.size))
-        return sparse.csr_array((ones, (code[keep], self.atoms[keep])), shape=shape)
+        code, atoms, shape = code[keep], self.atoms[keep], (n_codes, len(self.size))
+        if n_codes * len(self.size) <= _SMALL:
+            # Of a small table a sparse matrix is mostly overhead.
+            cells = np.bincount(code * shape[1] + atoms, minlength=shape[0] * shape[1])
+            return cells.reshape(shape).astype(np.float32)
+        ones = np.ones(len(code), np.float32)
+        return sparse.csr_array((ones, (code, atoms)), shape=shape)
 
-    def label_tallies(self, model: Coded, fields: frozenset[str]) -> dict[str, sparse.csr_array]:
+    def label_tallies(self, model: Coded, fields: frozenset[str]) -> dict[str, Tally]:
         """One `tally` for each per-class field of `Counts` among the fields."""
-        fields = fields - {"score"}
-        if not fields:
-            return {}
+        names = sorted(fields - {"score"})
+        return {name: self.tally(self._codes(model, name), model.n_classes) for name in names}
+
+    def tally_difference(self, model: Coded, other: Coded, name: str) -> Tally:
+        """The `tally` of one per-class field for a model less that for another."""
+        a, b = (self.tally(self._codes(one, name), one.n_classes) for one in (model, other))
+        return a - b
+
+    def _codes(self, model: Coded, name: str) -> Int64[np.ndarray, " rows"]:
         true, pred = model.true[self.rows], model.pred[self.rows]
-        codes = {"n_true": true, "n_pred": pred, "n_hit": np.where(true == pred, true, -1)}
-        return {name: self.tally(codes[name], model.n_classes) for name in sorted(fields)}
+        if name == "n_hit":
+            return np.where(true == pred, true, -1)
+        return true if name == "n_true" else pred
 
     def sum_scores(self, model: Coded) -> Float64[np.ndarray, " a"]:
         """The sum of the scores in one unit of each atom."""
@@ -186,9 +200,7 @@ def _copies_of_many(size: int) -> Float32[np.ndarray, " 65536"]:
     return np.repeat(np.arange(len(repeats), dtype=np.float32), repeats)
 
 
-def multiply(
-    tally: sparse.csr_array, copies: Float32[np.ndarray, "a b"]
-) -> Float64[np.ndarray, "c b"]:
+def multiply(tally: Tally, copies: Float32[np.ndarray, "a b"]) -> Float64[np.ndarray, "c b"]:
     """Counts of each code in each resample."""
     # In double, so that ratios of whole numbers agree with the plain loop's to the last digit.
     return (tally @ copies).astype(np.float64)
