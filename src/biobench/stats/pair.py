@@ -88,11 +88,11 @@ def compare_models(
         exchanged = exchanged + pair.exchanges(_N_MEAN, [seed, 5, i])
     progress.report("statistics", len(tasks), len(tasks))
     rows.append(_mean(rows, spreads, exchanged / len(tasks), confidence))
+    p = [row["p"] for row in rows]
     # Of a single task the mean is the same question once more, not a second one.
-    family = rows if len(tasks) > 1 else rows[:1]
-    adjusted = [float(p) for p in holm([row["p"] for row in family])]
-    for row, p in zip(rows, adjusted if len(tasks) > 1 else adjusted * 2, strict=True):
-        row["p_holm"] = p
+    adjusted = holm(p) if len(tasks) > 1 else p
+    for row, one_p in zip(rows, adjusted, strict=True):
+        row["p_holm"] = float(one_p)
     return pl.DataFrame(rows, schema=_SCHEMA)
 
 

@@ -95,11 +95,6 @@ class Resampler:
         ones = np.ones(len(code), np.float32)
         return sparse.csr_array((ones, (code, atoms)), shape=shape)
 
-    def label_tallies(self, model: Coded, fields: frozenset[str]) -> dict[str, Tally]:
-        """One `tally` for each per-class field of `Counts` among the fields."""
-        names = sorted(fields - {"score"})
-        return {name: self.tally(self._codes(model, name), model.n_classes) for name in names}
-
     def tally_difference(self, model: Coded, other: Coded, name: str) -> Tally:
         """The `tally` of one per-class field for a model less that for another."""
         a, b = (self.tally(self._codes(one, name), one.n_classes) for one in (model, other))
@@ -157,8 +152,10 @@ class Resampler:
     def _label_counts(
         self, model: Coded, fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
     ) -> dict[str, Float64[np.ndarray, "c b"]]:
-        tallies = self.label_tallies(model, fields)
-        return {name: multiply(tally, copies) for name, tally in tallies.items()}
+        return {
+            name: multiply(self.tally(self._codes(model, name), model.n_classes), copies)
+            for name in sorted(fields - {"score"})
+        }
 
 
 def draw_copies(
