@@ -1,9 +1,12 @@
-"""Which cell a free worker takes: properties over whole simulated runs."""
+"""Which cell a free worker takes, by properties over whole simulated runs, and on which device."""
 
+import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobench.launch.local import choose
+from biobench import features
+from biobench.launch.local import choose, get_devices
 from biobench.launch.plan import Cell
 
 
@@ -69,3 +72,20 @@ def test_two_workers_begin_with_two_models():
     first = choose(plan, None, [], set())
     second = choose(plan[1:], None, [first], set())
     assert (first.model[1], second.model[1]) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("device", "jobs", "dealt"),
+    [
+        ("cuda", 5, ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]),
+        ("auto", 2, ["cuda:0", "cuda:1"]),
+        ("cuda:2", 2, ["cuda:2", "cuda:2"]),
+        ("cuda", 1, ["cuda"]),
+        ("cpu", 2, ["cpu", "cpu"]),
+    ],
+)
+def test_all_gpus_are_dealt_out_in_turn_but_a_named_one_is_kept(device, jobs, dealt, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert str(features.resolve_device(device)) == ("cuda" if device == "auto" else device)
+    assert get_devices(device, jobs) == dealt

@@ -10,32 +10,11 @@ import time
 
 import polars.testing
 import psutil
-import pytest
 
 import worlds
 from biobench import launch, results
 from biobench.launch.cell import run_cell
 from biobench.launch.display import summarise
-
-HERE = pathlib.Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    root = tmp_path_factory.mktemp("world")
-    worlds.newt(root / "newt", n_train=12, n_test=8)
-    worlds.kabr(root / "kabr")
-    worlds.folder(root / "folder")
-    return root
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """An environment for the fakes: importable, with a folder for what happens once."""
-    monkeypatch.setenv("FAKES_FOLDER", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
-    monkeypatch.syspath_prepend(str(HERE))
-    return tmp_path
 
 
 def make(world, place, models, tasks=("folder",), **fields):

@@ -12,25 +12,6 @@ from biobench.errors import BadInput
 from biobench.launch import reproduce
 from biobench.launch.cell import run_cell
 
-HERE = pathlib.Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    root = tmp_path_factory.mktemp("world")
-    worlds.folder(root / "folder")
-    worlds.newt(root / "newt")
-    return root
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.setenv("FAKES_FOLDER", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
 
 def write_config(place, world, text=""):
     path = place / "suite.toml"

@@ -7,6 +7,7 @@ No weights are loaded and no picture is read.
 """
 
 import dataclasses
+import inspect
 import json
 import typing
 from pathlib import Path
@@ -15,6 +16,7 @@ from biobench import registry
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
+from biobench.launch.state import read_state
 
 __all__ = ["Checked", "check", "find_finished"]
 
@@ -58,17 +60,48 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
 def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
     """The newest run of each cell that has one under its model's name, by the cell's id.
 
-    Says nothing of the weights behind the name: that is seen when the cell is run.
+    The weights behind a name are not loaded. A cell whose model has changed since its last run, as
+    far as its files tell (a local checkpoint, a file of vectors, the code of an adapter), is not
+    finished: running it finds out whether it is the same.
     """
     from biobench import results
 
     if not plan.results.is_dir():
         return {}
-    columns = ["task", "model", "protocol_digest", "run"]
+    columns = ["task", "model", "protocol_digest", "run", "posix_time"]
     rows = results.scan(plan.results).runs.select(columns).iter_rows()
-    runs = {tuple(row[:3]): Path(row[3]) for row in rows}
-    keys = {c.id: (c.task, c.model_name, checked[c.id].protocol_digest) for c in plan.cells}
-    return {id: runs[key] for id, key in keys.items() if key in runs}
+    runs = {row[:3]: row[3:] for row in rows}
+    found = {}
+    for cell in plan.cells:
+        key = (cell.task, cell.model_name, checked[cell.id].protocol_digest)
+        if key not in runs:
+            continue
+        run, time = runs[key]
+        state = read_state(plan.folder, cell.id)
+        compared = max(time, state.updated if state.state == "done" else 0.0)
+        if all(_get_changed(path) <= compared for path in _list_files(cell)):
+            found[cell.id] = Path(run)
+    return found
+
+
+def _list_files(cell: Cell) -> list[Path]:
+    """The files that a cell's model is known to be made of, before it is loaded."""
+    org, ckpt = cell.model
+    if org == FEATURES_ORG:
+        return [Path(str(cell.args["features"]))]
+    cls = registry.load_vision_backbone_class(org)
+    files = []
+    if cls.__module__.partition(".")[0] != "biobench":
+        files.append(Path(inspect.getfile(cls)))
+    if ckpt.startswith("local:"):
+        files.append(Path(ckpt.removeprefix("local:").partition("/")[2]))
+    return files
+
+
+def _get_changed(path: Path) -> float:
+    """When a file was last written, or put in its place with an older date."""
+    stat = path.stat()
+    return max(stat.st_mtime, stat.st_ctime)
 
 
 def _check_data(cell: Cell, args: typing.Any) -> Checked:
