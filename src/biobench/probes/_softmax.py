@@ -9,6 +9,7 @@ iterations on features as correlated as a network's. Products are in float32, su
 import concurrent.futures
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import joblib
 import numpy as np
@@ -23,6 +24,8 @@ __all__ = ["Loss", "Rows", "Solution", "minimize"]
 
 # The partial sums of a loss, however many threads there are: what makes them add up to the same.
 _N_LANES = 8
+# Of Newton's, which is too long: the Hessian is larger where the gradient is.
+_FIRST_STEP = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,11 +38,17 @@ class Solution:
     """mean log-loss plus penalty."""
     gradient: float
     """largest element of the gradient of `loss`."""
+    excess: float
+    """how far `loss` is above its minimum, about: half the square of Newton's decrement."""
     n_evaluations: int
 
-    def is_within(self, tol: float) -> bool:
+    def is_flat(self, tol: float) -> bool:
         """Whether the gradient is at most `tol`, and `tol` x loss where the loss is below 1."""
         return self.gradient <= tol * min(1.0, self.loss)
+
+    def is_near(self, tol: float) -> bool:
+        """Whether the loss is above its minimum by about `tol` of itself, or less."""
+        return self.excess <= tol * self.loss
 
 
 class Rows:
@@ -58,8 +67,9 @@ class Rows:
             check_finite(X[rows], rows.start)
             scaler.partial_fit(X[rows].astype(np.float64))
         self.mean, self.scale = scaler.mean_, scaler.scale_
+        self.is_large = X.size > 2**20
         # Few examples have no average to drown float32's rounding in, and cost nothing.
-        self.dtype = np.dtype(np.float64 if X.size <= 2**20 else np.float32)
+        self.dtype = np.dtype(np.float32 if self.is_large else np.float64)
         self._kept: np.ndarray | None = None
         if self.dtype.itemsize * X.size <= memory_limit:
             self._kept = np.empty(X.shape, dtype=self.dtype)
@@ -124,7 +134,7 @@ class Loss:
         return total / len(index)
 
     def _cut(self, index: np.ndarray, d: int) -> list[np.ndarray]:
-        n_rows = max(1, 2**21 // max(d, self.n_classes))
+        n_rows = max(1, 2**20 // max(d, self.n_classes))
         return [index[start : start + n_rows] for start in range(0, len(index), n_rows)]
 
     def _sum_chunks(self, W, b, chunks: list[np.ndarray]):
@@ -139,13 +149,18 @@ class Loss:
         torch = self._torch
         Z = torch.from_numpy(Z).to(self._device)
         y = torch.from_numpy(y).to(self._device)[:, None]
-        log_p = torch.log_softmax(Z @ W + b, dim=1)
-        loss = -log_p.gather(1, y).sum(dtype=torch.float64).item()
-        p = log_p.exp_()
-        h = (p - p**2).sum(dim=0, dtype=torch.float64)
-        residual = p.scatter_add_(1, y, torch.full_like(y, -1.0, dtype=p.dtype))
-        sums = (Z.T @ residual).double(), residual.sum(dim=0, dtype=torch.float64), h
-        return [loss, *(a.cpu().numpy() for a in sums)]
+        logits = Z @ W + b
+        logits -= logits.max(dim=1, keepdim=True).values
+        own = logits.gather(1, y)
+        # As on the CPU: 1 - p and log p from the sum of the others.
+        p = logits.exp_().scatter_(1, y, 0.0)
+        others = p.sum(dim=1, keepdim=True)
+        sums = others + own.exp()
+        residual = p.scatter_(1, y, -others).div_(sums)
+        loss = torch.where(own < 0, sums.log() - own, others.log1p()).sum(dtype=torch.float64)
+        h = residual.abs().sum(dim=0, dtype=torch.float64) - (residual**2).sum(dim=0)
+        parts = (Z.T @ residual).double(), residual.sum(dim=0, dtype=torch.float64), h
+        return [loss.item(), *(a.cpu().numpy() for a in parts)]
 
 
 def _add_numpy(Z, y, W, b):
@@ -153,14 +168,19 @@ def _add_numpy(Z, y, W, b):
     p += b
     p -= p.max(axis=1, keepdims=True)
     every = np.arange(len(y))
-    own = p[every, y].sum(dtype=np.float64)
+    own = p[every, y]
     np.exp(p, out=p)
-    sums = p.sum(axis=1, keepdims=True)
-    loss = np.log(sums).sum(dtype=np.float64) - own
-    p /= sums
-    h = p.sum(axis=0, dtype=np.float64) - np.einsum("ij,ij->j", p, p)
-    p[every, y] -= 1
-    return [loss, (Z.T @ p).astype(np.float64), p.sum(axis=0, dtype=np.float64), h]
+    # What an answer falls short of certainty is the sum of the others: 1 - p, or log p, of a p that
+    # rounds to 1 would be lost in float32, and with it the gradient where the loss is small.
+    p[every, y] = 0
+    others = p.sum(axis=1)
+    sums = others + np.exp(own)
+    p[every, y] = -others
+    p /= sums[:, None]
+    loss = np.where(own < 0, np.log(sums) - own, np.log1p(others)).sum(dtype=np.float64)
+    slope = p.sum(axis=0, dtype=np.float64)
+    h = np.abs(p).sum(axis=0, dtype=np.float64) - np.einsum("ij,ij->j", p, p)
+    return [loss, (Z.T @ p).astype(np.float64), slope, h]
 
 
 def minimize(
@@ -169,21 +189,21 @@ def minimize(
     start: Solution,
     C: float,
     spectrum: tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, "d d"]],
-    tol: float,
+    is_done: Callable[[Solution], bool],
     max_iter: int,
     n_jobs: int | None,
 ) -> Solution:
     """The minimum of mean log-loss + |weights|² / (2 C m) on rows `index`, from `start`.
 
-    Of two classes the penalty is that of their weights' difference, as in scikit-learn. The minimum
-    is reached when `Solution.is_within(tol)`.
+    Of two classes the penalty is that of their weights' difference, as in scikit-learn. `is_done`
+    says when the minimum is reached.
     """
     n_threads = joblib.effective_n_jobs(n_jobs or 1)
     with one_blas_thread(), concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
         penalty = (2 if loss.n_classes == 2 else 1) / (C * len(index))
         problem = _Problem(loss, index, pool, penalty, spectrum, start)
-        if not problem.best.is_within(tol):
-            _run_lbfgs(problem, tol, max_iter)
+        if not is_done(problem.best):
+            _run_lbfgs(problem, is_done, max_iter)
     return problem.best
 
 
@@ -196,13 +216,13 @@ class _Problem:
         self.best = dataclasses.replace(start, n_evaluations=0, loss=np.inf)
         value, gradient, slope, h = self._evaluate(start.weights, start.intercept)
         eigenvalues, self._basis = spectrum
-        h = np.maximum(h, 1e-6)
+        # A class that is hardly ever in doubt here may be elsewhere on the way.
+        h = np.maximum(h, max(1e-2 * h.mean(), np.finfo(float).tiny))
         self._scale = 1 / np.sqrt(eigenvalues[:, None] * h[None, :] + penalty)
-        self._scale_b = 1 / np.sqrt(np.maximum(h, 1e-4))
-        self._unit = 1.0
-        flat = self._flatten(gradient, slope)
-        # L-BFGS-B's first step has length 1; Newton's has the length of this gradient.
-        self._unit = max(float(np.linalg.norm(flat)), np.finfo(float).tiny)
+        self._scale_b = 1 / np.sqrt(h)
+        flat = self._note(start.weights, start.intercept, value, gradient, slope)
+        # L-BFGS-B's first step has length 1.
+        self._unit = max(_FIRST_STEP * float(np.linalg.norm(flat)), np.finfo(float).tiny)
         self._first = value, flat * self._unit
 
     def __call__(self, move: Float64[np.ndarray, " p"]):
@@ -214,30 +234,33 @@ class _Problem:
         weights = self._start.weights + self._basis @ (self._scale * move[: d * c].reshape(d, c))
         intercept = self._start.intercept + self._scale_b * move[d * c :]
         value, gradient, slope, _ = self._evaluate(weights, intercept)
-        return value, self._flatten(gradient, slope) * self._unit
+        return value, self._note(weights, intercept, value, gradient, slope) * self._unit
 
     def _evaluate(self, weights, intercept):
         value, gradient, slope, h = self._loss(weights, intercept, self._index, self._pool)
         value += 0.5 * self._penalty * (weights**2).sum()
         gradient += self._penalty * weights
-        size = float(max(np.abs(gradient).max(), np.abs(slope).max()))
-        found = Solution(weights, intercept, float(value), size, self.best.n_evaluations + 1)
-        # A line search that float32 ends may end on a point that it would not have kept.
-        better = found.loss <= self.best.loss * (1 + 1e-6)
-        self.best = (
-            found if better else dataclasses.replace(self.best, n_evaluations=found.n_evaluations)
-        )
         return float(value), gradient, slope, h
 
-    def _flatten(self, gradient, slope) -> Float64[np.ndarray, " p"]:
+    def _note(self, weights, intercept, value, gradient, slope) -> Float64[np.ndarray, " p"]:
+        """Keep the point if it is the best so far; returns the gradient in these coordinates."""
         scaled = self._scale * (self._basis.T @ gradient)
-        return np.concatenate([scaled.ravel(), self._scale_b * slope])
+        flat = np.concatenate([scaled.ravel(), self._scale_b * slope])
+        size = float(max(np.abs(gradient).max(), np.abs(slope).max()))
+        excess = 0.5 * float(flat @ flat)
+        n_evaluations = self.best.n_evaluations + 1
+        # A line search that float32 ends may end on a point that it would not have kept.
+        if value <= self.best.loss * (1 + 1e-6):
+            self.best = Solution(weights, intercept, value, size, excess, n_evaluations)
+        else:
+            self.best = dataclasses.replace(self.best, n_evaluations=n_evaluations)
+        return flat
 
 
-def _run_lbfgs(problem: _Problem, tol: float, max_iter: int) -> None:
+def _run_lbfgs(problem: _Problem, is_done: Callable[[Solution], bool], max_iter: int) -> None:
     def stop_when_flat(intermediate_result) -> None:
         # The last evaluation of an iteration is the point that it accepts.
-        if problem.best.is_within(tol):
+        if is_done(problem.best):
             raise StopIteration
 
     n_parameters = problem.best.weights.size + problem.best.intercept.size
