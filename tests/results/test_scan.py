@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -31,6 +32,26 @@ def test_scan_lists_every_run_oldest_first(tmp_path):
     assert found.problems == []
     assert found.runs["run"].to_list() == [str(old), str(other), str(new)]
     assert found.runs["model"].to_list()[1] == "open-clip:ViT-B-16/openai"
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.002], ids=["a fast disk", "a disk that keeps one waiting"])
+def test_scan_reads_the_same_alone_and_in_threads(tmp_path, monkeypatch, wait):
+    module = sys.modules["biobench.results.scan"]
+    runs = [str(write(tmp_path, age=age)) for age in range(7, 0, -1)]
+    (Path(runs[3]) / "report.json").write_text("{")
+    readers, read = set(), module._read
+
+    def read_slowly(folder):
+        readers.add(threading.get_ident())
+        time.sleep(wait)
+        return read(folder)
+
+    monkeypatch.setattr(module, "_read", read_slowly)
+    monkeypatch.setattr(module, "CHUNK", 1)
+    found = results.scan(tmp_path)
+    assert found.runs["run"].to_list() == [run for run in runs if run != runs[3]]
+    assert [problem.path for problem in found.problems] == [Path(runs[3])]
+    assert not wait or len(readers) > 2
 
 
 def test_an_empty_folder_has_no_runs_and_a_missing_one_is_an_error(tmp_path):

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from biobench.errors import BadInput
 from biobench.results.predictions import KNOWN_COLUMNS
@@ -191,6 +190,9 @@ def _write_csv(parts: Parts, path: Path, schema: dict) -> int:
 
 
 def _write_parquet(parts: Parts, path: Path, schema: dict) -> int:
+    # Late: a tenth of a second that every leaderboard would wait for.
+    import pyarrow.parquet as pq
+
     arrow = pl.DataFrame(schema=schema).to_arrow().schema
     n = 0
     with pq.ParquetWriter(path, arrow, compression="zstd") as writer:

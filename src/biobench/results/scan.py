@@ -13,6 +13,7 @@ import concurrent.futures
 import dataclasses
 import json
 import os
+import time
 from pathlib import Path
 
 import polars as pl
@@ -86,13 +87,7 @@ def scan(root: Path) -> Scan:
     if not root.is_dir():
         raise BadInput(f"There is no results folder {root}; name the one given to biobench run.")
     folders, problems = _list_runs(root)
-    # Threads wait for a network disk together; each takes many folders, because handing over one
-    # costs half as much as reading it from a local disk.
-    parts = [folders[i : i + CHUNK] for i in range(0, len(folders), CHUNK)]
-    with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
-        found = [
-            one for part in pool.map(lambda part: list(map(_read, part)), parts) for one in part
-        ]
+    found = _read_all(folders)
     rows = [item for item in found if isinstance(item, dict)]
     problems += [item for item in found if isinstance(item, Problem)]
     runs = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("posix_time", "run")
@@ -119,6 +114,20 @@ def find_run(
         if isinstance(row, dict) and wanted.items() <= row.items():
             return folder
     return None
+
+
+def _read_all(folders: list[Path]) -> list[dict[str, object] | Problem]:
+    # Threads wait for a network disk together. Where there is nothing to wait for, they would only
+    # wait for each other, and take twice as long as one.
+    first, rest = folders[:CHUNK], folders[CHUNK:]
+    wall, busy = time.perf_counter(), time.thread_time()
+    found = [_read(folder) for folder in first]
+    is_slow = time.perf_counter() - wall > 2 * (time.thread_time() - busy)
+    parts = [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
+    with concurrent.futures.ThreadPoolExecutor(N_READERS if is_slow else 1) as pool:
+        for part in pool.map(lambda part: list(map(_read, part)), parts):
+            found += part
+    return found
 
 
 def _list_runs(root: Path) -> tuple[list[Path], list[Problem]]:

@@ -18,8 +18,11 @@ from biobench.stats.resample import Resampler, multiply
 
 __all__ = ["Exchange", "exchange_p", "holm", "tail_bound"]
 
-_FIRST, _NEXT = 100, 300
-"""exchanges drawn at a time: enough to see that a difference is huge, then little enough memory."""
+_FIRST = 100
+"""exchanges drawn first: enough to see that a difference is huge."""
+_NEXT = 300, 1000
+"""exchanges drawn at a time after that: few of many units, for memory's sake, many of few."""
+_CELLS = 2**19
 _ENOUGH = 100
 """differences as large as the observed one after which p is known to a tenth of itself."""
 _TIE = 1e-12
@@ -69,6 +72,10 @@ class Exchange:
         fewer = int(min(self._size[pull > 0].sum(), self._size[pull < 0].sum()))
         return float(min(1.0, 2 * special.bdtr(fewer, n, 0.5)))
 
+    def get_step(self) -> int:
+        """How many exchanges to draw at a time."""
+        return int(np.clip(_CELLS // max(len(self._size), 1), *_NEXT))
+
     def draw(self, n: int, rng: np.random.Generator) -> Float64[np.ndarray, " {n}"]:
         """The difference after each of n random exchanges."""
         self.n_drawn += n
@@ -111,7 +118,7 @@ def exchange_p(resampler: Resampler, metric: Metric, *, n_permutations: int, see
     observed = abs(exchange.observed) - _TIE
     squares, variance, n_as_large = 0.0, 0.0, 0
     while exchange.n_drawn < n_permutations and n_as_large < _ENOUGH:
-        step = _NEXT if exchange.n_drawn else _FIRST
+        step = exchange.get_step() if exchange.n_drawn else _FIRST
         drawn = np.abs(exchange.draw(min(step, n_permutations - exchange.n_drawn), rng))
         squares += float(drawn @ drawn)
         n_as_large += int(np.count_nonzero(drawn >= observed))
