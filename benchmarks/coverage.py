@@ -25,8 +25,9 @@ from scipy import special
 
 from biobench.metrics import Counts, MacroAccuracy, MacroF1, MeanScore, Metric
 from biobench.stats.coded import Coded
+from biobench.stats.intervals import Interval, make_interval
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import design_of, interval, spread_of
+from biobench.stats.spread import design_of, spread_of
 
 METRICS: tuple[Metric, ...] = (MeanScore(), MacroAccuracy(), MacroF1())
 FIELDS = frozenset({"score", "n_true", "n_pred", "n_hit"})
@@ -49,6 +50,8 @@ class Regime:
     """of two answers in one group and class."""
     tilt: float = 0.0
     """how much harder rarer classes are: logits an e-fold of frequency."""
+    copied: bool = False
+    """whether alike answers in a group are copies of one, rather than of one common accuracy."""
 
 
 def small() -> list[Regime]:
@@ -73,6 +76,15 @@ def grouped() -> list[Regime]:
     """30 to 300 groups of 20 examples on average, correlation 0 to 0.6."""
     points = itertools.product((2, 50), (0.5, 0.9), (30, 100, 300), (0.0, 0.2, 0.6))
     return [Regime(k, 1.0, a, 20 * g, g, icc) for k, a, g, icc in points]
+
+
+def copied() -> list[Regime]:
+    """Groups in which many answers stand or fall together, and which one cannot tell beforehand."""
+    points = itertools.product((2, 50), (0.5, 0.9), (30, 100, 300), (0.2, 0.6))
+    return [Regime(k, 1.0, a, 20 * g, g, icc, copied=True) for k, a, g, icc in points]
+
+
+GRIDS = {"small": small, "large": large, "hard": hard, "grouped": grouped, "copied": copied}
 
 
 class Population:
@@ -108,12 +120,16 @@ class Population:
             group = np.arange(self.regime.n)
         true = self._classes(len(group), rng)
         accuracy = self.accuracy[true]
-        if self.regime.correlation:
+        if self.regime.correlation and not self.regime.copied:
             luck = rng.integers(0, N_LUCKS, groups)
             accuracy = self._lucky_accuracy[true, luck[group]]
         guess = self._classes(len(group), rng)
         guess = np.where(guess == true, (guess + 1) % self.regime.classes, guess)
-        return group, true, np.where(rng.random(len(group)) < accuracy, true, guess)
+        chance = rng.random(len(group))
+        if self.regime.copied:
+            is_copy = rng.random(len(group)) < self.regime.correlation**0.5
+            chance = np.where(is_copy, rng.random(groups)[group], chance)
+        return group, true, np.where(chance < accuracy, true, guess)
 
     def _classes(self, n: int, rng: np.random.Generator) -> np.ndarray:
         drawn = np.searchsorted(self._cumulative, rng.random(n))
@@ -154,33 +170,36 @@ class Population:
         return n_true.T, n_pred.T, n_hit.T
 
 
-def cover(regime: Regime, n_trials: int) -> tuple[list[float], list[float]]:
-    """Coverage of the shipped interval, and its mean width over the score's true 95% range."""
+def cover(regime: Regime, n_trials: int) -> tuple[list[float], list[float], float]:
+    """Coverage of the shipped intervals, their mean width over the score's true 95% range, and the
+    share of the trials with a warning."""
     population = Population(regime)
     rng = np.random.default_rng(1)
     fresh = population.fresh_scores(N_TRUTH, rng)
     truth, deviation = fresh.mean(axis=0), fresh.std(axis=0)
     rng = np.random.default_rng(2)
-    bounds = np.empty((n_trials, len(METRICS), 2))
+    bounds, n_warned = np.empty((n_trials, len(METRICS), 2)), 0
     for trial in range(n_trials):
         coded = population.code(*population.draw(rng))
         resampler = Resampler([coded])
         copies = resampler.draw(N_RESAMPLES, trial)
-        for i, metric in enumerate(METRICS):
+        found = []
+        for metric in METRICS:
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
-            bounds[trial, i] = shipped(coded, metric, score, replicates)
+            found.append(shipped(coded, metric, score, replicates))
+        bounds[trial] = [(one.low, one.high) for one in found]
+        n_warned += any(one.warnings for one in found)
     inside = (bounds[:, :, 0] <= truth) & (truth <= bounds[:, :, 1])
     width = (bounds[:, :, 1] - bounds[:, :, 0]).mean(axis=0) / (2 * 1.96 * deviation)
-    return inside.mean(axis=0).tolist(), width.tolist()
+    return inside.mean(axis=0).tolist(), width.tolist(), n_warned / n_trials
 
 
-def shipped(
-    coded: Coded, metric: Metric, score: float, replicates: np.ndarray
-) -> tuple[float, float]:
+def shipped(coded: Coded, metric: Metric, score: float, replicates: np.ndarray) -> Interval:
     """The interval that biobench gives."""
     design = design_of(coded, metric)
-    return interval(score, spread_of(coded, metric, score, replicates, design), 95)
+    spread = spread_of(coded, metric, score, replicates, design)
+    return make_interval(coded, metric, score, spread, design, 95, N_RESAMPLES)
 
 
 def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
@@ -198,7 +217,8 @@ def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
             found = bounds_of_candidates(resampler, metric, score, replicates, copies)
-            found["shipped"] = shipped(coded, metric, score, replicates)
+            ours = shipped(coded, metric, score, replicates)
+            found["shipped"] = ours.low, ours.high
             for name, (low, high) in found.items():
                 hits = inside.setdefault(name, np.zeros(len(METRICS)))
                 hits[i] += low - 1e-12 <= truth[i] <= high + 1e-12
@@ -261,7 +281,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", choices=("small", "large", "hard", "grouped", "methods"))
+    parser.add_argument("--only", choices=(*GRIDS, "methods"))
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     args = parser.parse_args()
     start = time.perf_counter()
@@ -270,17 +290,12 @@ def main() -> int:
         f"{args.trials} trials a regime, {N_RESAMPLES} resamples; "
         f"standard error of a coverage of 95%: {error:.1%}\n"
     )
-    regimes = {
-        None: [*small(), *large(), *hard(), *grouped()],
-        "small": small(),
-        "large": large(),
-        "hard": hard(),
-        "grouped": grouped(),
-        "methods": [regime for regime in small() if regime.n == 200],
-    }[args.only]
     work, tell = cover, tell_coverage
     if args.only == "methods":
+        regimes = [regime for regime in small() if regime.n == 200]
         work, tell = candidates, tell_methods
+    else:
+        regimes = [r for name in GRIDS if args.only in (None, name) for r in GRIDS[name]()]
     with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
         results = pool.map(work, regimes, itertools.repeat(args.trials))
         for line in tell(regimes, results, args.trials):
@@ -290,19 +305,20 @@ def main() -> int:
 
 
 def tell_coverage(
-    regimes: list[Regime], results: Iterable[tuple[list[float], list[float]]], _: int
+    regimes: list[Regime], results: Iterable[tuple[list[float], list[float], float]], _: int
 ) -> Iterator[str]:
     """One row a regime: coverage of each metric's interval and its width over the right one."""
     names = [metric.name for metric in METRICS]
     columns = ("classes", "Zipf", "accuracy", "n", "tilt", "groups", "correlation")
-    yield row(*columns, *names, "width/ideal")
-    yield row(*["---"] * (8 + len(names)))
+    yield row(*columns, *names, "width/ideal", "warned")
+    yield row(*["---"] * (9 + len(names)))
     flat: list[float] = []
-    for r, (coverage, width) in zip(regimes, results, strict=True):
+    for r, (coverage, width, warned) in zip(regimes, results, strict=True):
         cells = [f"{c:.1%}" + ("" if 0.93 <= c <= 0.97 else " *") for c in coverage]
         ratios = " ".join(f"{w:.2f}" for w in width)
         where = (r.groups, r.correlation) if r.groups else ("", "")
-        yield row(r.classes, r.zipf, r.accuracy, r.n, r.tilt or "", *where, *cells, ratios)
+        what = (r.classes, r.zipf, r.accuracy, r.n, r.tilt or "", *where)
+        yield row(*what, *cells, ratios, f"{warned:.0%}")
         flat += coverage
     outside = sum(not 0.93 <= c <= 0.97 for c in flat)
     yield ""

@@ -24,7 +24,7 @@ def coverage():
     ids=["rare classes", "single examples", "groups"],
 )
 def test_intervals_cover_nearly_as_often_as_they_say(coverage, regime):
-    shares, _ = coverage.cover(coverage.Regime(*regime), 100)
+    shares, *_ = coverage.cover(coverage.Regime(*regime), 100)
     for share in shares:
         n = round(100 * share)
         assert scipy.stats.binomtest(n, 100, 0.93, alternative="less").pvalue > 1e-3

@@ -24,6 +24,8 @@ __all__ = ["Interval", "confidence_interval", "interval_from_table"]
 
 FEW_GROUPS = 30
 FEW_ERRORS = 10
+FEW_UNLIKE = 15
+"""groups by the weight of their errors, or degrees of freedom, under which intervals are rough."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +173,8 @@ def _warnings(
     coded: Coded, metric: Metric, score: float, design: spreads.Design
 ) -> tuple[str, ...]:
     found = []
-    if coded.grouped and (coded.n_units < FEW_GROUPS or design.df < FEW_ERRORS):
+    few = FEW_UNLIKE if coded.grouped else FEW_ERRORS
+    if coded.grouped and (coded.n_units < FEW_GROUPS or design.df < few):
         found.append(
             f"Few groups carry the score ({coded.n_units} in all): the interval allows for that, "
             "and may still be too narrow."
@@ -181,7 +184,7 @@ def _warnings(
             f"Every answer is {'right' if score == 1 else 'wrong'}: the interval supposes "
             f"{design.size:.0f} independent examples."
         )
-    elif (metric.macro or coded.grouped) and design.n_errors < FEW_ERRORS:
+    elif (metric.macro or coded.grouped) and design.n_errors < few:
         found.append(
             f"The score rests on some {design.n_errors:.0f} {'wrong' if score > 0.5 else 'right'} "
             "answers, by the weight of their classes and groups: the interval is a rough one."
