@@ -1,9 +1,12 @@
 """LinearProbe against scikit-learn's LogisticRegression, fitted tightly."""
 
+import concurrent.futures
+
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import scipy.special
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -94,6 +97,31 @@ def test_reaches_the_minimum_where_classes_are_separable_and_the_loss_is_near_ze
     lowest = loss_of(fit_tightly(x, y, C), x, y, C)
     assert lowest < 0.01
     assert ours.loss_ == pytest.approx(lowest, rel=1e-4)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"], ids=["numpy", "torch"])
+def test_the_loss_and_its_gradient_are_those_of_float64_where_every_answer_is_nearly_sure(
+    device, monkeypatch
+):
+    monkeypatch.setattr(_softmax, "check_device", lambda device: None)
+    x, y = make_problem(12_000, 90, 6)
+    rows = _softmax.Rows(x, np.arange(len(x)), 1e9)
+    assert rows.dtype == np.float32
+    loss = _softmax.Loss(rows, y, 6, device)
+    weights = np.stack([rows.take(np.flatnonzero(y == k)).mean(axis=0) for k in range(6)], axis=1)
+    weights = weights.astype(np.float32).astype(np.float64)
+    Z, every = rows.take(np.arange(len(x))).astype(np.float64), np.arange(len(x))
+    log_p = scipy.special.log_softmax(Z @ weights, axis=1)
+    sure = np.flatnonzero(log_p[every, y] > -1e-6)
+    assert len(sure) > 1000
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        found = loss(weights, np.zeros(6), sure, pool)
+    own = np.arange(6) == y[sure, None]
+    p = np.where(own, 0, np.exp(log_p[sure]))
+    residual = p - own * p.sum(axis=1, keepdims=True)
+    gradient = Z[sure].T @ residual / len(sure)
+    assert found[0] == pytest.approx(-log_p[sure, y[sure]].mean(), rel=1e-4)
+    np.testing.assert_allclose(found[1], gradient, rtol=0, atol=1e-4 * np.abs(gradient).max())
 
 
 def test_streaming_gives_what_memory_gives():
