@@ -40,11 +40,7 @@ def write_vectors(place, world):
     return place / "v.parquet", {"features": {"mine": str(place / "v.parquet")}}
 
 
-@pytest.mark.parametrize("write", [write_module, write_checkpoint, write_vectors])
-def test_a_cell_whose_model_may_have_changed_is_not_finished_until_it_was_run_again(
-    write, place, world
-):
-    path, fields = write(place, world)
+def make_plan(place, world, **fields):
     settings = launch.Settings(
         tasks=["folder"],
         data=str(world),
@@ -54,7 +50,15 @@ def test_a_cell_whose_model_may_have_changed_is_not_finished_until_it_was_run_ag
         **fields,
     )
     plan = launch.make_plan(settings)
-    checked = launch.check(plan)
+    return plan, launch.check(plan)
+
+
+@pytest.mark.parametrize("write", [write_module, write_checkpoint, write_vectors])
+def test_a_cell_whose_model_may_have_changed_is_not_finished_until_it_was_run_again(
+    write, place, world
+):
+    path, fields = write(place, world)
+    plan, checked = make_plan(place, world, **fields)
     (cell,) = plan.cells
 
     def is_finished():
@@ -74,19 +78,21 @@ def test_a_cell_whose_model_may_have_changed_is_not_finished_until_it_was_run_ag
     assert run() == 1 and is_finished()
 
 
+def test_a_cell_whose_model_changed_while_it_ran_is_not_finished(place, world):
+    path, fields = write_vectors(place, world)
+    plan, checked = make_plan(place, world, **fields)
+
+    def rewrite(stage, done, total):
+        path.write_bytes(path.read_bytes())
+
+    state = run_cell(plan, plan.cells[0], device="cpu", on_progress=rewrite)
+    assert state.state == "done" and state.started < path.stat().st_mtime
+    assert launch.find_finished(plan, checked) == {}
+
+
 @pytest.mark.parametrize("fault", ["absent", "damaged"])
 def test_a_cell_without_a_readable_run_is_not_finished(fault, place, world):
-    settings = launch.Settings(
-        models=["fake:1"],
-        tasks=["folder"],
-        data=str(world),
-        device="cpu",
-        results=str(place / "results"),
-        imports=["fakes"],
-        args={"probe": "simpleshot", "n_workers": 0},
-    )
-    plan = launch.make_plan(settings)
-    checked = launch.check(plan)
+    plan, checked = make_plan(place, world, models=["fake:1"], imports=["fakes"])
     if fault == "damaged":
         state = run_cell(plan, plan.cells[0], device="cpu")
         (plan.results / state.run / "report.json").write_text("{")

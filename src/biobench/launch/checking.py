@@ -70,17 +70,20 @@ def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
         return {}
     columns = ["task", "model", "protocol_digest", "run", "posix_time"]
     rows = results.scan(plan.results).runs.select(columns).iter_rows()
-    runs = {row[:3]: row[3:] for row in rows}
+    runs = {row[:3]: (Path(row[3]), row[4]) for row in rows}
     found = {}
     for cell in plan.cells:
         key = (cell.task, cell.model_name, checked[cell.id].protocol_digest)
         if key not in runs:
             continue
-        run, time = runs[key]
+        run, compared = runs[key]
         state = read_state(plan.folder, cell.id)
-        compared = max(time, state.updated if state.state == "done" else 0.0)
+        if state.state == "done" and plan.results / state.run == run:
+            # Weights are read after the start; what is written later, even before the end, may not
+            # be what was run. A cell that was found to be unchanged started after its run.
+            compared = state.started
         if all(_get_changed(path) <= compared for path in _list_files(cell)):
-            found[cell.id] = Path(run)
+            found[cell.id] = run
     return found
 
 

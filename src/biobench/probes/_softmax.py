@@ -258,7 +258,7 @@ class _Problem:
 
 
 def _run_lbfgs(problem: _Problem, is_done: Callable[[Solution], bool], max_iter: int) -> None:
-    def stop_when_flat(intermediate_result) -> None:
+    def stop_when_done(intermediate_result) -> None:
         # The last evaluation of an iteration is the point that it accepts.
         if is_done(problem.best):
             raise StopIteration
@@ -269,7 +269,7 @@ def _run_lbfgs(problem: _Problem, is_done: Callable[[Solution], bool], max_iter:
         np.zeros(n_parameters),
         jac=True,
         method="L-BFGS-B",
-        callback=stop_when_flat,
+        callback=stop_when_done,
         # Our own tolerance decides; these only end a search that float32 can take no further.
         options={"maxiter": max_iter, "maxcor": 10, "ftol": 1e-12, "gtol": 0.0},
     )
