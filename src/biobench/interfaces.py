@@ -96,6 +96,9 @@ class Provenance:
     """Python and package versions."""
     fitted: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)
     """what each probe chose (a penalty, a kernel), by subtask; "" where there is no subtask."""
+    manifest_of: str = ""
+    """"contents" where the manifest's digest holds what is in the files; empty in reports of
+    earlier versions, whose digest holds their sizes only."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""
