@@ -200,6 +200,24 @@ def test_two_data_sets_under_one_name_are_two_columns_and_never_one_number(tmp_p
     assert any("several protocols or versions of the data: folder" in note for note in board.notes)
 
 
+def test_results_of_earlier_versions_are_shown_beside_new_ones(world, tmp_path):
+    made = run(world, tmp_path / "results")
+    provenance = dataclasses.replace(made.provenance, manifest="0" * 64, manifest_of="")
+    old = dataclasses.replace(made, provenance=provenance, posix_time=made.posix_time - 1)
+    path = results.write_run(tmp_path / "results", "folder", MODEL, old)
+    text = (path / "report.json").read_text().replace('"manifest_of": "",', "")
+    text = re.sub(r',\s*"manifest_of": ""', "", text)
+    assert "manifest_of" not in text
+    (path / "report.json").write_text(text)
+    board = report.leaderboard(tmp_path / "results")
+    assert board.problems == [] and board.table["task"].n_unique() == 2
+    args = make_args(world)
+    identity = evaluate.identify(folder, args, MODEL)
+    digests = identity.protocol_digest, identity.backbone_digest
+    found = results.find_run(tmp_path / "results", "folder", MODEL, *digests)
+    assert found is not None and found != path
+
+
 def test_models_that_saw_different_data_are_not_compared(tmp_path):
     place = tmp_path / "results"
     for model, root in ((MODEL, "one"), (("baseline", "hog"), "other")):
