@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
-from biobench.data.images import UndecodableImage, decode
+from biobench.data.images import UndecodableImage, decode, open_picture
 from biobench.features.cache import Record
 
 __all__ = ["Clock", "Decoded", "PictureChunks", "start_worker"]
@@ -143,12 +143,10 @@ def start_worker(_: int) -> None:
 
 def _read(root: pathlib.Path, path: str) -> tuple[bytes, Record]:
     try:
-        with (root / path).open("rb") as file:
+        with open_picture(root / path) as file:
             # Of the open file: the name may point to another one by now.
             status = os.fstat(file.fileno())
             data = file.read()
-    except FileNotFoundError:
-        raise UndecodableImage("no such file") from None
     except OSError as err:
         raise UndecodableImage(f"cannot be read: {err.strerror or err}") from err
     content = hashlib.sha256(data).digest()[:16]
