@@ -21,7 +21,7 @@ import polars as pl
 
 from biobench import features, metrics, probes, registry
 from biobench._predictions import group_examples, predict, to_example
-from biobench.data import Manifest, traps
+from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.interfaces import ModelArgs, Provenance, TaskArgs, TaskReport
 
@@ -143,9 +143,11 @@ def run(
 
     org, ckpt = model_args
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
-    contents = _get_contents(manifest, feats)
+    # Those that were just embedded are known: this reads none of them again.
+    readable = [image for image in images if image not in feats.failures]
+    known = contents.read(manifest.root, readable)
     scored = manifest.split("train", protocol.test_split)
-    found = [*traps.find_traps(scored, contents), *odd]
+    found = [*traps.find_traps(scored, known), *odd]
     provenance = dataclasses.replace(
         provenance,
         backbone={"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)},
@@ -169,7 +171,7 @@ def run(
     report = TaskReport(
         name=protocol.title,
         examples=[to_example(row) for row in main.iter_rows(named=True)],
-        splits={**calc_splits(predictions), **_score_unshared(main, scored, contents, protocol)},
+        splits={**calc_splits(predictions), **_score_unshared(main, scored, known, protocol)},
         calc_mean_score=metrics.get_metric(protocol.metric),
         provenance=provenance,
     )
@@ -204,7 +206,8 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
         raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
     if args.n_train != -1 and protocol.folds_test:
         raise BadInput(
-            "n_train with folds_test: each fold trains on all pictures of the others; leave one out."
+            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
+            "leave one of them out."
         )
     if args.batch_size != "auto" and args.batch_size < 1:
         raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
@@ -244,10 +247,10 @@ def score(predictions: pl.DataFrame, metric: str) -> float:
 
 
 def _score_unshared(
-    main: pl.DataFrame, scored: pl.DataFrame, contents: Mapping[str, str], protocol: Protocol
+    main: pl.DataFrame, scored: pl.DataFrame, known: Mapping[str, str], protocol: Protocol
 ) -> dict[str, float]:
-    """The score without test examples whose picture is in training, if some have one and not all."""
-    shared = traps.find_shared(scored, contents)
+    """The score without the test examples that share a picture with training, if there are some."""
+    shared = traps.find_shared(scored, known)
     rest = main.join(shared, on=["subtask", "example"], how="anti", nulls_equal=True)
     if not shared.height or not rest.height:
         return {}

@@ -159,7 +159,7 @@ def _load_table(path: pathlib.Path, root: pathlib.Path, args: Args) -> Manifest:
     if "split" not in table.columns:
         return _build(root, table, str(path), args, [])
     table = table.with_columns(pl.col("split").cast(pl.String))
-    layout = layouts.read_splits(table["split"].drop_nulls().unique(), str(path))
+    layout = layouts.read_splits(table["split"].drop_nulls().unique().to_list(), str(path))
     dropped: dict[str, int] = {}
     for value, reason in layout.unused.items():
         dropped[reason] = dropped.get(reason, 0) + table.filter(pl.col("split") == value).height
@@ -210,7 +210,7 @@ def _build(
 
 def _split(table: pl.DataFrame, source: str, args: Args) -> tuple[pl.DataFrame, tuple[str, ...]]:
     try:
-        found = splitting.split(table["label"], _get_units(table), seed=args.split_seed)
+        found = splitting.split(_get_labels(table), _get_units(table), seed=args.split_seed)
     except BadInput as err:
         raise BadInput(f"{source}: {err}.") from err
     split = pl.when(pl.Series(found.is_test)).then(pl.lit("test")).otherwise(pl.lit("train"))
@@ -221,17 +221,22 @@ def _fold(table: pl.DataFrame, source: str, args: Args) -> pl.DataFrame:
     """Every example in the test split, with the fold that it is tested in."""
     try:
         fold = splitting.fold(
-            table["label"], _get_units(table), args.folds_test, seed=args.split_seed
+            _get_labels(table), _get_units(table), args.folds_test, seed=args.split_seed
         )
     except BadInput as err:
         raise BadInput(f"{source}: {err}") from err
     return table.with_columns(pl.lit("test").alias("split"), pl.Series("fold", fold))
 
 
-def _get_units(table: pl.DataFrame) -> pl.Series:
+def _get_labels(table: pl.DataFrame) -> list[str]:
+    # What is empty is refused where the manifest is built, with its row.
+    return table["label"].fill_null("").to_list()
+
+
+def _get_units(table: pl.DataFrame) -> list[str]:
     """What must stay together: the group, or the example where it has none."""
     example = pl.concat_str(pl.lit("example/"), pl.col("example"))
     if "group" not in table.columns:
-        return table.select(example.alias("unit"))["unit"]
+        return table.select(example.alias("unit"))["unit"].fill_null("").to_list()
     group = pl.concat_str(pl.lit("group/"), pl.col("group").cast(pl.String))
-    return table.select(group.fill_null(example).alias("unit"))["unit"]
+    return table.select(group.fill_null(example).alias("unit"))["unit"].fill_null("").to_list()

@@ -1,6 +1,6 @@
 """Splits examples in two, or in folds: whole groups together, every class as evenly as can be.
 
-    found = split(labels, units, seed=42)     # found.is_test: bool [n]; found.notes: what was missed
+    found = split(labels, units, seed=42)  # is_test: bool [n]; notes: what could not be had
     fold = fold(labels, units, 5, seed=42)    # int [n]
 
 A unit is what must stay together: a specimen, a camera, or the example itself. The test set is the
@@ -224,7 +224,7 @@ class _Problem:
         for out in np.argsort(-gain, kind="stable")[:_TRIED]:
             if not np.isfinite(gain[out]):
                 break
-            step = self._unit(out, -1)
+            step = self._unit(int(out), -1)
             back = self._gain(x + step, tested - self.counts[[out]].toarray()[0], 1)
             into = int(np.argmax(back))
             if back[into] + gain[out] > 1e-9:

@@ -129,8 +129,8 @@ def _find_groups(examples: pl.DataFrame) -> Trap | None:
     return _make(
         "groups in training and in test",
         groups,
-        f"{{n}} groups are in training and in test ({{shown}}), with {torn.height:,} test examples: "
-        "what was learnt of a group is asked again.",
+        f"{{n}} groups are in training and in test ({{shown}}), with {torn.height:,} test "
+        "examples: what was learnt of a group is asked again.",
     )
 
 
