@@ -17,12 +17,14 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.optimize
 import scipy.sparse
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Shaped
 from sklearn.model_selection import StratifiedGroupKFold
 
 from biobench.errors import BadInput
 
 __all__ = ["TEST_FRACTION", "Split", "fold", "split"]
+
+Texts = Sequence[str] | Shaped[np.ndarray, " n"]
 
 TEST_FRACTION = 0.2
 _TOLERANCE = 0.02
@@ -53,7 +55,7 @@ class Split:
 
 
 def split(
-    labels: Sequence[str], units: Sequence[str], *, seed: int, fraction: float = TEST_FRACTION
+    labels: Texts, units: Texts, *, seed: int, fraction: float = TEST_FRACTION
 ) -> Split:
     """The split of n examples nearest to `fraction` by class, whatever the rows' order.
 
@@ -85,7 +87,7 @@ def split(
 
 
 def fold(
-    labels: Sequence[str], units: Sequence[str], n_folds: int, *, seed: int
+    labels: Texts, units: Texts, n_folds: int, *, seed: int
 ) -> Int64[np.ndarray, " n"]:
     """The fold of each of n examples, 0 to n_folds - 1: scikit-learn's StratifiedGroupKFold.
 
