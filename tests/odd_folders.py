@@ -64,7 +64,14 @@ def names(root):
     with open(os.fsencode(root / "ants") + b"/caf\xe9.png", "wb") as file:
         file.write((root / "ants" / "0.png").read_bytes())
     os.mkdir(os.fsencode(root) + b"/\xff\xfe")
-    for name in ("two\nlines.png", " space .png", "\x1b[31mred.png", "a,b\"c'.png", "ΑΒΓ.PNG", ".png"):
+    for name in (
+        "two\nlines.png",
+        " space .png",
+        "\x1b[31mred.png",
+        "a,b\"c'.png",
+        "ΑΒΓ.PNG",
+        ".png",
+    ):
         picture(root / "bees" / name) if not name.startswith(".") else (
             root / "bees" / name
         ).write_bytes(b"-")

@@ -10,7 +10,10 @@ from biobench.errors import BadInput
     ("name", "role"),
     [
         *((name, "train") for name in ("train", "Train", "TRAINING", "train_set", "training-data")),
-        *((name, "test") for name in ("test", "Test", "testing", "test images", "TestSet", "ｔｅｓｔ")),
+        *(
+            (name, "test")
+            for name in ("test", "Test", "testing", "test images", "TestSet", "ｔｅｓｔ")
+        ),
         *((name, "val") for name in ("val", "Valid", "validation", "Validation_Set", "val-split")),
         *((name, None) for name in ("ants", "Testudo", "Valeriana", "nest", "rest", "brain", "12")),
     ],

@@ -26,7 +26,9 @@ def find(table, contents=None):
 
 
 SHARED = "test examples with a picture that is in training"
-CLEAN = make(("a", "train", "ant"), ("b", "train", "bee"), ("c", "test", "ant"), ("d", "test", "bee"))
+CLEAN = make(
+    ("a", "train", "ant"), ("b", "train", "bee"), ("c", "test", "ant"), ("d", "test", "bee")
+)
 
 
 def test_good_data_has_no_trap():

@@ -54,9 +54,7 @@ class Split:
     """what could not be had, one sentence each."""
 
 
-def split(
-    labels: Texts, units: Texts, *, seed: int, fraction: float = TEST_FRACTION
-) -> Split:
+def split(labels: Texts, units: Texts, *, seed: int, fraction: float = TEST_FRACTION) -> Split:
     """The split of n examples nearest to `fraction` by class, whatever the rows' order.
 
     labels, units: n texts each; examples of one unit stay on one side.
@@ -86,9 +84,7 @@ def split(
     return _report(is_test, y, classes, problem.n_units_of_class, fraction)
 
 
-def fold(
-    labels: Texts, units: Texts, n_folds: int, *, seed: int
-) -> Int64[np.ndarray, " n"]:
+def fold(labels: Texts, units: Texts, n_folds: int, *, seed: int) -> Int64[np.ndarray, " n"]:
     """The fold of each of n examples, 0 to n_folds - 1: scikit-learn's StratifiedGroupKFold.
 
     Whole units together, every class spread as evenly as that allows, whatever the rows' order.
