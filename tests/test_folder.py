@@ -201,7 +201,7 @@ def test_columns_with_names_that_predictions_need_are_renamed_with_a_word(tmp_pa
     names = ("row", "positions", "score", "y_true", "train_count", "fold")
     plain = run(write_table(tmp_path / "plain"))[1]
     path = write_table(tmp_path / "named", **{name: [-1] * 12 for name in names})
-    manifest, report = run(path)
+    _, report = run(path)
     assert report.get_mean_score() == plain.get_mean_score()
     assert len(report.examples) == len(plain.examples)
     assert {f"{name}_" for name in names} <= report.examples[0].info.keys()

@@ -2,11 +2,11 @@
 
 import os
 
-import odd_folders
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import odd_folders
 from biobench import folder
 from biobench.data import count_left_out, list_pictures
 from biobench.errors import BadInput

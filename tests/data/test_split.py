@@ -1,4 +1,4 @@
-"""The split is the nearest to a fifth of every class that keeps groups whole and classes trainable."""
+"""The split is the nearest to a fifth of every class that tears no group and trains every class."""
 
 import itertools
 

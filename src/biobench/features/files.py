@@ -148,10 +148,9 @@ def _read_ids(path: pathlib.Path) -> dict[str, dict[str, int]]:
     if not columns:
         raise BadInput(f"{path}: no column path or id (found: {found}); name the images so.")
     for name in columns:
-        if pa.types.is_nested(schema.field(name).type):
-            raise BadInput(
-                f"{path}: column {name} holds {schema.field(name).type}; it must hold one text a row."
-            )
+        kind = schema.field(name).type
+        if pa.types.is_nested(kind):
+            raise BadInput(f"{path}: column {name} holds {kind}; it must hold one text a row.")
     table = pq.read_table(path, columns=columns)
     by_column = {}
     for name in columns:
