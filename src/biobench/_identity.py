@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
     from biobench import features
     from biobench.evaluate import Args
 
-__all__ = ["Identity", "Prepared", "check_args", "digest_data"]
+__all__ = ["Identity", "Prepared", "check_args", "hash_data"]
 
 MAX_SEED = 2**32 - 1
 """numpy's RandomState, and scikit-learn with it, take no higher one."""
@@ -89,12 +89,12 @@ def check_args(args: "Args") -> None:
         raise BadInput(f"n_workers is {args.n_workers}; give 0 or more.")
 
 
-def digest_data(data: Manifest, feats: "features.Features") -> str:
-    """The digest of the data, from the very bytes that were embedded."""
+def hash_data(data: Manifest, feats: "features.Features") -> pl.Series:
+    """The contents of `data.images()`, in order: of the very bytes that were embedded, if any."""
     images = data.images()
     hashes: dict[str, bytes | None] = dict(feats.contents)
     unread = [image for image in images if image not in hashes]
     if unread:
         found = contents.hash_files(data.root, unread)
         hashes.update(zip(unread, found.to_list(), strict=True))
-    return data.digest(pl.Series([hashes[image] for image in images], dtype=pl.Binary))
+    return pl.Series([hashes[image] for image in images], dtype=pl.Binary)

@@ -21,9 +21,9 @@ import numpy as np
 import polars as pl
 
 from biobench import features, metrics, probes, registry
-from biobench._identity import Identity, Prepared, check_args, digest_data
+from biobench._identity import Identity, Prepared, check_args, hash_data
 from biobench._predictions import group_examples, predict, to_example
-from biobench.data import Manifest, contents
+from biobench.data import Manifest, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
 from biobench.interfaces import ModelArgs, Provenance, TaskArgs, TaskReport
@@ -46,6 +46,9 @@ FILE_ORG = "features"
 """model_org of vectors that were computed elsewhere; the checkpoint is the name the user gave."""
 
 BatchSize = int | Literal["auto"]
+
+UNSHARED = "without shared pictures"
+"""the split of a report that holds the score without test pictures that are in training, too."""
 
 MAX_FAILED = 3
 MAX_FAILED_FRACTION = 0.01
@@ -99,6 +102,8 @@ class Protocol:
     """scale each image's features to unit length before pooling."""
     version: int = 1
     """raised whenever the task's loader or protocol changes what it computes."""
+    folds_test: int = 0
+    """test every example once, in the folds of the manifest's column `fold`; 0: one test split."""
 
 
 def run(
@@ -126,17 +131,21 @@ def run(
     feats = source(manifest.root, images)
     embedded = time.perf_counter()
     skipped = _check_failures(manifest, feats)
-    digest = digest_data(data, feats)
+    hashes = hash_data(data, feats)
     hashed = time.perf_counter()
 
     examples = group_examples(manifest, images, feats)
-    predictions, counts, chosen = predict(examples, feats, protocol, described, args)
+    predictions, counts, chosen, odd = predict(examples, feats, protocol, described, args)
     fitted = time.perf_counter()
 
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
+    images_of = zip(data.images(), hashes.to_list(), strict=True)
+    known = {image: content.hex() for image, content in images_of if content is not None}
+    scored = manifest.split("train", protocol.test_split)
+    found = [*traps.find_traps(scored, known), *odd]
     provenance = Provenance(
         protocol=described,
-        manifest=digest,
+        manifest=data.digest(hashes),
         manifest_of="contents",
         versions=_get_versions(),
         backbone=_describe_model(source, model_args),
@@ -148,14 +157,20 @@ def run(
             "probe": fitted - hashed,
         },
         skipped=skipped,
-        counts={"n_images": len(images), **counts, **manifest.dropped},
+        counts={
+            "n_images": len(images),
+            **counts,
+            **manifest.dropped,
+            **{trap.kind: trap.n for trap in found},
+        },
         fitted=chosen,
-        warnings=list(feats.warnings),
+        warnings=[*manifest.notes, *(trap.sentence for trap in found), *feats.warnings],
+        left_out=[dataclasses.asdict(out) for out in manifest.left_out],
     )
     report = TaskReport(
         name=protocol.title,
         examples=[to_example(row) for row in main.iter_rows(named=True)],
-        splits=calc_splits(predictions),
+        splits={**calc_splits(predictions), **_score_unshared(main, scored, known, protocol)},
         calc_mean_score=metrics.get_metric(protocol.metric),
         provenance=provenance,
     )
@@ -187,6 +202,11 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
     check_args(args)
     manifest, protocol = task.load(args), task.protocol(args)
+    if args.n_train != -1 and protocol.folds_test:
+        raise BadInput(
+            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
+            "leave one of them out."
+        )
     _select(manifest, protocol, args).check_files()
     return manifest, protocol
 
@@ -228,6 +248,17 @@ def score(predictions: pl.DataFrame, metric: str) -> float:
     return float(metrics.get_metric(metric)(examples))
 
 
+def _score_unshared(
+    main: pl.DataFrame, scored: pl.DataFrame, known: Mapping[str, str], protocol: Protocol
+) -> dict[str, float]:
+    """The score without the test examples that share a picture with training, if there are some."""
+    shared = traps.find_shared(scored, known)
+    rest = main.join(shared, on=["subtask", "example"], how="anti", nulls_equal=True)
+    if not shared.height or not rest.height:
+        return {}
+    return {UNSHARED: score(rest, protocol.metric)}
+
+
 def _get_weights(source: "features.FeatureSource") -> str:
     """Where an adapter says it found the weights; empty where it does not say."""
     return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
@@ -254,8 +285,12 @@ _loaded: dict[str, typing.Any] = {}
 def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     """Everything besides data and backbone that decides the numbers."""
     name = args.probe or protocol.probe
+    fields = dataclasses.asdict(protocol)
+    if not protocol.folds_test:
+        # Runs with one test split are the same protocol as before there were folds.
+        del fields["folds_test"]
     return {
-        **dataclasses.asdict(protocol),
+        **fields,
         "probe": name,
         "probe_params": probes.describe(name, folds=args.folds),
         "folds": args.folds,

@@ -39,6 +39,7 @@ import pyarrow as pa
 from jaxtyping import Int64
 
 from biobench import progress
+from biobench.data.images import MAX_BYTES
 from biobench.data.listing import STAMP, list_files, to_int64
 
 __all__ = [
@@ -144,7 +145,7 @@ def lookup(root: pathlib.Path | str, images: Sequence[str]) -> Known:
 def read(root: pathlib.Path | str, images: Sequence[str]) -> dict[str, str]:
     """Image -> hex hash (32 digits); what is not known is read and remembered.
 
-    What cannot be read, or is no regular file, is not in the answer.
+    What cannot be read, is no regular file or too large for a picture is not in the answer.
     """
     hashes = hash_files(root, images)
     pairs = zip(images, hashes.to_list(), strict=True)
@@ -248,7 +249,9 @@ def _read_all(base: str, names: Sequence[str]) -> list[Record]:
             # Without waiting: what looks like a picture may be a pipe that nobody writes to.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
             with open(os.open(os.path.join(base, name), flags), "rb", buffering=0) as file:
-                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                status = os.fstat(file.fileno())
+                # What is too large for a picture is not read for its hash either.
+                if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
                     records.append(hash_file(file, name))
     return records
 

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from biobench.data.contents import Record, read_file
-from biobench.data.images import UndecodableImage, decode
+from biobench.data.images import UndecodableImage, decode, open_picture
 
 __all__ = ["Clock", "Decoded", "PictureChunks", "start_worker"]
 
@@ -141,9 +141,7 @@ def start_worker(_: int) -> None:
 
 def _read(root: pathlib.Path, path: str) -> tuple[bytes, Record]:
     try:
-        with (root / path).open("rb") as file:
+        with open_picture(root / path) as file:
             return read_file(file, path)
-    except FileNotFoundError:
-        raise UndecodableImage("no such file") from None
     except OSError as err:
         raise UndecodableImage(f"cannot be read: {err.strerror or err}") from err
