@@ -51,7 +51,8 @@ class Breakdown:
     def is_uneven(self) -> bool:
         """Whether the models have different numbers of examples of some part."""
         counts = self.table.group_by("value").agg(n=pl.col("n").n_unique(), models=pl.len())
-        return bool(((counts["n"] > 1) | (counts["models"] < len(self.models))).any())
+        n_models = self.table["model"].n_unique()
+        return bool(((counts["n"] > 1) | (counts["models"] < n_models)).any())
 
 
 def break_down(board: Leaderboard, by: str) -> list[Breakdown]:
