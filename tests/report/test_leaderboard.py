@@ -177,3 +177,20 @@ def test_models_with_the_same_examples_are_not_told_apart(suite):
     board = report.leaderboard(suite)
     assert not any("that every model has" in note for note in board.notes)
     assert not any(part.is_uneven for part in report.break_down(board, "class"))
+
+
+def test_a_folder_s_name_is_no_pattern(tmp_path):
+    """A polars reader takes `results[12]` for results1 and results2."""
+    shown = []
+    for name, accuracy in (("results1", 0.2), ("results[12]", 0.9), ("results*", 0.6)):
+        made = make_report(n=100, accuracy=accuracy, seed=3)
+        results.write_run(tmp_path / name, "birds", tuple(GOOD.split(":")), made)
+        board = report.leaderboard(tmp_path / name)
+        (run,) = board.table["run"].to_list()
+        own = results.read_report(Path(run))["score"]
+        assert metrics.MeanScore()(results.to_examples(results.read_predictions(Path(run)))) == own
+        assert board.problems == []
+        (part,) = report.break_down(board, "site")
+        shown.append(sum(part.table["score"] * part.table["n"]) / sum(part.table["n"]))
+        assert shown[-1] == pytest.approx(own)
+    assert len(set(shown)) == 3

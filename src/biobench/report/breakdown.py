@@ -75,8 +75,10 @@ def break_down_task(
     for row in rows:
         run = Path(row["run"])
         name = results.read_report(run)["provenance"]["protocol"]["metric"]
-        if column not in pl.read_parquet_schema(run / "predictions.parquet"):
-            continue
+        # A path would be taken for a pattern, where a folder's name has brackets.
+        with open(run / "predictions.parquet", "rb") as file:
+            if column not in pl.read_parquet_schema(file):
+                continue
         table = results.read_predictions(run, list(dict.fromkeys([*COLUMNS, column])))
         if table[column].null_count() == table.height:
             continue

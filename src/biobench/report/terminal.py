@@ -140,7 +140,7 @@ def _new_table() -> Table:
 
 def _split(columns: Sequence[str], models: Sequence[str], width: int) -> list[list[str]]:
     """Columns in as many tables as the width asks for, at least one column in each."""
-    room = width - min(max(len(line(model)) for model in models), MAX_MODEL) - PADDING
+    room = width - min(max((len(line(model)) for model in models), default=0), MAX_MODEL) - PADDING
     parts, left = [[]], room
     for column in columns:
         widest = ["100–100"] if column == "rank" else [*_fold(column), "0.000–0.000"]
