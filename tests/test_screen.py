@@ -173,7 +173,7 @@ def test_in_a_deleted_folder_every_command_ends_with_one_sentence(words, tmp_pat
         os.chdir(before)
     out, err = capsys.readouterr()
     assert code == 2 and out == ""
-    assert err.count("\n") == 1 and "folder" in err and "change to another" in err
+    assert err.count("\n") == 1 and "working directory" in err
 
 
 def test_help_needs_no_folder(tmp_path, capsys):
@@ -187,6 +187,27 @@ def test_help_needs_no_folder(tmp_path, capsys):
         os.chdir(before)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["leaderboard", "--results", "x" * 300],
+        ["report", "--out", "x" * 300],
+        ["export", "--to", "x" * 300 + ".csv"],
+        ["status", "--results", "x" * 300],
+        ["run", "x" * 300],
+        ["import", "x" * 300],
+        ["reproduce", "x" * 300],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_no_disk_takes_is_one_sentence(words, root, capsys, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    assert cli.main(words) in (1, 2)
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "x" * 300 in err
+    assert [path.name for path in root.parent.iterdir()] == ["results"]
+
+
 def test_a_whole_process_in_a_deleted_folder_says_one_sentence(tmp_path):
     code = (
         f"cd {tmp_path} && mkdir gone && cd gone && rmdir ../gone && "
@@ -194,4 +215,4 @@ def test_a_whole_process_in_a_deleted_folder_says_one_sentence(tmp_path):
     )
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "change to another one" in done.stderr
+    assert "change to one that is" in done.stderr

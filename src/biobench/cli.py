@@ -1,6 +1,7 @@
 """The command line: `biobench COMMAND …`. Arguments, messages and exit codes; no logic.
 
-Exit codes: 0 done; 1 some cell failed; 2 bad usage or bad input, said in one sentence.
+Exit codes: 0 done; 1 some cell failed, or the disk did; 2 bad usage or bad input. Whatever can go
+wrong outside this program is said in one sentence.
 A command's module is imported when it is called, so that help costs nothing.
 """
 
@@ -51,20 +52,29 @@ def main(argv: list[str] | None = None) -> int:
     name = argv[0]
     if name not in COMMANDS:
         return _refuse(f"Unknown command '{name}'.{_suggest(name)} See biobench --help.")
+    try:
+        os.getcwd()
+    except OSError:
+        return _refuse("The working directory is not there any more; change to one that is.")
     import tyro
 
     path, _, cls = COMMANDS[name][0].partition(":")
     command = getattr(importlib.import_module(f"biobench.commands.{path}"), cls)
     try:
-        called = tyro.cli(command, args=argv[1:], prog=f"biobench {name}")
-        _check_folder()
-        return called.main()
+        return tyro.cli(command, args=argv[1:], prog=f"biobench {name}").main()
     except BadInput as err:
         return _refuse(str(err))
     except BrokenPipeError:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()
         return 0
+    except OSError as err:
+        # A full or broken disk; what is a defect of ours raises other errors.
+        if err.errno is None:
+            raise
+        where = "" if err.filename is None else f"{err.filename}: "
+        _refuse(f"{where}{err.strerror}.")
+        return 1
 
 
 def _usage() -> str:
@@ -89,17 +99,6 @@ def _suggest(name: str) -> str:
 
     close = difflib.get_close_matches(name, COMMANDS, n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
-
-
-def _check_folder() -> None:
-    """Raise BadInput where this process stands in a folder that is gone."""
-    try:
-        os.getcwd()
-    except OSError:
-        raise BadInput(
-            "The folder that this command was started in is gone or closed; change to another "
-            "one, and start it again."
-        ) from None
 
 
 def _refuse(message: str) -> int:

@@ -204,10 +204,18 @@ class Reproduce:
         say(clean.shell(results.reproduce_command(report)))
         if not self.check:
             return 0
+        from biobench.errors import CellFailed
         from biobench.launch import reproduce
 
-        difference = reproduce.check(self.run, anew=self.anew)
-        say(difference or f"Reproduced: score and {report['n']:,} predictions are equal.")
+        try:
+            difference = reproduce.check(self.run, anew=self.anew)
+        except CellFailed as err:
+            say(f"biobench: {clean.sentence(str(err))}", error=True)
+            return 1
+        say(
+            clean.sentence(difference)
+            or f"Reproduced: score and {report['n']:,} predictions are equal."
+        )
         return int(bool(difference))
 
 
