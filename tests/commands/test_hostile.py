@@ -325,10 +325,55 @@ def test_an_error_is_one_clean_line(place, capsys, name):
         ["leaderboard", "--where", name],
         ["reproduce", place / name / "x"],
         ["run", f"{place}/{name}.toml"],
-        ["doctor", f"{name}:x"],
-        ["embed", "timm:x", "--images", place / name / "x", "--out", "x"],
         ["export", "--to", f"{place}/x{name}.doc"],
         ["import", place / "absent" / name],
     ):
         code, _, err = call(capsys, *words)
         assert code == 2 and err.count("\n") == 1, words
+
+
+@given(names, names, names)
+@settings(check, max_examples=20)
+def test_doctor_shows_what_it_found_and_obeys_none_of_it(capsys, name, value, advice):
+    from biobench.commands.models import _print_checks
+    from biobench.features.doctor import Check
+
+    _print_checks(name, [Check("loading", "fail", value, advice), Check("x", "pass", value, "")])
+    out = capsys.readouterr().out
+    assert not hostile.find_hidden(out, but="\n")
+    said = re.sub(r"\s+", "", out)
+    for text in (clean.line(name), clean.lines(value), clean.lines(advice)):
+        # A table breaks a long line where it likes; rich takes a tab for blanks.
+        assert re.sub(r"\s+", "", text) in said
+
+
+@given(names, names, names)
+@settings(check, max_examples=20)
+def test_models_tasks_and_cache_are_one_clean_line_each(capsys, name, description, example):
+    import types
+    from unittest import mock
+
+    from biobench import registry
+    from biobench.commands.features import _describe_entry
+    from biobench.features.inventory import Entry
+
+    class Backbone:
+        pass
+
+    Backbone.description, Backbone.example_ckpts = description, [example]
+    task = types.SimpleNamespace(__doc__=description, Args=types.SimpleNamespace(__doc__=None))
+    with (
+        mock.patch.object(registry, "list_vision_backbones", lambda: [name]),
+        mock.patch.object(registry, "load_vision_backbone_class", lambda org: Backbone),
+        mock.patch.object(registry, "list_tasks", lambda: [name]),
+        mock.patch.object(registry, "load_task", lambda name: task),
+    ):
+        for command in ("models", "tasks"):
+            code, out, _ = call(capsys, command)
+            assert code == 0 and out.count("\n") == 1 and clean.line(name) in out
+            code, out, _ = call(capsys, command, "--format", "json")
+            assert json.loads(out)
+    fields = {field.name: 1 for field in dataclasses.fields(Entry)}
+    named = {"key": "0" * 64, "models": [name, example], "adapter": description, "precision": name}
+    entry = Entry(**fields | named)
+    assert not hostile.find_hidden("".join(_describe_entry(entry)))

@@ -29,6 +29,8 @@ __all__ = [
 MAX_BYTES = 1 << 20
 KILLED = re.compile(r"CANCELLED AT (?P<when>\S+)(?: DUE TO (?P<why>[A-Z ]+?))? \*\*\*")
 MEMORY = re.compile(r"slurmstepd.*(oom[_-]kill|OOM Killed|exceeded.*memory limit)", re.I)
+JOB = re.compile(r"[\w+-]+")
+"""Slurm's id of a job: what is a part of a file's name, and no way out of a folder."""
 REQUEUED = ("PREEMPTION", "NODE FAILURE", "JOB REQUEUE", "REQUEUE")
 """reasons after which Slurm runs the job again by itself."""
 
@@ -82,6 +84,8 @@ def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
     wrote into the job's log since the cell was started there, and at the exit code left by the
     job's script.
     """
+    if not JOB.fullmatch(state.job):
+        return None
     text = _read_log(get_job_log(folder, state.job), state.offset)
     if lines := [line.strip() for line in text.splitlines() if MEMORY.search(line)]:
         return "failed", f"The job used more memory than memory in [slurm] allows ({lines[0]})."
