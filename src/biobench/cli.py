@@ -1,12 +1,15 @@
 """The command line: `biobench COMMAND …`. Arguments, messages and exit codes; no logic.
 
-Exit codes: 0 done; 1 some cell failed; 2 bad usage or bad input, said in one sentence.
+Exit codes: 0 done; 1 some cell failed, or the disk did; 2 bad usage or bad input. Whatever can go
+wrong outside this program is said in one sentence.
 A command's module is imported when it is called, so that help costs nothing.
 """
 
 import importlib
+import os
 import sys
 
+from biobench import clean, screen
 from biobench.errors import BadInput
 
 __all__ = ["COMMANDS", "main"]
@@ -36,17 +39,23 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    screen.make_tolerant(sys.stdout, sys.stderr)
+    sys.excepthook = screen.show_exception
     if not argv or argv[0] in ("-h", "--help"):
-        print(_usage())
+        screen.say(_usage())
         return 0 if argv else 2
     if argv[0] == "--version":
         from biobench import __version__
 
-        print(f"biobench {__version__}")
+        screen.say(f"biobench {__version__}")
         return 0
     name = argv[0]
     if name not in COMMANDS:
         return _refuse(f"Unknown command '{name}'.{_suggest(name)} See biobench --help.")
+    try:
+        os.getcwd()
+    except OSError:
+        return _refuse("The working directory is not there any more; change to one that is.")
     import tyro
 
     path, _, cls = COMMANDS[name][0].partition(":")
@@ -59,6 +68,13 @@ def main(argv: list[str] | None = None) -> int:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()
         return 0
+    except OSError as err:
+        # A full or broken disk; what is a defect of ours raises other errors.
+        if err.errno is None:
+            raise
+        where = "" if err.filename is None else f"{err.filename}: "
+        _refuse(f"{where}{err.strerror}.")
+        return 1
 
 
 def _usage() -> str:
@@ -86,7 +102,7 @@ def _suggest(name: str) -> str:
 
 
 def _refuse(message: str) -> int:
-    print(f"biobench: {message}", file=sys.stderr)
+    screen.say(f"biobench: {clean.sentence(message)}", error=True)
     return 2
 
 

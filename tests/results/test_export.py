@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from biobench import results
+from biobench import clean, results
 from biobench.errors import BadInput
 from biobench.interfaces import TaskReport
 from results_world import START, make_report
@@ -116,3 +116,15 @@ def test_the_runs_table_keeps_the_report_s_provenance(root, tmp_path):
     assert json.loads(row["protocol"]) == report.provenance.protocol
     assert json.loads(row["config"]) == {"a": 1}
     assert row["time"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_the_documented_replacement_gives_every_text_of_a_csv_file_back(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    (code,) = re.findall(r"```python\n(import polars as pl\n\ntable = .*?)```", page, re.DOTALL)
+    cells = ["=1+1", "'=1", "''-x", "-5", "+2", "@a", " =b", "plain", "it's", "'quoted'", "＝1"]
+    table = pl.DataFrame({"cell": cells, "n": range(len(cells))})
+    clean.csv_table(table).write_csv(tmp_path / "scores.csv")
+    assert pl.read_csv(tmp_path / "scores.csv")["cell"].to_list() != cells
+    names = {}
+    exec(code.replace("scores.csv", str(tmp_path / "scores.csv")), names)
+    assert names["undone"].equals(table)

@@ -188,9 +188,9 @@ def read_table(path: pathlib.Path, columns: Iterable[str], **options: Any) -> pl
         raise BadInput(f"{path} not found; extract the data set again, or correct the path.")
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            table = pl.read_parquet(path)
+            table = pl.read_parquet(path, glob=False)
         else:
-            table = pl.read_csv(path, infer_schema=False, **options)
+            table = pl.read_csv(path, infer_schema=False, glob=False, **options)
     except (pl.exceptions.PolarsError, OSError) as err:
         raise BadInput(f"{path} cannot be read as a table: {err}.") from err
     require_columns(table, columns, path)

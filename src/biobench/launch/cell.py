@@ -175,7 +175,7 @@ def _summarise(plan: Plan, run: Path, backbone: dict[str, object]) -> dict[str, 
     return {
         "run": str(run.relative_to(plan.results)),
         "score": report["score"],
-        "ci": report["ci"],
+        "ci": results.get_shown(report),
         "files": backbone.get("files"),
     }
 

@@ -1,6 +1,6 @@
 """What a plan's cells are doing, from files alone: no torch, no polars, no Slurm commands.
 
-    for cell, state in read_status(folder): print(cell.label, describe(state))
+    for cell, state in read_status(folder): say(f"{cell.label} {describe(state)}")
 
 A job that was killed cannot say so itself. What Slurm wrote into the job's log, and the exit code
 that the job's script leaves behind, say it instead.
@@ -11,6 +11,7 @@ import re
 import time
 from pathlib import Path
 
+from biobench import clean
 from biobench.launch.files import read_json
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.state import CellState, read_state, read_states
@@ -28,6 +29,8 @@ __all__ = [
 MAX_BYTES = 1 << 20
 KILLED = re.compile(r"CANCELLED AT (?P<when>\S+)(?: DUE TO (?P<why>[A-Z ]+?))? \*\*\*")
 MEMORY = re.compile(r"slurmstepd.*(oom[_-]kill|OOM Killed|exceeded.*memory limit)", re.I)
+JOB = re.compile(r"[\w+-]+")
+"""Slurm's id of a job: what is a part of a file's name, and no way out of a folder."""
 REQUEUED = ("PREEMPTION", "NODE FAILURE", "JOB REQUEUE", "REQUEUE")
 """reasons after which Slurm runs the job again by itself."""
 
@@ -52,13 +55,13 @@ def describe(state: CellState) -> str:
     if state.state == "done":
         return f"done {describe_score(state)}"
     if state.state == "failed":
-        return f"failed: {state.cause}"
+        return f"failed: {clean.sentence(state.cause)}"
     words = [state.state]
     if state.state == "queued" and state.job:
-        words.append(f"as job {state.job}")
+        words.append(f"as job {clean.line(state.job)}")
     if state.stage:
         share = f" {state.done / state.total:.0%}" if state.total else ""
-        words.append(f"{state.stage}{share}")
+        words.append(f"{clean.line(state.stage)}{share}")
     if state.attempt > 1:
         words.append(f"attempt {state.attempt}")
     if state.is_silent(time.time()):
@@ -81,6 +84,8 @@ def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
     wrote into the job's log since the cell was started there, and at the exit code left by the
     job's script.
     """
+    if not JOB.fullmatch(state.job):
+        return None
     text = _read_log(get_job_log(folder, state.job), state.offset)
     if lines := [line.strip() for line in text.splitlines() if MEMORY.search(line)]:
         return "failed", f"The job used more memory than memory in [slurm] allows ({lines[0]})."

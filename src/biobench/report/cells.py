@@ -78,7 +78,9 @@ def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:
     def check(run: str) -> results.Problem | None:
         path = Path(run) / "predictions.parquet"
         try:
-            missing = set(COLUMNS) - set(pl.read_parquet_schema(path))
+            # A path would be taken for a pattern, where a folder's name has brackets.
+            with open(path, "rb") as file:
+                missing = set(COLUMNS) - set(pl.read_parquet_schema(file))
         except (OSError, pl.exceptions.PolarsError) as err:
             reason = (str(err) or type(err).__name__).splitlines()[0]
             return results.Problem(Path(run), f"{path} is damaged ({reason}).")

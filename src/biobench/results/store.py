@@ -195,7 +195,7 @@ def read_predictions(run: Path, columns: list[str] | None = None) -> pl.DataFram
     path = run / PREDICTIONS
     try:
         # Memory-mapping would keep the file open while a results folder is being replaced.
-        return pl.read_parquet(path, columns=columns, memory_map=False)
+        return pl.read_parquet(path, columns=columns, memory_map=False, glob=False)
     except FileNotFoundError as err:
         raise BadInput(f"{path} is missing.") from err
     except (OSError, pl.exceptions.PolarsError) as err:
