@@ -1,10 +1,12 @@
 """The command line: `biobench COMMAND …`. Arguments, messages and exit codes; no logic.
 
-Exit codes: 0 done; 1 some cell failed; 2 bad usage or bad input, said in one sentence.
+Exit codes: 0 done; 1 some cell failed, or the disk did; 2 bad usage or bad input. Whatever can go
+wrong outside this program is said in one sentence.
 A command's module is imported when it is called, so that help costs nothing.
 """
 
 import importlib
+import os
 import sys
 
 from biobench.errors import BadInput
@@ -47,6 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     name = argv[0]
     if name not in COMMANDS:
         return _refuse(f"Unknown command '{name}'.{_suggest(name)} See biobench --help.")
+    try:
+        os.getcwd()
+    except OSError:
+        return _refuse("The working directory is not there any more; change to one that is.")
     import tyro
 
     path, _, cls = COMMANDS[name][0].partition(":")
@@ -59,6 +65,13 @@ def main(argv: list[str] | None = None) -> int:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()
         return 0
+    except OSError as err:
+        # A full or broken disk; what is a defect of ours raises other errors.
+        if err.errno is None:
+            raise
+        where = "" if err.filename is None else f"{err.filename}: "
+        _refuse(f"{where}{err.strerror}.")
+        return 1
 
 
 def _usage() -> str:

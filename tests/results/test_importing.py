@@ -59,7 +59,7 @@ def test_a_folder_moved_out_of_place_is_put_where_its_report_says(theirs, tmp_pa
         ({"score": 0.123}, "the predictions give"),
         ({"n": 9}, "8 rows"),
         ({"protocol_digest": "0" * 16}, "protocol_digest"),
-        ({"run": "../../../etc"}, "not the id of a run"),
+        ({"run": "../../../etc"}, "`$.run`"),
     ],
 )
 def test_a_run_that_contradicts_itself_is_left_out(theirs, tmp_path, fields, words):

@@ -62,7 +62,7 @@ class Leaderboard:
             if parts is None
             else report.breakdowns_to_text(parts, self.format)
         )
-        _warn(board.problems)
+        _warn(board.problems, board.doubts)
         return 0
 
 
@@ -93,7 +93,7 @@ class Compare:
             make_console().print(report.render_comparison(comparison))
         else:
             print(report.comparison_to_text(comparison, self.format))
-            _warn(comparison.problems)
+            _warn(comparison.problems, comparison.doubts)
         return 0
 
 
@@ -142,7 +142,7 @@ class Export:
 
         done = results.export(self.results, self.to, table=self.table)
         print(f"{self.to}: " + ", ".join(f"{n:,} {name}" for name, n in done.rows.items()))
-        _warn(done.problems)
+        _warn(done.problems, done.doubts)
         return 0
 
 
@@ -176,8 +176,10 @@ def _parse_where(items: tuple[str, ...]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _warn(problems) -> None:
+def _warn(problems, doubts=()) -> None:
     """Say on the error stream what the output has no place for."""
+    for doubt in doubts:
+        print(f"biobench: {doubt}", file=sys.stderr)
     if problems:
         print(f"biobench: {len(problems):,} could not be read and are left out:", file=sys.stderr)
         for problem in problems:

@@ -16,6 +16,7 @@ from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
 from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_run, scan
+from biobench.results.seal import is_ours
 from biobench.results.store import (
     get_schema,
     read_predictions,
@@ -23,22 +24,36 @@ from biobench.results.store import (
     to_slug,
     write_run,
 )
+from biobench.results.verify import (
+    TOLERANCE,
+    Verified,
+    describe_mismatch,
+    is_changed,
+    is_intact,
+    verify,
+)
 
 __all__ = [
     "CONFIG",
     "KNOWN_COLUMNS",
     "TABLES",
+    "TOLERANCE",
     "Exported",
     "Imported",
     "Problem",
     "Scan",
     "TableName",
+    "Verified",
     "current",
+    "describe_mismatch",
     "export",
     "find_run",
     "get_schema",
     "import_folder",
     "import_sqlite",
+    "is_changed",
+    "is_intact",
+    "is_ours",
     "read_predictions",
     "read_report",
     "reproduce_command",
@@ -47,5 +62,6 @@ __all__ = [
     "to_examples",
     "to_slug",
     "to_table",
+    "verify",
     "write_run",
 ]
