@@ -190,6 +190,9 @@ class Reproduce:
     """run the command, apart from these results; exit code 1 unless all predictions are equal."""
     anew: bool = False
     """with --check, embed every picture again instead of taking features from the cache."""
+    trust: bool = False
+    """with --check, execute the code that the run names though it was not made in this results
+    folder: read first what is printed without --check."""
 
     def main(self) -> int:
         import shlex
@@ -205,6 +208,8 @@ class Reproduce:
             return 0
         from biobench.launch import reproduce
 
+        if not self.trust:
+            reproduce.require_trust(self.run)
         difference = reproduce.check(self.run, anew=self.anew)
         print(difference or f"Reproduced: score and {report['n']:,} predictions are equal.")
         return int(bool(difference))

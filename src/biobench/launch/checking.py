@@ -74,7 +74,7 @@ def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
     found = {}
     for cell in plan.cells:
         key = (cell.task, cell.model_name, checked[cell.id].protocol_digest)
-        if key not in runs:
+        if key not in runs or not results.is_intact(runs[key][0]):
             continue
         run, compared = runs[key]
         state = read_state(plan.folder, cell.id)

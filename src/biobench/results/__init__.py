@@ -14,7 +14,7 @@ from biobench.results.export import TABLES, Exported, TableName, export
 from biobench.results.importing import Imported, import_folder
 from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
-from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
+from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_run, scan
 from biobench.results.seal import is_ours
 from biobench.results.store import (
@@ -54,6 +54,7 @@ __all__ = [
     "is_changed",
     "is_intact",
     "is_ours",
+    "list_code",
     "read_predictions",
     "read_report",
     "reproduce_command",

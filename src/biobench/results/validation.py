@@ -95,7 +95,6 @@ class Report(msgspec.Struct):
     has_predictions: bool
     has_log: bool
     origin: str
-    config: Object | None
     splits: dict[str, Number | None]
     argv: list[str]
     commit: str
@@ -104,6 +103,7 @@ class Report(msgspec.Struct):
     hostname: str
     provenance: Provenance
     warnings: list[str]
+    config: Object | None = None
     predictions: Predictions | None = None
     seal: str = ""
 
