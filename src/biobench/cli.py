@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, CellFailed
 
 __all__ = ["COMMANDS", "main"]
 
@@ -61,6 +61,9 @@ def main(argv: list[str] | None = None) -> int:
         return tyro.cli(command, args=argv[1:], prog=f"biobench {name}").main()
     except BadInput as err:
         return _refuse(str(err))
+    except CellFailed as err:
+        _refuse(str(err))
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()

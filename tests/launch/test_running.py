@@ -216,6 +216,7 @@ def small_disk(place):
         pytest.skip("only root may mount a small disk")
 
     def fill(n_free):
+        (folder / ".ballast").unlink(missing_ok=True)
         free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
         (folder / ".ballast").write_bytes(b"\0" * max(0, free - n_free))
 
@@ -244,7 +245,7 @@ def test_a_disk_that_fills_up_ends_the_launcher_with_the_failed_cell(
     small_disk(8192)
     assert cli.main(["run", str(path)]) == 1
     out, err = capfd.readouterr()
-    assert "No space left on device" in out and "1 failed" in out
+    assert "No space left on device" in out and "1 failed" in out, out + err
     assert "Traceback" not in out + err
     small_disk(0)
     assert cli.main(["run", str(path), "--seeds", "7"]) == 2
