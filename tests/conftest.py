@@ -13,8 +13,9 @@ import pytest  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
-    """No test reads or fills the user's feature cache."""
+    """No test reads or fills the user's feature cache, or makes the user's key."""
     monkeypatch.setenv("BIOBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -10,7 +10,7 @@ import os
 import sys
 
 from biobench import clean, screen
-from biobench.errors import BadInput
+from biobench.errors import BadInput, CellFailed
 
 __all__ = ["COMMANDS", "main"]
 
@@ -64,6 +64,9 @@ def main(argv: list[str] | None = None) -> int:
         return tyro.cli(command, args=argv[1:], prog=f"biobench {name}").main()
     except BadInput as err:
         return _refuse(str(err))
+    except CellFailed as err:
+        _refuse(str(err))
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()

@@ -144,6 +144,28 @@ def test_a_table_of_pictures_gives_ids(pictures, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("v.csv", "ends in .parquet"),
+        ("vectors", "ends in .parquet"),
+        ("mine.parquet", "is there already"),
+        ("link.parquet", "is there already"),
+    ],
+)
+def test_embed_neither_overwrites_a_file_nor_writes_parquet_under_another_name(
+    pictures, tmp_path, capsys, monkeypatch, name, words
+):
+    (tmp_path / "mine.parquet").write_text("mine")
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setattr(BackboneSource, "__call__", lambda *args: pytest.fail("embedded first"))
+    command = ["embed", "tiny:0", "--images", str(pictures[0]), "--out", str(tmp_path / name)]
+    assert cli.main([*command, "--device", "cpu"]) == 2
+    assert words in capsys.readouterr().err
+    assert (tmp_path / "mine.parquet").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ({"name": ["a.jpg"]}, "no column path or image"),

@@ -1,5 +1,7 @@
 """`biobench run` and `reproduce` as a user meets them: messages and exit codes."""
 
+import dataclasses
+import errno
 import json
 import os
 import pathlib
@@ -14,7 +16,8 @@ from biobench import cli, launch, results
 from biobench.data import contents
 from biobench.errors import BadInput
 from biobench.launch import reproduce
-from biobench.launch.cell import run_cell
+from biobench.launch.cell import redirect_output, run_cell
+from biobench.launch.state import get_log
 
 
 def write_config(place, world, text=""):
@@ -189,3 +192,122 @@ class TestReproduce:
         (run / "report.json").write_text(text.replace('"config"', '"no_config"'))
         assert cli.main(["reproduce", str(run)]) == 2
         assert "holds no configuration" in capsys.readouterr().err
+
+    def test_code_of_a_run_that_was_not_made_here_is_named_and_not_executed(
+        self, place, world, capsys
+    ):
+        (run,) = run_here(write_config(place, world))
+        theirs = place / "theirs"
+        shutil.copytree(place / "results", theirs)
+        copied = theirs / run.relative_to(place / "results")
+        evil = place / "evil"
+        evil.mkdir()
+        (evil / "helper.py").write_text(f"open({str(place / 'executed')!r}, 'w')")
+        path = copied / "report.json"
+        report = json.loads(path.read_text())
+        report["config"] |= {"imports": ["helper"], "search": [str(evil)]}
+        path.write_text(json.dumps(report))
+        assert cli.main(["reproduce", str(copied), "--check"]) == 2
+        out, err = capsys.readouterr()
+        assert "helper" in out and str(evil) in err and "--trust" in err and err.count("\n") == 1
+        assert not (place / "executed").exists()
+        assert cli.main(["reproduce", str(copied), "--check", "--trust"]) in (0, 1, 2)
+        assert (place / "executed").exists()
+
+
+def test_the_log_of_a_run_holds_what_its_cell_printed(place, world, monkeypatch):
+    plan = launch.make_plan(launch.load(write_config(place, world)))
+    (cell,) = plan.cells
+    state = run_cell(plan, cell, device="cpu")
+    text = (plan.results / state.run / "log.txt").read_text()
+    assert cell.label in text and "embed" in text and "took" in text and "n_test" in text
+    again = dataclasses.replace(plan, force=True)
+    with redirect_output(get_log(plan.folder, cell.id)):
+        os.write(1, b"a library in C\n")  # before the cell: not its own
+        state = run_cell(again, cell, device="cpu")
+    text = (plan.results / state.run / "log.txt").read_text()
+    assert cell.label in text and "took" in text and "a library in C" not in text
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "fewer", "report"])
+def test_a_run_that_was_destroyed_is_run_again(place, world, damage):
+    plan = launch.make_plan(launch.load(write_config(place, world)))
+    (cell,) = plan.cells
+    first = run_cell(plan, cell, device="cpu")
+    run = plan.results / first.run
+    path = run / "predictions.parquet"
+    table = pl.read_parquet(path)
+    {
+        "cut": lambda: path.write_bytes(path.read_bytes()[:-40]),
+        "gone": path.unlink,
+        "fewer": lambda: table[1:].write_parquet(path),
+        "report": lambda: (run / "report.json").write_text("{}"),
+    }[damage]()
+    checked = launch.check(plan)
+    assert launch.find_finished(plan, checked) == {}
+    again = run_cell(plan, cell, device="cpu")
+    assert again.state == "done" and again.run != first.run and again.score == first.score
+    assert launch.find_finished(plan, checked) == {cell.id: plan.results / again.run}
+
+
+@pytest.fixture
+def small_disk(place):
+    """The results folder as a disk of its own, which `fill` leaves some bytes free on."""
+    folder = place / "results"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+
+    def fill(n_free):
+        (folder / ".ballast").unlink(missing_ok=True)
+        free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+        (folder / ".ballast").write_bytes(b"\0" * max(0, free - n_free))
+
+    yield fill
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("n_free", [0, 4096, 8192])
+def test_a_full_disk_fails_the_cell_with_its_cause(place, world, small_disk, n_free, capfd):
+    plan = launch.make_plan(launch.load(write_config(place, world)))
+    plan.save()
+    small_disk(n_free)
+    with redirect_output(get_log(plan.folder, plan.cells[0].id)):
+        state = run_cell(plan, plan.cells[0], device="cpu")
+    assert state.state == "failed" and "No space left on device" in state.cause
+    (plan.results / ".ballast").unlink()
+    assert run_cell(plan, plan.cells[0], device="cpu").state == "done"
+    assert len(list((plan.results / "stamps").rglob("report.json"))) == 1
+
+
+def test_a_disk_that_fills_up_ends_the_launcher_with_the_failed_cell(
+    place, world, small_disk, capfd
+):
+    path = write_config(place, world)
+    launch.make_plan(launch.load(path)).save()
+    small_disk(8192)
+    assert cli.main(["run", str(path)]) == 1
+    out, err = capfd.readouterr()
+    assert "No space left on device" in out and "1 failed" in out, out + err
+    assert "Traceback" not in out + err
+    small_disk(0)
+    assert cli.main(["run", str(path), "--seeds", "7"]) == 2
+    out, err = capfd.readouterr()
+    assert "cannot be written" in err and "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_whatever_keeps_a_disk_from_being_written_is_the_cell_s_cause(
+    place, world, monkeypatch, code
+):
+    plan = launch.make_plan(launch.load(write_config(place, world)))
+
+    def refuse(*args, **kwargs):
+        raise OSError(code, os.strerror(code), "there")
+
+    monkeypatch.setattr("biobench.launch.state.write_json", refuse)
+    monkeypatch.setattr("biobench.results.store.place", refuse)
+    state = run_cell(plan, plan.cells[0], device="cpu")
+    assert state.state == "failed"
+    assert os.strerror(code) in state.cause and "(there)" in state.cause

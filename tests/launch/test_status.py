@@ -1,6 +1,7 @@
 """What `status` says of a plan, from files alone."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import subprocess
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobench import launch
+from biobench.errors import BadInput
 from biobench.launch import state as states
 from biobench.launch import status
 from biobench.launch.files import read_json, write_json
@@ -246,3 +248,27 @@ def test_the_newest_plan_is_shown_or_the_one_that_is_named(plan, capsys):
     assert cli.main([*where, "--plan", "nope"]) == 2
     assert plan.id in capsys.readouterr().err
     assert cli.main(["status", "--results", str(pathlib.Path(plan.results, "none"))]) == 2
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, -1, 10**400, 2**63, "x", [], ["x", None], {}, {"a": []}, [0.5]]
+)
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(launch.CellState)])
+def test_a_state_file_of_odd_types_stops_no_reader(plan, name, value):
+    cell = plan.cells[0]
+    states.StateFile(plan.folder, cell.id, state="running", score=0.5, job="7").update()
+    path = plan.folder / "state" / f"{cell.id}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    for _, state in status.read_status(plan.folder):
+        assert status.describe(state)
+
+
+@pytest.mark.parametrize("value", [None, True, "x", [], [[]], {}, {"a": 1}, [{"id": 1}]])
+@pytest.mark.parametrize("name", ["cells", "imports", "device", "format", "argv"])
+def test_a_plan_of_odd_types_is_bad_input_or_read(plan, name, value):
+    path = plan.folder / "plan.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    try:
+        status.read_status(plan.folder)
+    except BadInput as err:
+        assert "plan.json" in str(err)

@@ -126,3 +126,18 @@ def test_a_file_that_is_no_such_database_is_refused(tmp_path):
         db.execute("INSERT INTO reports VALUES ('a')")
     with pytest.raises(BadInput, match="lacks the columns model_ckpt"):
         results.import_sqlite(tmp_path / "other.sqlite", tmp_path / "new")
+
+
+@pytest.mark.parametrize("row", [make_row(task=""), make_row(score=7.5), make_row(score=None)])
+def test_a_row_without_a_task_or_with_no_possible_score_is_named_and_loses_no_other(tmp_path, row):
+    database = make_database(tmp_path / "old.sqlite", row, make_row())
+    done = results.import_sqlite(database, tmp_path / "new")
+    assert done.n_imported == 1 and "row 1" in done.problems[0].reason
+    assert results.scan(tmp_path / "new").runs.height == 1
+
+
+def test_a_view_in_the_place_of_the_table_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "old.sqlite") as db:
+        db.execute("CREATE VIEW reports AS SELECT 1 AS model_org")
+    with pytest.raises(BadInput, match="not a table"):
+        results.import_sqlite(tmp_path / "old.sqlite", tmp_path / "new")

@@ -11,6 +11,9 @@ from biobench.errors import BadInput
 from biobench.launch.config import load
 from biobench.results import CONFIG, reproduce_command, reproduce_config
 
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+"""those that TOML has."""
+
 
 def make(**fields):
     config = {
@@ -67,7 +70,7 @@ def test_a_task_of_the_user_s_own_is_run_again_from_a_config_file():
     }
 
 
-@given(st.dictionaries(st.text(min_size=1), st.text() | st.booleans() | st.lists(st.integers())))
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.booleans() | st.lists(INTEGERS)))
 def test_any_option_of_a_task_comes_back_from_the_config_file(options):
     own = {f"my {name}": value for name, value in options.items()}
     report = make(task="a", kind="folder", args=own)
@@ -101,3 +104,28 @@ def test_a_report_without_its_configuration_says_how_it_was_made():
         reproduce_command(make() | {"config": None})
     with pytest.raises(BadInput, match="lacks kind"):
         reproduce_command({"run": "r", "config": {"task": "a", "model": "b", "args": {}}})
+
+
+def test_no_value_of_a_report_is_an_option_of_the_command():
+    for report in (
+        make(task="--imports=evil", kind="--imports=evil"),
+        make(model="--imports=evil"),
+        make(device="--imports=evil"),
+        make(args={"datadir": "/data/newt", "probe": "--imports=evil"}),
+        make(args={"datadir": "/data/newt", "features": "--imports=evil"}),
+    ):
+        assert not any("evil" in word for word in reproduce_command(report))
+        assert not tomllib.loads(reproduce_config(report)).get("imports")
+
+
+@pytest.mark.parametrize("field", ["task", "kind", "model", "args", "imports", "search", "device"])
+@pytest.mark.parametrize("value", [None, 7, [7], {"a": None}, {"a": {"b": 10**400}}, ""])
+def test_a_configuration_of_odd_types_is_bad_input_or_a_command(field, value):
+    report = make(**{field: value})
+    try:
+        words = reproduce_command(report)
+        reproduce_config(report)
+    except BadInput as err:
+        assert "damaged" in str(err)
+    else:
+        assert all(isinstance(word, str) for word in words)

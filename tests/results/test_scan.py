@@ -114,7 +114,7 @@ def test_a_field_of_the_wrong_type_is_a_problem(tmp_path):
     run = write(tmp_path)
     text = (run / "report.json").read_text()
     (run / "report.json").write_text(text.replace('"n": 8', '"n": "eight"'))
-    assert "n is 'eight'" in results.scan(tmp_path).problems[0].reason
+    assert "`$.n`" in results.scan(tmp_path).problems[0].reason
 
 
 def test_folders_being_written_and_stray_files_are_not_runs(tmp_path):

@@ -27,7 +27,7 @@ class Embed:
     images: Path
     """folder of pictures, or a CSV or Parquet file with a column path (and id)."""
     out: Path
-    """Parquet file to write."""
+    """Parquet file to write (.parquet); one that is there is not overwritten."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     batch_size: int | Literal["auto"] = 64
@@ -55,6 +55,7 @@ class Embed:
         from biobench.screen import say
 
         import_modules(self.imports, [os.getcwd()])
+        export.check_target(self.out)
         table = export.read_pictures(self.images)
         org, _, ckpt = self.model.partition(":")
         if not ckpt:

@@ -63,7 +63,7 @@ class Leaderboard:
             if parts is None
             else report.breakdowns_to_text(parts, self.format)
         )
-        _warn(board.problems)
+        _warn(board.problems, board.doubts)
         return 0
 
 
@@ -94,7 +94,7 @@ class Compare:
             make_console().print(report.render_comparison(comparison))
         else:
             say(report.comparison_to_text(comparison, self.format))
-            _warn(comparison.problems)
+            _warn(comparison.problems, comparison.doubts)
         return 0
 
 
@@ -143,7 +143,7 @@ class Export:
 
         done = results.export(self.results, self.to, table=self.table)
         say(f"{self.to}: " + ", ".join(f"{n:,} {name}" for name, n in done.rows.items()))
-        _warn(done.problems)
+        _warn(done.problems, done.doubts)
         return 0
 
 
@@ -177,8 +177,10 @@ def _parse_where(items: tuple[str, ...]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _warn(problems) -> None:
+def _warn(problems, doubts=()) -> None:
     """Say on the error stream what the output has no place for."""
+    for doubt in doubts:
+        say(f"biobench: {clean.sentence(doubt)}", error=True)
     if problems:
         say(f"biobench: {len(problems):,} could not be read and are left out:", error=True)
         for problem in problems:

@@ -196,6 +196,9 @@ class Reproduce:
     """run the command, apart from these results; exit code 1 unless all predictions are equal."""
     anew: bool = False
     """with --check, embed every picture again, apart from the cache, which stays as it is."""
+    trust: bool = False
+    """with --check, execute the code that the run names though it was not made in this results
+    folder: read first what is printed without --check."""
 
     def main(self) -> int:
         from biobench import clean, results
@@ -211,6 +214,8 @@ class Reproduce:
         from biobench.errors import CellFailed
         from biobench.launch import reproduce
 
+        if not self.trust:
+            reproduce.require_trust(self.run)
         try:
             difference = reproduce.check(self.run, anew=self.anew)
         except CellFailed as err:

@@ -18,7 +18,7 @@ from biobench.data import list_pictures, read_table
 from biobench.errors import BadInput
 from biobench.features.vectors import Features
 
-__all__ = ["PictureTable", "read_pictures", "write_vectors"]
+__all__ = ["PictureTable", "check_target", "read_pictures", "write_vectors"]
 
 BLOCK_ROWS = 4096
 
@@ -69,11 +69,22 @@ def read_pictures(source: pathlib.Path) -> PictureTable:
     return PictureTable(source.parent, ids, paths)
 
 
+def check_target(out: pathlib.Path) -> None:
+    """Raise BadInput where `out` cannot be a new Parquet file, before any picture is embedded."""
+    if out.suffix.lower() != ".parquet":
+        raise BadInput(f"{out}: vectors are written as Parquet; name a file that ends in .parquet.")
+    # A dangling link is there, too.
+    if os.path.lexists(out):
+        raise BadInput(f"{out} is there already; name another file, or remove it.")
+
+
 def write_vectors(table: PictureTable, features: Features, out: pathlib.Path) -> int:
     """Write columns id, path, feature (list of float32), and return the number of rows.
 
     features: of `table.images`. Rows without a vector are left out (`features.failures` has them).
+    Raises BadInput where `out` is there already, is no .parquet or cannot be written.
     """
+    check_target(out)
     position = {image: number for number, image in enumerate(table.images)}
     index = np.array([position[path] for path in table.paths], np.int64)
     rows = np.flatnonzero(features.rows[index] >= 0)

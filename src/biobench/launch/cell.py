@@ -9,6 +9,7 @@ one goes on from the features that were flushed.
 
 import contextlib
 import dataclasses
+import errno
 import faulthandler
 import os
 import socket
@@ -22,10 +23,14 @@ from pathlib import Path
 
 from biobench import progress
 from biobench.errors import BadInput, CellFailed
+from biobench.interfaces import TaskReport
 from biobench.launch.plan import Cell, Plan, import_modules
 from biobench.launch.state import HEARTBEAT, CellState, StateFile, get_log
 
 __all__ = ["redirect_output", "run_cell"]
+
+MAX_LOG = 4 << 20
+"""bytes at the end of what a cell printed that are kept with its run."""
 
 
 def run_cell(
@@ -41,11 +46,13 @@ def run_cell(
 ) -> CellState:
     """Benchmark `cell` and keep its run; returns its state, "done" or "failed".
 
-    Prints to this process's output; the traceback of a failure too. What interrupts the process
-    (KeyboardInterrupt, SystemExit) is passed on, the state then says "waiting".
+    Prints to this process's output; the traceback of a failure too. What is printed here, or, where
+    output goes to the cell's log, everything that was, is kept as the run's log. What interrupts
+    the process (KeyboardInterrupt, SystemExit) is passed on, the state then says "waiting".
     job, offset: on a cluster, the job's id and the size of its log before this attempt.
     """
-    log = get_log(plan.folder, cell.id)
+    path = get_log(plan.folder, cell.id)
+    log = _Log(path)
     file = StateFile(
         plan.folder,
         cell.id,
@@ -57,11 +64,14 @@ def run_cell(
         job=job,
         offset=offset,
         started=time.time(),
-        log=str(log.relative_to(plan.results)),
+        log=str(path.relative_to(plan.results)),
     )
     file.update()
+    where = f"{device} of {socket.gethostname()}"
+    log.say(f"{cell.label} on {where}{f', attempt {attempt}' if attempt > 1 else ''}")
 
     def listener(stage: str, done: int, total: int) -> None:
+        log.say_stage(stage, total)
         file.progress(stage, done, total)
         on_progress(stage, done, total)
 
@@ -70,7 +80,8 @@ def run_cell(
             run = _run(plan, cell, device, n_workers, log)
         return file.update(state="done", stage="", **run)
     except Exception as err:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc()
         return file.update(state="failed", cause=describe(err))
     except BaseException:
         file.update(state="waiting")
@@ -82,25 +93,36 @@ def describe(err: BaseException) -> str:
     text = " ".join(str(err).split())
     if isinstance(err, BadInput | CellFailed):
         return text
+    if isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        where = f" ({err.filename})" if err.filename else ""
+        return f"The disk cannot be written: {err.strerror}{where}; make room and run it again."
     return f"{type(err).__name__}: {text}" if text else type(err).__name__
 
 
 @contextlib.contextmanager
 def redirect_output(path: Path) -> Iterator[None]:
-    """Send what this process prints, libraries in C and fatal signals included, to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Send what this process prints, libraries in C and fatal signals included, to `path`.
+
+    Where there can be no such file (a full disk), output goes where it went.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        yield
+        return
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(target, 1)
     os.dup2(target, 2)
     faulthandler.enable(file=2)
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
         for number, handle in zip((1, 2), saved, strict=True):
             os.dup2(handle, number)
             os.close(handle)
@@ -108,7 +130,7 @@ def redirect_output(path: Path) -> Iterator[None]:
 
 
 def _run(
-    plan: Plan, cell: Cell, device: str, n_workers: int | None, log: Path
+    plan: Plan, cell: Cell, device: str, n_workers: int | None, log: "_Log"
 ) -> dict[str, object]:
     # Late: the states and plans that `status` reads need neither torch nor polars.
     from biobench import registry, results
@@ -127,16 +149,67 @@ def _run(
     if run := _find(plan, cell, made.protocol_digest(), made.backbone):
         return run
     report = dataclasses.replace(report, argv=list(plan.argv) or report.argv)
-    sys.stdout.flush()
+    log.say_report(report)
     folder = results.write_run(
         plan.results,
         cell.task,
         cell.model,
         report,
         config=_get_config(plan, cell),
-        log=log if log.is_file() else None,
+        log=log.read(),
     )
     return _summarise(plan, folder, made.backbone)
+
+
+class _Log:
+    """What one attempt at a cell says: printed, and kept with its run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lines, self.stage = path, [], ""
+        self.start = _get_size(path)
+
+    def say(self, line: str) -> None:
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
+        self.lines.append(line)
+        with contextlib.suppress(OSError):
+            print(line, flush=True)
+
+    def say_stage(self, stage: str, total: int) -> None:
+        """Note that a stage begins."""
+        if stage != self.stage:
+            self.stage = stage
+            self.say(f"{stage} {total:,}" if total else stage)
+
+    def say_report(self, report: TaskReport) -> None:
+        """Note what the run took, left out and warns of."""
+        made = report.provenance
+        took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in made.stages.items())
+        self.say(f"took {took or 'no stage that was measured'}")
+        self.say(", ".join(f"{name} {n:,}" for name, n in made.counts.items()) or "nothing counted")
+        for entry in made.skipped:
+            self.say(f"skipped {entry.get('image')} ({entry.get('split')}): {entry.get('reason')}")
+        for warning in made.warnings:
+            self.say(f"warning: {warning}")
+
+    def read(self) -> str:
+        """What was printed since the start, by libraries too where output goes to the log."""
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(max(self.start, _get_size(self.path) - MAX_LOG))
+                text = file.read().decode(errors="replace")
+        except OSError:
+            text = ""
+        return text or "".join(f"{line}\n" for line in self.lines)
+
+
+def _get_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _find_finished(plan: Plan, cell: Cell, args: typing.Any) -> dict[str, object] | None:

@@ -89,7 +89,9 @@ def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
         if id(here) not in digests:
             digests[id(here)] = here.protocol_digest or _read_digest(cell)
         run = runs.get((cell.task, cell.model_name, digests[id(here)]))
-        if run is not None and _has_same_model(plan, cell, run):
+        if run is None or not results.is_intact(run):
+            continue
+        if _has_same_model(plan, cell, run):
             found[cell.id] = run
     return found
 

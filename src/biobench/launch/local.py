@@ -172,7 +172,7 @@ class _Pool:
             return
         cause = _explain(worker.process.returncode)
         if worker.attempt < MAX_ATTEMPTS:
-            with open(_make_log(self.plan, cell), "a") as log:
+            with contextlib.suppress(OSError), open(_make_log(self.plan, cell), "a") as log:
                 print(f"biobench: {cause} Trying this cell once more.", file=log)
             self.start(cell, worker.attempt + 1)
             return

@@ -18,6 +18,9 @@ import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from biobench import clean, registry
 from biobench.errors import BadInput
@@ -148,17 +151,37 @@ class Plan:
 
         A results folder may have moved since, so the folder's place decides, not what it says.
         """
-        dct = read_json(folder / "plan.json")
-        if dct is None or dct.get("format") != FORMAT:
-            raise BadInput(f"{folder / 'plan.json'} is missing, damaged or of another version.")
-        cells = tuple(
-            Cell(cell["task"], cell["kind"], (cell["model"][0], cell["model"][1]), cell["args"])
-            for cell in dct["cells"]
-        )
-        fields = {name: tuple(dct[name]) for name in ("imports", "search", "argv")}
-        for name in ("device", "resume", "force"):
-            fields[name] = dct[name]
+        try:
+            kept = msgspec.convert(read_json(folder / "plan.json"), _Kept)
+        except msgspec.ValidationError as err:
+            raise BadInput(
+                f"{folder / 'plan.json'} is missing, damaged or of another version ({err})."
+            ) from err
+        cells = tuple(Cell(cell.task, cell.kind, cell.model, cell.args) for cell in kept.cells)
+        names = ("imports", "search", "argv", "device", "resume", "force")
+        fields = {name: getattr(kept, name) for name in names}
         return cls(cells=cells, results=folder.parent.parent, **fields)
+
+
+class _KeptCell(msgspec.Struct):
+    id: str
+    task: str
+    kind: str
+    model: tuple[str, str]
+    args: dict[str, typing.Any]
+
+
+class _Kept(msgspec.Struct):
+    """What plan.json holds."""
+
+    format: Annotated[int, msgspec.Meta(ge=FORMAT, le=FORMAT)]
+    cells: list[_KeptCell]
+    device: str
+    resume: bool
+    force: bool
+    imports: tuple[str, ...]
+    search: tuple[str, ...]
+    argv: tuple[str, ...]
 
 
 def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:

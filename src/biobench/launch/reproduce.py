@@ -12,12 +12,23 @@ from pathlib import Path
 import polars as pl
 
 from biobench import results
-from biobench.errors import CellFailed
+from biobench.errors import BadInput, CellFailed
 
-__all__ = ["check", "compare"]
+__all__ = ["check", "compare", "require_trust"]
 
 STDERR = 2
 """file descriptor: what the command prints is not our answer."""
+
+
+def require_trust(run: Path) -> None:
+    """Raise BadInput, naming it, where a run that was not made here brings code to execute."""
+    report = results.read_report(run)
+    code = results.list_code(report)
+    if code and not results.is_ours(run, report):
+        raise BadInput(
+            f"{run} was not made in this results folder, or was changed since, and its command "
+            f"executes code from: {', '.join(code)}; look at it, and add --trust to run it."
+        )
 
 
 def check(run: Path, *, anew: bool = False) -> str:

@@ -10,6 +10,7 @@
 A cell without a file is waiting. Whoever runs a cell writes its file; nobody needs a lock.
 """
 
+import contextlib
 import dataclasses
 import os
 import socket
@@ -17,6 +18,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from biobench.launch.files import read_json, write_json
 
@@ -79,21 +82,23 @@ class StateFile:
     def update(self, **changes: object) -> CellState:
         """Write the state with `changes`, now.
 
-        A job that is being killed does not speak over the job that was submitted after it.
+        A job that is being killed does not speak over the job that was submitted after it. A state
+        that cannot be written (a full disk) is told to the caller alone: work goes on without it.
         """
         # A heartbeat comes from another thread, and must not undo what was just written.
         with self._lock:
             self._written = time.monotonic()
             self.state = dataclasses.replace(self.state, updated=time.time(), **changes)
             if not self._is_superseded():
-                write_json(self.path, dataclasses.asdict(self.state))
+                with contextlib.suppress(OSError):
+                    write_json(self.path, dataclasses.asdict(self.state))
             return self.state
 
     def _is_superseded(self) -> bool:
         if not self.state.job:
             return False
-        other = (read_json(self.path) or {}).get("job", "")
-        return _get_number(other) > _get_number(self.state.job)
+        other = read_state(self.path.parent.parent, self.state.cell)
+        return _get_number(other.job) > _get_number(self.state.job)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Note how far a stage is; a new stage is written at once."""
@@ -105,8 +110,11 @@ class StateFile:
 def read_state(folder: Path, cell: str) -> CellState:
     """The state of one cell; "waiting" where nobody has begun with it."""
     dct = read_json(_get_path(folder, cell)) or {}
-    known = {field.name for field in dataclasses.fields(CellState)}
-    return CellState(**{**{k: v for k, v in dct.items() if k in known}, "cell": cell})
+    try:
+        state = msgspec.convert(dct | {"cell": cell}, CellState)
+    except msgspec.ValidationError:
+        return CellState(cell)
+    return state if state.ci is None or len(state.ci) == 2 else CellState(cell)
 
 
 def read_states(folder: Path) -> list[CellState]:
@@ -143,4 +151,6 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    except OverflowError:  # no process ever had that number
+        return False
     return True

@@ -11,6 +11,8 @@ import re
 import time
 from pathlib import Path
 
+import msgspec
+
 from biobench import clean
 from biobench.launch.files import read_json
 from biobench.launch.plan import Cell, Plan
@@ -136,12 +138,26 @@ def _read_parts(folder: Path) -> dict[str, list[CellState]]:
     """The states of the jobs that embed a part of a cell's pictures, by cell."""
     found: dict[str, list[CellState]] = {}
     for path in (folder / "jobs").glob("*.json"):
-        submission = read_json(path) or {}
-        for part in submission.get("parts", []):
-            state = read_state(folder, part["id"])
-            for cell in part["cells"]:
+        try:
+            parts = msgspec.convert(read_json(path), _Submitted).parts
+        except msgspec.ValidationError:
+            continue
+        for part in parts:
+            state = read_state(folder, part.id)
+            for cell in part.cells:
                 found.setdefault(cell, []).append(state)
     return found
+
+
+class _Part(msgspec.Struct):
+    id: str
+    cells: list[str]
+
+
+class _Submitted(msgspec.Struct):
+    """What is noted of jobs that were submitted together."""
+
+    parts: list[_Part] = []
 
 
 def _read_log(path: Path, offset: int) -> str:

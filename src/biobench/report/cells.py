@@ -43,7 +43,10 @@ class Cells(Mapping[tuple[str, str], pl.DataFrame]):
     def __getitem__(self, cell: tuple[str, str]) -> pl.DataFrame:
         run = self.runs[cell]
         try:
-            return results.read_predictions(run, COLUMNS)
+            table = results.read_predictions(run, COLUMNS)
+            if 0 < table["y_true"].null_count() < table.height:
+                raise BadInput(f"{run}: some of its predictions have no truth, others have.")
+            return table
         except BadInput as err:
             raise Unreadable(cell, results.Problem(run, str(err))) from err
 
@@ -78,12 +81,17 @@ def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:
     def check(run: str) -> results.Problem | None:
         path = Path(run) / "predictions.parquet"
         try:
-            # A path would be taken for a pattern, where a folder's name has brackets.
-            with open(path, "rb") as file:
-                missing = set(COLUMNS) - set(pl.read_parquet_schema(file))
-        except (OSError, pl.exceptions.PolarsError) as err:
+            # A named pipe would keep the reader waiting for ever. And a path would be taken for a
+            # pattern, where a folder's name has brackets.
+            missing = None
+            if path.is_file():
+                with open(path, "rb") as file:
+                    missing = set(COLUMNS) - set(pl.read_parquet_schema(file))
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
             reason = (str(err) or type(err).__name__).splitlines()[0]
             return results.Problem(Path(run), f"{path} is damaged ({reason}).")
+        if missing is None:
+            return results.Problem(Path(run), f"{path} is not a regular file.")
         lacks = ", ".join(sorted(missing))
         return results.Problem(Path(run), f"{path} lacks the columns {lacks}.") if missing else None
 

@@ -15,6 +15,7 @@ from biobench import results, stats
 from biobench.errors import BadInput
 from biobench.report.cells import get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, count, name_some
+from biobench.report.reconcile import name_doubts
 from biobench.report.selection import Selection, select
 
 __all__ = ["Comparison", "compare"]
@@ -34,6 +35,8 @@ class Comparison:
     """how to read the table and what was left out, one sentence each."""
     problems: list[results.Problem]
     """folders that could not be read."""
+    doubts: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each run whose report says something else than its predictions give."""
 
 
 def compare(
@@ -63,13 +66,15 @@ def compare(
             "one protocol and on the same data."
         )
     cells = cells.keep_tasks(shared)
+    doubts = name_doubts(scorable.filter(pl.col("column").is_in(shared)))
     table = stats.compare_models(cells, get_metrics(scorable, shared), a, b)
     table = table.rename({"ci_low": "low", "ci_high": "high"})
     if selection.split or len(shared) < 2:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
     notes = _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
-    return Comparison(a, b, table, notes, problems)
+    notes += [f"Warning: {doubt}" for doubt in doubts]
+    return Comparison(a, b, table, notes, problems, doubts)
 
 
 def _find_model(selection: Selection, name: str) -> str:

@@ -18,6 +18,7 @@ from biobench import results, stats
 from biobench.errors import BadInput
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain, name_some
+from biobench.report.reconcile import reconcile
 from biobench.report.selection import select
 
 __all__ = ["Leaderboard", "leaderboard"]
@@ -42,6 +43,9 @@ _SCHEMA = {
 }
 
 
+_NO_ROWS = pl.DataFrame(schema=["model", "task", "score", "ci_low", "ci_high", "n"])
+
+
 @dataclasses.dataclass(frozen=True)
 class Leaderboard:
     """A table of scores. `table` has the columns model, task, score, low, high (the interval over
@@ -63,6 +67,8 @@ class Leaderboard:
     """what a reader has to know, one sentence each."""
     problems: list[results.Problem]
     """folders that could not be read."""
+    doubts: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each run whose report says something else than its predictions give."""
 
     @property
     def has_mean(self) -> bool:
@@ -90,8 +96,8 @@ def leaderboard(
     if scorable.height > MAX_CELLS and not full:
         notes.append(
             f"Ties, ranks and the mean need the predictions of all {scorable.height:,} cells and "
-            "are left out; ask for them with --full, or for fewer cells with --tasks, --models or "
-            "--where."
+            "are left out, and scores were not computed again; ask for that with --full, or for "
+            "fewer cells with --tasks, --models or --where."
         )
     elif scorable.height:
         suite, unreadable, refused = _compute(scorable)
@@ -100,6 +106,13 @@ def leaderboard(
             notes.append(f"Not compared: {name_some(refused)}")
         gone = [str(problem.path) for problem in unreadable]
         table = table.filter(~pl.col("run").is_in(gone))
+    is_large = scorable.height > MAX_CELLS and not full
+    computed = None if is_large else _NO_ROWS if suite is None else suite.leaderboard
+    table, doubts, unscored = reconcile(table, computed, selection.runs)
+    problems += unscored
+    notes += [f"Warning: {doubt}" for doubt in doubts]
+    if not table.height:
+        raise BadInput(f"No run in {root} can be shown: {problems[-1].reason}")
     if suite is not None:
         shown, computed = set(table["task"]), set(suite.leaderboard["task"]) - {MEAN}
         if shown > computed and not selection.split:
@@ -119,6 +132,7 @@ def leaderboard(
         left_out=_get_left_out(table, suite),
         notes=notes,
         problems=problems,
+        doubts=doubts,
     )
 
 

@@ -15,8 +15,9 @@ from biobench.results.importing import Imported, import_folder
 from biobench.results.intervals import get_shown
 from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
-from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
+from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_protocols, find_run, scan
+from biobench.results.seal import is_ours
 from biobench.results.store import (
     get_schema,
     read_predictions,
@@ -24,17 +25,28 @@ from biobench.results.store import (
     to_slug,
     write_run,
 )
+from biobench.results.verify import (
+    TOLERANCE,
+    Verified,
+    describe_mismatch,
+    is_changed,
+    is_intact,
+    verify,
+)
 
 __all__ = [
     "CONFIG",
     "KNOWN_COLUMNS",
     "TABLES",
+    "TOLERANCE",
     "Exported",
     "Imported",
     "Problem",
     "Scan",
     "TableName",
+    "Verified",
     "current",
+    "describe_mismatch",
     "export",
     "find_protocols",
     "find_run",
@@ -42,6 +54,10 @@ __all__ = [
     "get_shown",
     "import_folder",
     "import_sqlite",
+    "is_changed",
+    "is_intact",
+    "is_ours",
+    "list_code",
     "read_predictions",
     "read_report",
     "reproduce_command",
@@ -50,5 +66,6 @@ __all__ = [
     "to_examples",
     "to_slug",
     "to_table",
+    "verify",
     "write_run",
 ]

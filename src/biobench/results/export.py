@@ -25,6 +25,7 @@ from biobench.errors import BadInput
 from biobench.results.predictions import KNOWN_COLUMNS
 from biobench.results.scan import Problem, current, scan
 from biobench.results.store import PREDICTIONS, read_predictions, read_report
+from biobench.results.verify import verify
 
 __all__ = ["TABLES", "Exported", "TableName", "export"]
 
@@ -57,6 +58,7 @@ TABLES = {
         "warnings": pl.String(),
         "protocol": pl.String(),
         "config": pl.String(),
+        "is_verified": pl.Boolean(),
     },
     "splits": {"run": pl.String(), "split": pl.String(), "score": pl.Float64()},
     "predictions": {"run": pl.String(), **KNOWN_COLUMNS, "info": pl.String()},
@@ -70,6 +72,8 @@ class Exported:
 
     rows: dict[str, int]
     problems: list[Problem]
+    doubts: list[str]
+    """one sentence for each run whose report says something else than its predictions give."""
 
 
 def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
@@ -89,7 +93,7 @@ def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
     if not target.absolute().parent.is_dir():
         raise BadInput(f"There is no folder {target.absolute().parent}; make it first.")
     found = scan(root)
-    source = _Source(root, found.runs, list(found.problems))
+    source = _Source(root, found.runs, list(found.problems), [])
     partial = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         if suffix == ".sqlite":
@@ -99,7 +103,7 @@ def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
-    return Exported(rows, source.problems)
+    return Exported(rows, source.problems, source.doubts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +111,7 @@ class _Source:
     root: Path
     runs: pl.DataFrame
     problems: list[Problem]
+    doubts: list[str]
 
     def tables(self, name: TableName) -> Iterator[pl.DataFrame]:
         """A table in parts, so that no export needs all predictions in memory."""
@@ -117,6 +122,8 @@ class _Source:
         for run, has_predictions in self.runs.select("run", "has_predictions").rows():
             if name == "predictions" and not has_predictions:
                 continue
+            if Path(run) in {problem.path for problem in self.problems}:
+                continue
             try:
                 yield make(Path(run))
             except BadInput as err:
@@ -126,25 +133,40 @@ class _Source:
         newest = set(current(self.runs)["run"])
         rows = []
         for row in self.runs.iter_rows(named=True):
-            report = read_report(Path(row["run"]))
-            time = datetime.datetime.fromtimestamp(row["posix_time"], datetime.UTC)
-            config = report["config"]
-            given = {
-                "run": self._get_key(Path(row["run"])),
-                "ci_low": row["low"],
-                "ci_high": row["high"],
-                "group_ci_low": row["group_low"],
-                "group_ci_high": row["group_high"],
-                "time": time.isoformat(),
-                "is_current": row["run"] in newest,
-                "commit": report["commit"],
-                "hostname": report["hostname"],
-                "device": report["gpu_name"],
-                "warnings": "\n".join(row["warnings"]),
-                "config": None if config is None else clean.to_json(config),
-            }
-            rows.append({name: (row | given)[name] for name in TABLES["runs"]})
+            try:
+                rows.append(self._make_run(row, is_current=row["run"] in newest))
+            except BadInput as err:
+                self.problems.append(Problem(Path(row["run"]), str(err)))
         return pl.DataFrame(rows, schema=TABLES["runs"], orient="row")
+
+    def _make_run(self, row: dict[str, object], *, is_current: bool) -> dict[str, object]:
+        run = Path(row["run"])
+        report, config = read_report(run), None
+        if report["config"] is not None:
+            config = clean.to_json(report["config"])
+        given = {
+            "run": self._get_key(run),
+            "ci_low": row["low"],
+            "ci_high": row["high"],
+            "group_ci_low": row["group_low"],
+            "group_ci_high": row["group_high"],
+            "time": datetime.datetime.fromtimestamp(row["posix_time"], datetime.UTC).isoformat(),
+            "is_current": is_current,
+            "is_verified": None,
+            "commit": report["commit"],
+            "hostname": report["hostname"],
+            "device": report["gpu_name"],
+            "warnings": "\n".join(row["warnings"]),
+            "config": config,
+        }
+        if (found := verify(run, row)) is not None:
+            given["is_verified"] = not found.mismatch
+            if found.mismatch:
+                self.doubts.append(found.mismatch)
+                given |= {"score": found.score, "n": found.n, "n_groups": found.n_groups}
+                given["ci_low"], given["ci_high"] = found.ci
+                given["group_ci_low"], given["group_ci_high"] = found.group_ci or (None, None)
+        return {name: (row | given)[name] for name in TABLES["runs"]}
 
     def _make_splits(self, run: Path) -> pl.DataFrame:
         key, splits = self._get_key(run), read_report(run)["splits"]

@@ -4,27 +4,34 @@
     done.n_imported, done.n_present, done.problems
 
 Every run is checked before it is taken: its report can be read, its predictions give its score
-again, its digests are those of what it holds. Nothing that is there already is changed.
+again, its digests are those of what it holds. Intervals are computed again from the predictions;
+where that cannot be, the run is kept without an interval and says so. Only regular files inside the
+folder are read, no links. Nothing that is there already is changed.
 """
 
 import dataclasses
+import hashlib
+import json
 import math
-import shutil
 from pathlib import Path
+
+import polars as pl
 
 from biobench import metrics
 from biobench.errors import BadInput
 from biobench.interfaces import Provenance
-from biobench.results.predictions import KNOWN_COLUMNS, to_examples
+from biobench.results import files, intervals
+from biobench.results.predictions import KNOWN_COLUMNS
 from biobench.results.scan import Problem, scan
 from biobench.results.store import (
     LOG,
     PREDICTIONS,
     REPORT,
     get_run_folder,
-    place,
-    read_predictions,
+    parse_predictions,
+    parse_report,
     read_report,
+    write_folder,
 )
 
 __all__ = ["Imported", "import_folder"]
@@ -58,6 +65,7 @@ def import_folder(source: Path, root: Path) -> Imported:
     problems = list(found.problems)
     for run in map(Path, found.runs["run"]):
         try:
+            _require_inside(run, source)
             n_imported += _import_run(run, root)
         except FileExistsError:
             n_present += 1
@@ -66,51 +74,86 @@ def import_folder(source: Path, root: Path) -> Imported:
     return Imported(n_imported, n_present, problems)
 
 
+def _require_inside(run: Path, source: Path) -> None:
+    """Raise BadInput where a folder on the way to a run is a link, which may lead anywhere."""
+    folder = run
+    while folder != source and folder != folder.parent:
+        if folder.is_symlink():
+            raise BadInput(f"{folder} is a link; put the folder itself in its place.")
+        folder = folder.parent
+
+
 def _import_run(run: Path, root: Path) -> int:
-    report = read_report(run)
-    _check(run, report)
+    """Take one run; what is checked are the bytes that are kept, read once."""
+    text = files.read_file(run / REPORT, files.MAX_REPORT, follow=False)
+    report = parse_report(text, run / REPORT)
+    data = log = None
+    if report["has_predictions"]:
+        data = files.read_file(run / PREDICTIONS, files.MAX_PREDICTIONS, follow=False)
+    if report["has_log"]:
+        log = files.read_file(run / LOG, files.MAX_LOG, follow=False).decode(errors="replace")
     try:
         target = get_run_folder(root, report)
     except ValueError as err:
         raise BadInput(f"{run / REPORT}: {err}.") from err
-    if target.exists() and read_report(target) != report:
-        raise BadInput(f"{run}: another run has its place, {target}; it was not overwritten.")
-
-    def fill(folder: Path) -> None:
-        for name in (REPORT, PREDICTIONS, LOG):
-            if (run / name).is_file():
-                shutil.copyfile(run / name, folder / name)
-
-    place(target, fill)
+    report |= _check(run, report, data)
+    if target.exists():
+        # The seal and the file's size and digest are ours to note, not part of what was imported.
+        own = {"seal", "predictions"}
+        there = {key: value for key, value in read_report(target).items() if key not in own}
+        if there != {key: value for key, value in report.items() if key not in own}:
+            raise BadInput(f"{run}: another run has its place, {target}; it was not overwritten.")
+    write_folder(root, report, data, log)
     return 1
 
 
-def _check(run: Path, report: dict) -> None:
-    """Raise BadInput where a run contradicts itself."""
-    try:
-        provenance = Provenance(**report["provenance"])
-    except TypeError as err:
-        raise BadInput(
-            f"{run / REPORT} is damaged: its provenance has odd fields ({err})."
-        ) from err
+def _check(run: Path, report: dict, data: bytes | None) -> dict[str, object]:
+    """The fields that are to be other ones here; raises BadInput where a run contradicts itself."""
+    names = {field.name for field in dataclasses.fields(Provenance)}
+    given = {name: value for name, value in report["provenance"].items() if name in names}
+    provenance = Provenance(**given)
     if provenance.protocol_digest() != report["protocol_digest"]:
         raise BadInput(f"{run / REPORT}: protocol_digest is not that of the protocol and data.")
-    if not report["has_predictions"]:
-        return
-    table = read_predictions(run)
+    if data is None:
+        return _mark(report, "Imported without predictions")
+    table = parse_predictions(data, run / PREDICTIONS)
     missing = [name for name in KNOWN_COLUMNS if name not in table.columns]
     if missing:
         raise BadInput(f"{run / PREDICTIONS}: missing column {', '.join(missing)}.")
     if table.height != report["n"]:
         raise BadInput(
-            f"{run / PREDICTIONS} has {table.height:,} rows, but the report says {report['n']:,}."
+            f"{run / PREDICTIONS} has {table.height:,} rows, but the report says {report['n']}."
         )
+    noted = report.get("predictions")
+    if noted and noted["sha256"] != hashlib.sha256(data).hexdigest():
+        raise BadInput(f"{run / PREDICTIONS} is not the file that was written with the report.")
     name = provenance.protocol.get("metric")
     if name not in metrics.list_metrics():
-        return
-    score = metrics.get_metric(name)(to_examples(table))
-    if not math.isclose(score, report["score"], abs_tol=TOLERANCE):
+        return _mark(report, f"Imported: the metric {json.dumps(name)} is not known here")
+    return _recompute(run, report, table, str(name))
+
+
+def _recompute(run: Path, report: dict, table: pl.DataFrame, metric: str) -> dict[str, object]:
+    try:
+        found = intervals.compute_from_table(table, metrics.get_metric(metric))
+    except BadInput as err:
+        raise BadInput(f"{run / PREDICTIONS}: {err}") from err
+    if not math.isclose(found.score, report["score"], abs_tol=TOLERANCE):
         raise BadInput(
-            f"{run}: the predictions give {name} {score:.6f}, but the report says "
+            f"{run}: the predictions give {metric} {found.score:.6f}, but the report says "
             f"{report['score']:.6f}."
         )
+    group = None if found.group is None else list(found.group)
+    return {
+        "ci": list(found.example),
+        "group_ci": group,
+        "n_groups": found.n_groups,
+        "confidence": intervals.CONFIDENCE,
+    }
+
+
+def _mark(report: dict, why: str) -> dict[str, object]:
+    """A run that nothing can be computed from has no interval, and says why."""
+    warning = f"{why}: neither score nor interval can be verified."
+    warnings = [*(text for text in report["warnings"] if text != warning), warning]
+    return {"ci": None, "group_ci": None, "warnings": warnings}

@@ -1,6 +1,7 @@
 """The two intervals that a run carries: over its examples, and over its groups of examples."""
 
 import dataclasses
+import math
 
 import polars as pl
 
@@ -24,6 +25,8 @@ class Intervals:
     n_groups: int | None
     warnings: list[str]
     """one sentence for each reason to read the intervals with care."""
+    score: float = math.nan
+    """that the intervals are of."""
 
 
 def get_shown(report: dict[str, object]) -> list[float] | None:
@@ -60,7 +63,7 @@ def compute_from_table(predictions: pl.DataFrame, metric: Metric) -> Intervals:
     grouped = stats.interval_from_table(predictions, metric, by_group=True, confidence=CONFIDENCE)
     example = (single.low, single.high)
     if grouped.n_groups == predictions.height:
-        return Intervals(example, None, None, list(single.warnings))
+        return Intervals(example, None, None, list(single.warnings), single.score)
     # Where there are groups, their interval is the one that is shown.
     group = (grouped.low, grouped.high)
-    return Intervals(example, group, grouped.n_groups, list(grouped.warnings))
+    return Intervals(example, group, grouped.n_groups, list(grouped.warnings), single.score)

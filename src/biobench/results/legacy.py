@@ -43,6 +43,10 @@ _MACHINE_ARGS = ("batch_size", "n_workers", "datadir", "device", "parallel", "lo
 """arguments that say where and how fast a run went, not what it computed."""
 
 
+_ODD = (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError)
+"""what a row that is not as the older layout has it may raise (BadInput is a ValueError)."""
+
+
 def import_sqlite(source: Path, root: Path) -> Imported:
     """Make a run of every row of `source`; rows that are there already are not made again.
 
@@ -56,7 +60,7 @@ def import_sqlite(source: Path, root: Path) -> Imported:
             n_imported += 1
         except FileExistsError:
             n_present += 1
-        except (BadInput, KeyError, TypeError, ValueError, OverflowError, AttributeError) as err:
+        except _ODD as err:
             reason = str(err) if isinstance(err, BadInput) else f"cannot be understood ({err!r})"
             problems.append(Problem(source, f"{source}: row {number} of reports: {reason}"))
     return Imported(n_imported, n_present, problems)
@@ -70,6 +74,10 @@ def _read(source: Path) -> list[tuple[int, dict[str, object]]]:
             sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
         ) as db:
             db.row_factory = sqlite3.Row
+            # A view would be somebody else's program.
+            kinds = db.execute("SELECT type FROM sqlite_master WHERE name = 'reports'").fetchall()
+            if [kind["type"] for kind in kinds] != ["table"]:
+                raise sqlite3.DatabaseError("reports is not a table in it")
             rows = [dict(row) for row in db.execute("SELECT * FROM reports ORDER BY rowid")]
     except sqlite3.Error as err:
         raise BadInput(f"{source} is not a database with a table reports ({err}).") from err
@@ -91,6 +99,10 @@ def _import_row(row: dict[str, object], root: Path) -> None:
     examples = to_examples(predictions)
     task, default = _TASKS.get(title.lower(), (title.lower(), "mean-score"))
     stored = float(row["mean_score"])
+    if not title.strip():
+        raise BadInput("task_name is empty; name the task.")
+    if not 0 <= stored <= 1:
+        raise BadInput(f"mean_score is {stored}, not a number from 0 to 1.")
     metric, warnings = _choose_metric(examples, default, stored)
     model = (str(row["model_org"]), str(row["model_ckpt"]))
     protocol = {name: value for name, value in args.items() if name not in _MACHINE_ARGS}

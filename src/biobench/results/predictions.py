@@ -14,7 +14,7 @@ import polars as pl
 
 from biobench.interfaces import Example
 
-__all__ = ["KNOWN_COLUMNS", "to_examples", "to_table"]
+__all__ = ["KNOWN_COLUMNS", "to_examples", "to_table", "to_unicode"]
 
 KNOWN_COLUMNS = {
     "example": pl.String(),
@@ -33,7 +33,7 @@ def to_table(examples: Sequence[Example]) -> pl.DataFrame:
     """The table of `examples`, in their order; a known column that none of them has is null."""
     names = dict.fromkeys(name for example in examples for name in example.info)
     columns = {
-        "example": pl.Series([example.id for example in examples], dtype=pl.String()),
+        "example": pl.Series([to_unicode(example.id) for example in examples], dtype=pl.String()),
         "score": pl.Series([float(example.score) for example in examples], dtype=pl.Float64()),
     }
     for name, dtype in KNOWN_COLUMNS.items():
@@ -67,12 +67,20 @@ def _known_column(values: list[object], dtype: object) -> pl.Series:
 
 def _to_text(value: object) -> str:
     # A class numbered 3 in the truth and 3.0 in the prediction is one class.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return to_unicode(str(value))
+
+
+def to_unicode(text: str) -> str:
+    """`text`, where a byte of a file's name that is no character stands as its code."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _free_column(values: list[object]) -> pl.Series:
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) <= 1 and not kinds & {dict, tuple, set, frozenset, bytes}:
+        values = [to_unicode(value) if isinstance(value, str) else value for value in values]
         try:
             series = pl.Series(values, strict=True)
             if not series.dtype.is_(pl.Object) and series.to_list() == values:

@@ -10,16 +10,38 @@ reads a config file, whose text is `reproduce_config`.
 import json
 from pathlib import PurePath
 
-from biobench.errors import BadInput
+import msgspec
 
-__all__ = ["CONFIG", "reproduce_command", "reproduce_config"]
+from biobench.errors import BadInput
+from biobench.results.validation import Name, Object
+
+__all__ = ["CONFIG", "list_code", "reproduce_command", "reproduce_config"]
 
 CONFIG = "reproduce.toml"
 """name under which the command expects the config file."""
 
 _VALUE_FLAGS = ("n_train_unit", "probe", "folds", "batch_size", "n_workers", "precision")
+_TEXT_ARGS = ("datadir", "features", "n_train_unit", "probe", "folds", "precision")
 _SWITCHES = ("exif", "compile", "debug")
 _HANDLED = ("datadir", "n_train", "seed", "features", "resume", "device")
+
+
+class _Config(msgspec.Struct):
+    """What a report's `config` holds."""
+
+    task: Name
+    kind: Name
+    model: Name
+    args: Object
+    imports: list[str] = []
+    search: list[str] = []
+    device: str = "auto"
+
+
+def list_code(report: dict[str, object]) -> list[str]:
+    """The modules that the command of `report` imports, and the folders it finds code in."""
+    config = _get_config(report)
+    return [*config.get("imports", ()), *config.get("search", ())]
 
 
 def reproduce_command(report: dict[str, object], *, results: str = "results") -> list[str]:
@@ -74,6 +96,13 @@ def _get_config(report: dict[str, object]) -> dict:
             f"The configuration of run {report.get('run')} lacks {', '.join(missing)}; it cannot "
             "be run again from its report."
         )
+    try:
+        msgspec.convert(config, _Config)
+    except msgspec.ValidationError as err:
+        raise BadInput(
+            f"The configuration of run {report.get('run')} is damaged ({err}); it cannot be run "
+            "again from its report."
+        ) from err
     return config
 
 
@@ -84,6 +113,10 @@ def _has_flags(config: dict) -> bool:
         del args["title"]
     known = {*_VALUE_FLAGS, *_SWITCHES, *_HANDLED}
     datadir = PurePath(str(args.get("datadir", "")))
+    texts = [config["task"], config["model"], str(config.get("device", "auto"))]
+    texts += [*config.get("imports", ()), *(str(args.get(name, "")) for name in _TEXT_ARGS)]
+    if any(text.startswith("-") for text in texts):
+        return False  # on the command line it would be an option
     return (
         config["kind"] == config["task"] == datadir.name
         and not args.keys() - known

@@ -12,6 +12,7 @@ A cell is a task with its protocol and data (`protocol_digest`), and a backbone
 import concurrent.futures
 import dataclasses
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -20,7 +21,11 @@ import polars as pl
 
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs
-from biobench.results.store import PREDICTIONS, REPORT, get_cell_folder, parse_report
+from biobench.results.files import MAX_REPORT, read_file
+from biobench.results.predictions import to_unicode
+from biobench.results.store import PREDICTIONS, REPORT, check, get_cell_folder
+from biobench.results.validation import Report
+from biobench.results.verify import is_intact
 
 __all__ = ["CELL", "Problem", "Scan", "current", "find_protocols", "find_run", "scan"]
 
@@ -29,6 +34,11 @@ CELL = ["task", "protocol_digest", "backbone_digest"]
 
 N_READERS = 8
 CHUNK = 128
+
+TOLERANCE = 1e-9
+"""how far a score may lie outside its interval, for the rounding of two ways to compute it."""
+
+SOME = (-math.inf, math.inf)
 
 _SCHEMA = {
     "run": pl.String(),
@@ -52,6 +62,9 @@ _SCHEMA = {
     "warnings": pl.List(pl.String()),
     "has_predictions": pl.Boolean(),
     "origin": pl.String(),
+    "sha256": pl.String(),
+    "n_bytes": pl.Int64(),
+    "is_doubtful": pl.Boolean(),
 }
 
 
@@ -71,7 +84,9 @@ class Scan:
     `runs` has one row a run, oldest first: run (its folder), task (as on the command line), name
     (the report's), model (ORG:CKPT), score, low and high (interval over examples), group_low and
     group_high (over groups), n, n_groups, metric, protocol_digest, backbone_digest, manifest (its
-    digest), protocol (JSON text), posix_time, n_skipped, warnings, has_predictions, origin.
+    digest), protocol (JSON text), posix_time, n_skipped, warnings, has_predictions, origin; of
+    the file of predictions sha256 and n_bytes as written (null where not noted); and is_doubtful:
+    whether that file has another size now, or the score is not in its interval.
     """
 
     runs: pl.DataFrame
@@ -102,11 +117,14 @@ def current(runs: pl.DataFrame) -> pl.DataFrame:
 def find_run(
     root: Path, task: str, model: ModelArgs, protocol_digest: str, backbone_digest: str
 ) -> Path | None:
-    """The newest finished run of a cell under this model's name, or None."""
+    """The newest finished run of a cell under this model's name, or None.
+
+    A run whose predictions are destroyed is none: the cell has to be run again.
+    """
     wanted = {"protocol_digest": protocol_digest, "backbone_digest": backbone_digest}
     for folder in reversed(_list_cell(root, task, model)):
         row = _read(folder)
-        if isinstance(row, dict) and wanted.items() <= row.items():
+        if isinstance(row, dict) and wanted.items() <= row.items() and is_intact(folder):
             return folder
     return None
 
@@ -155,61 +173,70 @@ def _list_runs(root: Path) -> tuple[list[Path], list[Problem]]:
 def _list_folders(folder: Path) -> list[Path]:
     # A name that starts with a dot is a run that is still being written.
     with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+        names = sorted(e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
     return [folder / name for name in names]
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, which must not hide its neighbours
+        return False
 
 
 def _read(folder: Path) -> dict[str, object] | Problem:
     path = folder / REPORT
     try:
-        row = _to_row(folder, parse_report(path.read_bytes(), path))
-    except FileNotFoundError:
-        return Problem(folder, f"{path} is missing.")
-    except OSError as err:
-        return Problem(folder, f"{path} cannot be read ({err.strerror}).")
+        row = _to_row(folder, check(read_file(path, MAX_REPORT), path))
     except BadInput as err:
         return Problem(folder, str(err))
-    except (KeyError, TypeError, ValueError, AttributeError) as err:
-        return Problem(folder, f"{path} is damaged: a field is missing or odd ({err!r}).")
-    if row["has_predictions"] and not os.path.exists(folder / PREDICTIONS):
-        return Problem(folder, f"{folder / PREDICTIONS} is missing.")
+    except ValueError as err:
+        return Problem(folder, f"{path} is damaged: a field is missing or odd ({err}).")
+    if row["has_predictions"]:
+        try:
+            size = os.stat(folder / PREDICTIONS).st_size
+        except OSError:
+            return Problem(folder, f"{folder / PREDICTIONS} is missing.")
+        row["is_doubtful"] |= row["n_bytes"] is not None and size != row["n_bytes"]
     return row
 
 
-def _to_row(folder: Path, report: dict) -> dict[str, object]:
-    provenance = report["provenance"]
-    low, high = report["ci"] or (None, None)
-    group_low, group_high = report["group_ci"] or (None, None)
+def _to_row(folder: Path, report: Report) -> dict[str, object]:
+    provenance = report.provenance
     # Weights that nothing is known of are taken to be the same under one name, and only there.
-    model = f"{report['model']['org']}:{report['model']['ckpt']}"
+    model = f"{report.model.org}:{report.model.ckpt}"
+    # What nothing can be computed from has no interval that could be vouched for.
+    low, high = (report.has_predictions and report.ci) or (None, None)
+    group_low, group_high = (report.has_predictions and report.group_ci) or (None, None)
+    metric = provenance.protocol.get("metric")
+    file = report.predictions
     row = {
-        "run": str(folder),
-        "task": report["task"],
-        "name": report["name"],
+        "run": to_unicode(str(folder)),
+        "task": report.task,
+        "name": report.name,
         "model": model,
-        "score": float(report["score"]),
+        "score": report.score,
         "low": low,
         "high": high,
         "group_low": group_low,
         "group_high": group_high,
-        "n": report["n"],
-        "n_groups": report["n_groups"],
-        "metric": provenance["protocol"].get("metric"),
-        "protocol_digest": report["protocol_digest"],
-        "backbone_digest": str(provenance["backbone"].get("digest") or f"unknown:{model}"),
-        "manifest": provenance["manifest"],
-        "protocol": json.dumps(provenance["protocol"], sort_keys=True),
-        "posix_time": float(report["posix_time"]),
-        "n_skipped": len(provenance["skipped"]),
-        "warnings": list(report["warnings"]),
-        "has_predictions": report["has_predictions"],
-        "origin": report["origin"],
+        "n": report.n,
+        "n_groups": report.n_groups,
+        "metric": metric if metric is None else str(metric),
+        "protocol_digest": report.protocol_digest,
+        "backbone_digest": str(provenance.backbone.get("digest") or f"unknown:{model}"),
+        "manifest": provenance.manifest,
+        "protocol": json.dumps(provenance.protocol, sort_keys=True),
+        "posix_time": report.posix_time,
+        "n_skipped": len(provenance.skipped),
+        "warnings": report.warnings,
+        "has_predictions": report.has_predictions,
+        "origin": report.origin,
+        "sha256": file and file.sha256,
+        "n_bytes": file and file.bytes,
+        "is_doubtful": not all(
+            first - TOLERANCE <= report.score <= last + TOLERANCE
+            for first, last in (report.ci or SOME, report.group_ci or SOME)
+        ),
     }
-    for name, value in row.items():
-        if value is not None and not isinstance(value, _PYTHON_TYPES[name]):
-            raise TypeError(f"{name} is {value!r}")
     return row
-
-
-_PYTHON_TYPES = {name: dtype.to_python() for name, dtype in _SCHEMA.items()}
-_PYTHON_TYPES = {n: (float, int) if t is float else t for n, t in _PYTHON_TYPES.items()}

@@ -13,12 +13,14 @@ import dataclasses
 import datetime
 import errno
 import hashlib
+import io
 import json
 import math
 import os
 import re
 import secrets
 import shutil
+import typing
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +29,8 @@ import polars as pl
 
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
-from biobench.results import intervals
-from biobench.results.predictions import to_table
+from biobench.results import files, intervals, seal, validation
+from biobench.results.predictions import KNOWN_COLUMNS, to_table, to_unicode
 
 __all__ = [
     "FORMAT",
@@ -36,11 +38,13 @@ __all__ = [
     "PREDICTIONS",
     "REPORT",
     "build_report",
+    "check",
     "describe",
     "get_cell_folder",
     "get_run_folder",
     "get_schema",
     "make_run_id",
+    "parse_predictions",
     "parse_report",
     "place",
     "read_predictions",
@@ -76,11 +80,14 @@ def write_run(
     config: what `reproduce` needs to run the cell again, in plain JSON types (see
         `biobench.results.reproduce_command`).
     log: the text of the run's log, or a file to copy it from.
+    Raises BadInput where the report holds what no reader could take, OSError where the disk is
+    full or cannot be written.
     """
     predictions = to_table(report.examples)
     text = log.read_text(errors="replace") if isinstance(log, Path) else log
     dct = build_report(task, model, report, predictions, config=config, has_log=text is not None)
-    return write_folder(root, dct, predictions, text)
+    # Only what holds code to run again has to be told from somebody else's.
+    return write_folder(root, dct, predictions, text, sealed=config is not None)
 
 
 def build_report(
@@ -125,18 +132,43 @@ def describe(task: str, model: ModelArgs, report: TaskReport, origin: str) -> di
 
 
 def write_folder(
-    root: Path, report: dict[str, object], predictions: pl.DataFrame | None, log: str | None = None
+    root: Path,
+    report: dict[str, object],
+    predictions: pl.DataFrame | bytes | None,
+    log: str | None = None,
+    *,
+    sealed: bool = False,
 ) -> Path:
-    """Put a run's files in their place in one step; FileExistsError if the run is there already."""
+    """Put a run's files in their place in one step; FileExistsError if the run is there already.
+
+    predictions: the table, or the bytes of its file. sealed: note that the run was made here (see
+    `biobench.results.seal`). Raises BadInput where no reader could take the report.
+    """
+    data = _to_parquet(predictions) if isinstance(predictions, pl.DataFrame) else predictions
+    report = _clean(report)
+    if data is not None:
+        digest = hashlib.sha256(data).hexdigest()
+        report = report | {"predictions": {"sha256": digest, "bytes": len(data)}}
+    if sealed and (mark := seal.sign(Path(root), report)):
+        report = report | {"seal": mark}
+    text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    check(text.encode(), "The report of this cell")
+    target = get_run_folder(root, report)
 
     def fill(folder: Path) -> None:
-        (folder / REPORT).write_text(_dump(report), encoding="utf-8")
-        if predictions is not None:
-            predictions.write_parquet(folder / PREDICTIONS, compression="zstd")
+        (folder / REPORT).write_text(text, encoding="utf-8")
+        if data is not None:
+            (folder / PREDICTIONS).write_bytes(data)
         if log is not None:
-            (folder / LOG).write_text(log, encoding="utf-8")
+            (folder / LOG).write_text(log, encoding="utf-8", errors="backslashreplace")
 
-    return place(get_run_folder(root, report), fill)
+    return place(target, fill)
+
+
+def _to_parquet(table: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def place(target: Path, fill: Callable[[Path], None]) -> Path:
@@ -166,41 +198,67 @@ def place(target: Path, fill: Callable[[Path], None]) -> Path:
 
 def read_report(run: Path) -> dict[str, object]:
     """A run's `report.json`; BadInput says what is wrong with it."""
-    try:
-        text = (run / REPORT).read_bytes()
-    except OSError as err:
-        raise BadInput(f"{run / REPORT} cannot be read ({err.strerror}).") from err
-    return parse_report(text, run / REPORT)
+    return parse_report(files.read_file(run / REPORT, files.MAX_REPORT), run / REPORT)
 
 
 def parse_report(text: bytes, source: Path) -> dict[str, object]:
     """The dict in a `report.json`, of any version that was ever written; BadInput if it is none."""
+    check(text, source)
     try:
-        report = json.loads(text)
-    except (ValueError, RecursionError) as err:
+        return validation.decode_plain(text)
+    except ValueError as err:
         raise BadInput(f"{source} is damaged: it is not JSON ({err}).") from err
-    version = report.get("format") if isinstance(report, dict) else None
+
+
+def check(text: bytes, source: Path | str) -> validation.Report:
+    """The fields of a `report.json`, checked; BadInput names the first that is wrong."""
+    try:
+        return validation.decode(text)
+    except ValueError as err:
+        # Saying which of the possible reasons it is takes longer than the check, and is rare.
+        raise BadInput(_explain(text, source, err)) from err
+
+
+def _explain(text: bytes, source: Path | str, err: ValueError) -> str:
+    try:
+        version = validation.get_version(text)
+    except ValueError as reason:
+        return f"{source} is damaged: it is not JSON ({reason})."
     if type(version) is not int or version < 1:
-        raise BadInput(f"{source} is not a biobench report: it has no format version.")
+        return f"{source} is not a biobench report: it has no format version."
     if version > FORMAT:
-        raise BadInput(
+        return (
             f"{source} has format version {version}, but this biobench reads up to {FORMAT}; "
             "update biobench."
         )
-    return report
+    return f"{source} is damaged: a field is missing or odd ({err})."
 
 
 def read_predictions(run: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """A run's predictions, all columns or some; BadInput says what is wrong with the file."""
     path = run / PREDICTIONS
+    return parse_predictions(files.read_file(path, files.MAX_PREDICTIONS), path, columns)
+
+
+def parse_predictions(data: bytes, source: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """The table in the bytes of a `predictions.parquet`, its known columns of their known types.
+
+    Raises BadInput where it is none, has no row, or lacks an example's id or score.
+    """
     try:
-        # Memory-mapping would keep the file open while a results folder is being replaced.
-        return pl.read_parquet(path, columns=columns, memory_map=False, glob=False)
-    except FileNotFoundError as err:
-        raise BadInput(f"{path} is missing.") from err
-    except (OSError, pl.exceptions.PolarsError) as err:
+        table = pl.read_parquet(io.BytesIO(data), columns=columns)
+        table = table.cast({n: t for n, t in KNOWN_COLUMNS.items() if n in table.columns})
+    except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
         reason = (str(err) or type(err).__name__).splitlines()[0]
-        raise BadInput(f"{path} is damaged ({reason}).") from err
+        raise BadInput(f"{source} is damaged ({reason}).") from err
+    if not table.height:
+        raise BadInput(f"{source} is damaged (it has no row).")
+    for name in ("example", "score"):
+        if name in table.columns and table[name].null_count():
+            raise BadInput(f"{source} is damaged (a row has no {name}).")
+    if "score" in table.columns and not table["score"].is_finite().all():
+        raise BadInput(f"{source} is damaged (a score is not finite).")
+    return table
 
 
 def get_cell_folder(root: Path, task: str, model: ModelArgs) -> Path:
@@ -209,11 +267,13 @@ def get_cell_folder(root: Path, task: str, model: ModelArgs) -> Path:
 
 
 def get_run_folder(root: Path, report: dict[str, object]) -> Path:
-    """Where the run of a `report.json` belongs; ValueError where its id is not one."""
-    run, model = str(report["run"]), report["model"]
+    """Where the run of a `report.json` belongs; ValueError where its id or task is none."""
+    run, task, model = str(report["run"]), str(report["task"]), report["model"]
     if not RUN_ID.fullmatch(run):
         raise ValueError(f"{run!r} is not the id of a run")
-    return get_cell_folder(root, str(report["task"]), (model["org"], model["ckpt"])) / run
+    if not task:
+        raise BadInput("A run without the name of a task has no place; name the task.")
+    return get_cell_folder(root, task, (model["org"], model["ckpt"])) / run
 
 
 def to_slug(name: str) -> str:
@@ -241,19 +301,15 @@ def get_schema(version: int = FORMAT) -> dict[str, object]:
     return json.loads(path.read_text())
 
 
-def _dump(report: dict[str, object]) -> str:
-    return json.dumps(_to_finite(report), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _to_finite(value: object) -> object:
-    """JSON has no NaN: a number that is none becomes null."""
+def _clean(value: object) -> typing.Any:
+    """What JSON has no words for: a number that is none becomes null, half a character its code."""
     if isinstance(value, dict):
-        return {key: _to_finite(item) for key, item in value.items()}
+        return {_clean(key): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_to_finite(item) for item in value]
+        return [_clean(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return to_unicode(value) if isinstance(value, str) else value
 
 
 def _sync(path: Path) -> None:
