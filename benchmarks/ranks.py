@@ -219,7 +219,7 @@ def resolved(n_models: int, n_trials: int) -> list[float]:
     rng = np.random.default_rng(5)
     shares = np.zeros(2)
     for trial in range(n_trials):
-        models = draw(n_models, 600, 1, rng, ahead=0.6)
+        models = draw(n_models, 600, 1, rng, ahead=0.4)
         found = contributions_of(models, MacroF1(), trial)
         first, _ = pairs_of(n_models)
         signs = rng.choice([-1.0, 1.0], (4000, len(found.values)))
