@@ -13,8 +13,8 @@ from jaxtyping import Float64
 
 from biobench.errors import BadInput
 from biobench.metrics import Metric
+from biobench.stats.align import align
 from biobench.stats.coded import Coded, code_models
-from biobench.stats.compare import align
 from biobench.stats.exchange import exchange_p, tail_bound
 from biobench.stats.intervals import Interval, check_labels, make_interval
 from biobench.stats.resample import Resampler
