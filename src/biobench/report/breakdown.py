@@ -62,11 +62,17 @@ def break_down_task(
     rows = _get_scored(board, task)[:n_models]
     parts = []
     for row in rows:
-        run = Path(row["run"])
-        name = results.read_report(run)["provenance"]["protocol"]["metric"]
-        if column not in pl.read_parquet_schema(run / "predictions.parquet"):
+        runs = dict(zip(row["seeds"], map(Path, row["runs"]), strict=True))
+        name = results.read_report(Path(row["run"]))["provenance"]["protocol"]["metric"]
+        if any(
+            column not in pl.read_parquet_schema(run / "predictions.parquet")
+            for run in runs.values()
+        ):
             continue
-        table = results.read_predictions(run, list(dict.fromkeys([*COLUMNS, column])))
+        names = list(dict.fromkeys([*COLUMNS, column]))
+        table = stats.join_seeds(
+            {seed: results.read_predictions(run, names) for seed, run in runs.items()}
+        )
         if table[column].null_count() == table.height:
             continue
         part = stats.breakdown(table, metrics.get_metric(name), by)
