@@ -73,6 +73,17 @@ def test_several_protocols_of_a_task_leave_no_mean(suite, keep):
     assert report.leaderboard(suite, where={"n_train": "all"}).has_mean
 
 
+def test_few_tasks_give_no_rank_over_others_and_say_so(suite):
+    board = report.leaderboard(suite)
+    assert board.order["tasks_low"].null_count() == board.order.height == 2
+    assert "Too few tasks to rank over others (3; it takes 6)." in board.notes
+
+
+def test_ties_say_which_family_they_are_of(suite):
+    (note,) = [note for note in report.leaderboard(suite).notes if note.startswith("* best")]
+    assert "All pairs of a task's models" in note and "Holm" not in note
+
+
 def test_one_task_has_no_mean(suite):
     board = report.leaderboard(suite, tasks=["birds"])
     assert board.tasks == ["birds"] and not board.has_mean

@@ -97,6 +97,7 @@ def test_the_order_and_every_mean_with_a_task_left_out_are_on_the_page(page, sui
     board, text = report.leaderboard(suite), " ".join(read(page).text)
     assert board.left_out.height == 2 * 3
     assert all(f"{score:.3f}" in text for score in board.left_out["score"])
+    assert "None" not in text, "a rank over too few tasks is a dash"
     assert "Ahead of next" in text and f"{board.order['beats_next'][0]:.0%}" in text
 
 
