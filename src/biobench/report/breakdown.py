@@ -73,13 +73,14 @@ def break_down_task(
     rows = _get_scored(board, task)[:n_models]
     parts = []
     for row in rows:
-        run = Path(row["run"])
-        name = results.read_report(run)["provenance"]["protocol"]["metric"]
-        # A path would be taken for a pattern, where a folder's name has brackets.
-        with open(run / "predictions.parquet", "rb") as file:
-            if column not in pl.read_parquet_schema(file):
-                continue
-        table = results.read_predictions(run, list(dict.fromkeys([*COLUMNS, column])))
+        runs = dict(zip(row["seeds"], map(Path, row["runs"]), strict=True))
+        name = results.read_report(Path(row["run"]))["provenance"]["protocol"]["metric"]
+        if not all(column in _read_columns(run) for run in runs.values()):
+            continue
+        names = list(dict.fromkeys([*COLUMNS, column]))
+        table = stats.join_seeds(
+            {seed: results.read_predictions(run, names) for seed, run in runs.items()}
+        )
         if table[column].null_count() == table.height:
             continue
         part = stats.breakdown(table, metrics.get_metric(name), by)
@@ -90,6 +91,12 @@ def break_down_task(
     order = ["task", "value", "model", "score", "low", "high", "n", "n_groups"]
     models = [row["model"] for row in rows]
     return Breakdown(task, by, models, table.select(order))
+
+
+def _read_columns(run: Path) -> pl.Schema:
+    # A path would be taken for a pattern, where a folder's name has brackets.
+    with open(run / "predictions.parquet", "rb") as file:
+        return pl.Schema(pl.read_parquet_schema(file))
 
 
 def list_columns(board: Leaderboard, task: str) -> list[str]:

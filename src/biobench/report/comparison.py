@@ -13,8 +13,8 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
-from biobench.report.cells import get_metrics, get_scorable, read_cells
-from biobench.report.notes import MEAN, count, name_some
+from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
+from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.reconcile import name_doubts
 from biobench.report.selection import Selection, select
 
@@ -73,8 +73,15 @@ def compare(
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
     notes = _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
+    notes[2:2] = explain_seeds(_get_seeds(cells), selection)
     notes += [f"Warning: {doubt}" for doubt in doubts]
     return Comparison(a, b, table, notes, problems, doubts)
+
+
+def _get_seeds(cells: Cells) -> pl.DataFrame:
+    rows = [(model, task, list(runs)) for (model, task), runs in cells.runs.items()]
+    schema = {"model": pl.String, "task": pl.String, "seeds": pl.List(pl.String)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _find_model(selection: Selection, name: str) -> str:

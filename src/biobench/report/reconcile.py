@@ -18,6 +18,7 @@ __all__ = ["name_doubts", "reconcile"]
 
 MAX_SHIFT = 0.25
 """how far, in widths, an end of two intervals of one score lies apart by the luck of resampling."""
+_CONTRADICTION = ["Its report and its predictions contradict each other."]
 
 
 def reconcile(
@@ -25,7 +26,8 @@ def reconcile(
 ) -> tuple[pl.DataFrame, list[str], list[results.Problem]]:
     """Put what predictions give in the place of what reports say.
 
-    stored: the leaderboard's rows with the runs' own scores. computed: the suite's rows (model,
+    stored: the leaderboard's rows with the runs' own scores, or, of several seeds, with what their
+    predictions give. computed: the suite's rows (model,
     task, score, ci_low, ci_high, n); None to look only at runs that are doubtful at first sight.
     runs: those shown, with the columns of `results.Scan` and `row` and `column`.
     Returns the rows, one sentence for each run that contradicts itself, and the runs left out
@@ -38,9 +40,17 @@ def reconcile(
     rows = {row["run"]: row for row in runs.iter_rows(named=True)}
     kept, doubts, problems = [], [], []
     for shown in stored.iter_rows(named=True):
-        run = rows[shown["run"]]
+        own = [rows[run] for run in shown["runs"]]
         try:
-            changes = _check(run, shown, known.get((run["row"], run["column"])), computed is None)
+            if len(own) > 1:
+                found = _find_doubts(own, at_sight=computed is None)
+                doubts += found
+                kept.append(
+                    shown | {"warnings": [*shown["warnings"], *_CONTRADICTION[: len(found)]]}
+                )
+                continue
+            here = known.get((own[0]["row"], own[0]["column"]))
+            changes = _check(own[0], shown, here, computed is None)
         except BadInput as err:
             problems.append(results.Problem(Path(shown["run"]), str(err)))
             continue
@@ -53,8 +63,14 @@ def reconcile(
 
 def name_doubts(runs: pl.DataFrame) -> list[str]:
     """One sentence for each run whose report says something else than its predictions give."""
+    return _find_doubts(runs.to_dicts(), at_sight=False)
+
+
+def _find_doubts(runs: list[dict], *, at_sight: bool) -> list[str]:
     doubts = []
-    for run in runs.iter_rows(named=True):
+    for run in runs:
+        if at_sight and not run["is_doubtful"]:
+            continue
         found = results.verify(Path(run["run"]), run)
         if found is not None and found.mismatch:
             doubts.append(found.mismatch)
@@ -86,7 +102,7 @@ def _check(run: dict, shown: dict, known: tuple | None, at_sight: bool) -> dict[
         )
     if not doubt:
         return {}
-    warnings = [*shown["warnings"], "Its report and its predictions contradict each other."]
+    warnings = [*shown["warnings"], *_CONTRADICTION]
     return changes | {
         "score": found.score,
         "n": found.n,

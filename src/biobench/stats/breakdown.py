@@ -5,16 +5,19 @@ breakdown(predictions, get_metric("macro-f1"), "rarity")     # training examples
 breakdown(predictions, get_metric("macro-f1"), "location")   # any column of the predictions
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from biobench.errors import BadInput
 from biobench.metrics import Counts, Metric
-from biobench.stats.coded import Coded, from_table
+from biobench.stats.coded import Coded, code_models, from_table
 from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import design_of, interval, spread_of
+from biobench.stats.seeds import Replicated, align_seeds
+from biobench.stats.spread import interval
 
 __all__ = ["breakdown"]
 
@@ -41,6 +44,7 @@ def breakdown(
     """Score, interval and count of each part of the predictions: columns value score ci_low
     ci_high n n_groups, in the order of the values.
 
+    Of several training draws in one table (`seeds.join_seeds`) scores are means over the draws.
     by: "class" (the truth), "rarity" (train_count in decades), or a column. Where each class lies
         in one part only, a macro average is taken over the part's classes with every wrong guess of
         them counted, wherever it was made; else the part is scored as a test set of its own.
@@ -48,7 +52,8 @@ def breakdown(
     """
     check_options(confidence, n_resamples)
     check_labels(from_table(predictions.head(1), by_group=False), metric)
-    values = _values(predictions, by)
+    tables = align_seeds(predictions)
+    values = _values(_average_counts(tables) if by == "rarity" else tables[0], by)
     order = values.unique().sort(nulls_last=True)
     texts = _texts(order, by)
     part = pl.DataFrame({"value": values}).join(
@@ -59,59 +64,56 @@ def breakdown(
         maintain_order="left",
     )["part"]
     parts = part.to_numpy().astype(np.int64)
-    coded = from_table(predictions, by_group=by_group)
-    of_class = _part_of_class(coded, parts) if metric.macro else None
+    models = code_models(tables, by_group=by_group)
+    of_class = _part_of_class(models[0], parts) if metric.macro else None
     if of_class is None:
         found = [
-            _score_alone(coded, parts == i, metric, n_resamples, seed) for i in range(len(order))
+            Replicated.resample([_take(m, parts == i) for m in models], metric, n_resamples, seed)
+            for i in range(len(order))
         ]
     else:
-        found = _score_classes(coded, parts, of_class, metric, n_resamples, seed)
+        found = _score_classes(models, parts, of_class, metric, n_resamples, seed)
     rows = []
-    for text, (one, score, replicates) in zip(texts, found, strict=True):
-        spread = spread_of(one, metric, score, replicates, design_of(one, metric))
-        rows.append((text, score, *interval(score, spread, confidence), one.n, one.n_units))
+    for text, one in zip(texts, found, strict=True):
+        low, high = interval(one.score, one.crossed.spread(confidence), confidence)
+        rows.append((text, one.score, low, high, one.models[0].n, one.models[0].n_units))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-Part = tuple[Coded, float, Float64[np.ndarray, " b"]]
-
-
-def _score_alone(
-    coded: Coded, mask: np.ndarray, metric: Metric, n_resamples: int, seed: int
-) -> Part:
-    part = _take(coded, mask)
-    resampler = Resampler([part])
-    return (
-        part,
-        float(resampler.scores(metric)[0]),
-        resampler.replicates(metric, n_resamples, seed)[0],
-    )
+def _average_counts(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    # Where n_train counts over all classes, every draw has other counts of them.
+    if len(tables) == 1:
+        return tables[0]
+    counts = pl.DataFrame({str(i): one["train_count"] for i, one in enumerate(tables)})
+    mean = counts.mean_horizontal().round().cast(pl.Int64)
+    return tables[0].with_columns(train_count=mean)
 
 
 def _score_classes(
-    coded: Coded,
+    models: Sequence[Coded],
     parts: Int64[np.ndarray, " n"],
     of_class: Int64[np.ndarray, " c"],
     metric: Metric,
     n_resamples: int,
     seed: int,
-) -> list[Part]:
-    resampler = Resampler([coded])
+) -> list[Replicated]:
+    resampler = Resampler(models)
     once = resampler.size[:, None].astype(np.float32)
-    whole = resampler.counts([coded], metric.fields, once)[0]
-    drawn = resampler.counts([coded], metric.fields, resampler.draw(n_resamples, seed))[0]
+    whole = resampler.counts(models, metric.fields, once)
+    drawn = resampler.counts(models, metric.fields, resampler.draw(n_resamples, seed))
     found = []
     for i in range(parts.max() + 1):
         classes = of_class == i
-        score = float(metric.from_counts(_restrict(whole, classes))[0])
-        counts = _restrict(drawn, classes)
-        # A resample without any example of the part says nothing of it.
-        present = counts.n_true.sum(axis=0) > 0
-        replicates = np.full(n_resamples, score)
-        if present.any():
-            replicates[present] = metric.from_counts(_restrict(counts, slice(None), present))
-        found.append((_take(coded, parts == i), score, replicates))
+        scores = [metric.from_counts(_restrict(one, classes))[0] for one in whole]
+        replicates = np.tile(np.array(scores)[:, None], n_resamples)
+        for one, values in zip(drawn, replicates, strict=True):
+            counts = _restrict(one, classes)
+            # A resample without any example of the part says nothing of it.
+            present = counts.n_true.sum(axis=0) > 0
+            if present.any():
+                values[present] = metric.from_counts(_restrict(counts, slice(None), present))
+        part = [_take(model, parts == i) for model in models]
+        found.append(Replicated.of(part, metric, np.array(scores), replicates))
     return found
 
 

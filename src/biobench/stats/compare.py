@@ -5,24 +5,21 @@ comparison.difference, comparison.low, comparison.high, comparison.p, comparison
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
-from biobench.errors import BadInput
-from biobench.metrics import Metric, needs_labels
+from biobench.metrics import Metric
 from biobench.stats import spread as spreads
-from biobench.stats.coded import Coded, code_models
-from biobench.stats.contributions import Contributions, contributions_of
-from biobench.stats.intervals import FEW_GROUPS, check_labels, check_options
-from biobench.stats.resample import Resampler
+from biobench.stats.coded import Coded
+from biobench.stats.contributions import Contributions
+from biobench.stats.intervals import FEW_GROUPS, check_options
+from biobench.stats.pooled import PairOfDraws, Pooled
 from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p
 
-__all__ = ["Comparison", "align", "compare", "too_few_to_differ"]
+__all__ = ["Comparison", "compare", "too_few_to_differ"]
 
-LEAST_COMMON = 0.95
 POWER = 80
 
 
@@ -65,6 +62,8 @@ def compare(
 ) -> Comparison:
     """Compare two predictions tables on their common rows.
 
+    Of several training draws (`seeds.join_seeds`) those of the same seed are paired, and interval
+    and p are over test sets and draws.
     by_group: resample and exchange groups (a row without one is its own) rather than examples.
     names: what the two are called in errors.
     Raises BadInput where under 95% of the rows are common, or on a table that cannot be scored.
@@ -80,10 +79,8 @@ class PairOnTask:
     """Two models' predictions of the same rows, resampled together."""
 
     coded: Coded
-    """the first model's."""
-    scores: tuple[float, float]
-    spread: spreads.Spread
-    """of the difference."""
+    """the first model's, of one training draw."""
+    pair: PairOfDraws
     contributions: Contributions
     n_left_out: int
 
@@ -98,55 +95,40 @@ class PairOnTask:
         seed: int,
     ) -> "PairOnTask":
         """Align and resample two tables, given by what their models are called in errors."""
-        aligned, n_left_out = align(tables)
-        models = code_models(aligned, by_group=by_group)
-        check_labels(models[0], metric)
-        resampler = Resampler(models)
-        a, b = map(float, resampler.scores(metric))
-        replicates = resampler.replicates(metric, n_resamples, seed)
-        spread = spread_of_difference(models, metric, replicates[0] - replicates[1], a - b)
-        contributions = contributions_of(models, metric, seed)
-        return cls(models[0], (a, b), spread, contributions, n_left_out)
+        pooled, n_left_out = Pooled.of(
+            tables, metric, by_group=by_group, n_resamples=n_resamples, seed=seed
+        )
+        coded = pooled.found[0].models[0]
+        return cls(coded, pooled.pair(0, 1), pooled.contributions(seed), n_left_out)
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether the models are compared over several training draws."""
+        return self.pair.n_draws > 1
 
     def comparison(self, confidence: float, n_permutations: int, seed: int) -> Comparison:
         """The difference with its interval and p-value."""
-        a, b = self.scores
-        coded = self.coded
-        low, high = interval_of_difference(a - b, self.spread, confidence)
+        a, b = self.pair.scores
+        coded, spread = self.coded, self.pair.crossed.spread(confidence)
+        p = float(adjusted_p(self.contributions, n_flips=n_permutations, seed=seed)[0])
+        if self.has_draws:
+            # Units that are exchanged know nothing of other draws, and t nothing of skewed groups.
+            p = max(p, self.pair.crossed.p(a - b))
+        low, high = interval_of_difference(a - b, spread, confidence)
         return Comparison(
             score_a=a,
             score_b=b,
             difference=a - b,
             low=low,
             high=high,
-            p=float(adjusted_p(self.contributions, n_flips=n_permutations, seed=seed)[0]),
-            detectable=detectable(self.spread, coded.n_units),
+            p=p,
+            detectable=detectable(spread, coded.n_units),
             n=coded.n,
             n_groups=coded.n_units,
             n_left_out=self.n_left_out,
             resampled="groups" if coded.grouped else "examples",
             warnings=_warnings(coded, self.n_left_out),
         )
-
-
-def spread_of_difference(
-    models: Sequence[Coded],
-    metric: Metric,
-    differences: Float64[np.ndarray, " b"],
-    difference: float,
-) -> spreads.Spread:
-    """The spread of the difference of the scores of two models, from its value on resamples."""
-    a, b = (spreads.design_of(model, metric) for model in models)
-    size, df = min(a.size, b.size), min(a.df, b.df)
-    variance = spreads.variance_of(differences, difference) * max(a.correction, b.correction)
-    # One example on which they differ, so that agreement on a few is no proof of agreement
-    # (Agresti and Min 2005).
-    variance += 1 / (size + 2) ** 2
-    width = 1.0 if needs_labels(metric) else max(np.ptp(m.score) for m in models)
-    reach = max(1.0, float(width))
-    return spreads.Spread(
-        variance, spreads.df_of(df, len(differences)), size, lower=-reach, upper=reach
-    )
 
 
 def interval_of_difference(
@@ -176,55 +158,6 @@ def too_few_to_differ(n_units: int) -> str:
         f"With {n_units} independent {'unit' if n_units == 1 else 'units'} no difference between "
         f"two models can be shown at 5%, however large it is; that takes {LEAST_UNITS}."
     )
-
-
-def align(tables: Mapping[str, pl.DataFrame]) -> tuple[list[pl.DataFrame], int]:
-    """The rows that every model has, in one order, and the number of rows that some lack.
-
-    tables: predictions by the model's name.
-    Raises BadInput where a model has a row twice, or under 95% of the rows are common.
-    """
-    keys = {name: _keys(table, name) for name, table in tables.items()}
-    first = next(iter(keys.values()))
-    if all(key is first or key.equals(first) for key in keys.values()):
-        return list(tables.values()), 0
-    for name, key in keys.items():
-        if key.n_unique() < len(key):
-            twice = key.filter(key.is_duplicated())[0]
-            raise BadInput(
-                f"{name} has more than one row for the example '{twice}'; keep one prediction "
-                "an example and subtask."
-            )
-    common = first
-    for key in keys.values():
-        common = common.filter(common.is_in(key.implode()))
-    every = pl.concat(keys.values()).n_unique()
-    if len(common) < LEAST_COMMON * every:
-        counts = ", ".join(f"{name} {len(key):,}" for name, key in list(keys.items())[:4])
-        raise BadInput(
-            f"Only {len(common):,} of {every:,} examples ({len(common) / every:.0%}) have a "
-            f"prediction of every model ({counts}), and under {LEAST_COMMON:.0%} is no fair "
-            "comparison; run the models on the same test set."
-        )
-    wanted = pl.DataFrame({"key": common})
-    aligned = [
-        wanted.join(
-            table.with_columns(keys[name].alias("key")), on="key", how="left", maintain_order="left"
-        ).drop("key")
-        for name, table in tables.items()
-    ]
-    return aligned, every - len(common)
-
-
-def _keys(table: pl.DataFrame, name: str) -> pl.Series:
-    if "example" not in table.columns:
-        raise BadInput(f"The predictions of {name} have no column 'example'; add it.")
-    example = table["example"]
-    if "subtask" not in table.columns or table["subtask"].null_count() == len(table):
-        return example.cast(pl.String)
-    return table.select(
-        pl.concat_str(pl.col("example"), pl.col("subtask").fill_null(""), separator=" / ")
-    ).to_series()
 
 
 def _warnings(coded: Coded, n_left_out: int) -> tuple[str, ...]:

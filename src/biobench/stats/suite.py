@@ -17,8 +17,10 @@ from scipy import special
 from biobench import progress
 from biobench.metrics import Metric
 from biobench.stats.compare import too_few_to_differ
-from biobench.stats.contributions import Contributions, mean_of, most_units
+from biobench.stats.contributions import Contributions, mean_of, most_units, pairs_of
+from biobench.stats.draws import average
 from biobench.stats.intervals import check_options
+from biobench.stats.pooled import crossed_p
 from biobench.stats.ranks import better_over_tasks, rank_intervals, ranks
 from biobench.stats.simultaneous import (
     LEAST_UNITS,
@@ -200,6 +202,8 @@ class _Mean:
         kinds = {one.intervals[0].resampled for one in found}
         tests = mean_of([one.contributions for one in found], seed)
         p = adjusted_p(tests, n_flips=flips_for(tests.values.shape[1]), seed=seed)
+        if any(one.pairs for one in found):
+            p = np.maximum(p, _crossed_p(found, where, by_task.mean(axis=0)))
         return cls(
             models=models,
             by_task=by_task,
@@ -238,6 +242,19 @@ class _Mean:
                 )
             )
         return rows
+
+
+def _crossed_p(
+    found: Sequence[TaskStatistics], where: Sequence[list[int]], scores: Float64[np.ndarray, " m"]
+) -> Float64[np.ndarray, " p"]:
+    """Of no difference of two means, over test sets and training draws, for all pairs."""
+    first, second = pairs_of(len(scores))
+    drawn = []
+    for i, j in zip(first, second, strict=True):
+        parts = [one.pair(at[i], at[j]) for one, at in zip(found, where, strict=True)]
+        difference = float(np.mean([difference for difference, _ in parts]))
+        drawn.append((difference, average([crossed for _, crossed in parts])))
+    return crossed_p(drawn, scores[first] - scores[second])
 
 
 def _gather_warnings(found: Sequence[TaskStatistics], model: str, mean: Contributions) -> list[str]:
