@@ -5,6 +5,8 @@ breakdown(predictions, get_metric("macro-f1"), "rarity")     # training examples
 breakdown(predictions, get_metric("macro-f1"), "location")   # any column of the predictions
 """
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int64
@@ -13,8 +15,9 @@ from biobench.errors import BadInput
 from biobench.metrics import Counts, Metric
 from biobench.stats.coded import Coded, from_table
 from biobench.stats.intervals import check_labels, check_options
+from biobench.stats.jackknife import variance_over_groups
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import design_of, interval, spread_of
+from biobench.stats.spread import Design, design_of, interval, spread_of
 
 __all__ = ["breakdown"]
 
@@ -68,13 +71,13 @@ def breakdown(
     else:
         found = _score_classes(coded, parts, of_class, metric, n_resamples, seed)
     rows = []
-    for text, (one, score, replicates) in zip(texts, found, strict=True):
-        spread = spread_of(one, metric, score, replicates, design_of(one, metric))
+    for text, (one, score, replicates, design) in zip(texts, found, strict=True):
+        spread = spread_of(one, metric, score, replicates, design)
         rows.append((text, score, *interval(score, spread, confidence), one.n, one.n_units))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-Part = tuple[Coded, float, Float64[np.ndarray, " b"]]
+Part = tuple[Coded, float, Float64[np.ndarray, " b"], Design]
 
 
 def _score_alone(
@@ -86,6 +89,7 @@ def _score_alone(
         part,
         float(resampler.scores(metric)[0]),
         resampler.replicates(metric, n_resamples, seed)[0],
+        design_of(part, metric),
     )
 
 
@@ -111,7 +115,13 @@ def _score_classes(
         replicates = np.full(n_resamples, score)
         if present.any():
             replicates[present] = metric.from_counts(_restrict(counts, slice(None), present))
-        found.append((_take(coded, parts == i), score, replicates))
+        part = _take(coded, parts == i)
+        design = design_of(part, metric)
+        if design.variance is not None:
+            # Of wrong guesses made in other parts, too.
+            variance = variance_over_groups(coded, metric, classes)
+            design = dataclasses.replace(design, variance=variance)
+        found.append((part, score, replicates, design))
     return found
 
 

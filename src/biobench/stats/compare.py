@@ -16,11 +16,12 @@ from biobench.metrics import Metric, needs_labels
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.exchange import Exchange, exchange_p
-from biobench.stats.intervals import FEW_GROUPS, check_labels, check_options
+from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.resample import Resampler
 
 __all__ = ["Comparison", "align", "compare"]
 
+FEW_GROUPS = 30
 LEAST_COMMON = 0.95
 POWER = 80
 
