@@ -3,13 +3,16 @@
     python benchmarks/coverage.py                      # the whole grid, 1,000 trials a regime
     python benchmarks/coverage.py --only grouped       # part of it
     python benchmarks/coverage.py --only methods       # every candidate method, on fewer regimes
+    python benchmarks/coverage.py --only variances     # every candidate variance over groups
     python benchmarks/coverage.py --markdown           # any of them as Markdown tables
 
 A regime is a population: classes with Zipf frequencies, an accuracy for each class (spread on the
 logit scale around the regime's), wrong answers that go to frequent classes; grouped regimes also
-have groups of uneven (geometric) size whose answers are alike. A trial draws a test set and asks
-whether the interval contains the mean score of fresh test sets of that size, which is known from
-2,000 further ones.
+have groups of uneven (geometric) size whose answers are alike. Regimes with the shape of real
+tasks are those of task_populations.py, where the classes depend on the group. A trial draws a test
+set and asks whether the interval contains the mean score of fresh test sets of that size (with
+fresh groups), which is known, as is the score's deviation, from 2,000 further ones. Coverage is
+counted for all test sets, and for those whose interval has a warning and those whose has none.
 """
 
 import argparse
@@ -27,13 +30,16 @@ from biobench.metrics import Counts, MacroAccuracy, MacroF1, MeanScore, Metric
 from biobench.stats.coded import Coded
 from biobench.stats.intervals import Interval, make_interval
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import design_of, spread_of
+from biobench.stats.spread import design_of, interval, spread_of
+from task_populations import TASKS, Cameras, Strata
 
 METRICS: tuple[Metric, ...] = (MeanScore(), MacroAccuracy(), MacroF1())
 FIELDS = frozenset({"score", "n_true", "n_pred", "n_hit"})
 N_RESAMPLES = 200
 N_TRUTH = 2000
 N_LUCKS = 1000
+FEWEST = 50
+"""test sets with or without a warning of which a coverage is shown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +90,33 @@ def copied() -> list[Regime]:
     return [Regime(k, 1.0, a, 20 * g, g, icc, copied=True) for k, a, g, icc in points]
 
 
-GRIDS = {"small": small, "large": large, "hard": hard, "grouped": grouped, "copied": copied}
+def extreme() -> list[Regime]:
+    """Accuracies so far from one half that a test set has a handful of errors, or none."""
+    alone = [Regime(k, 1.0, a, 200) for k in (2, 20) for a in (0.97, 0.995, 0.999)]
+    points = itertools.product((0.97, 0.99), (100, 200, 400), (0.2, 0.6))
+    return alone + [Regime(2, 1.0, a, 20 * g, g, icc, copied=True) for a, g, icc in points]
+
+
+def plantnet() -> list[Regime]:
+    """31,118 pictures of 1,081 species."""
+    return [Regime(1081, 1.3, 0.75, 31_118, tilt=tilt) for tilt in (0.0, 0.3)]
+
+
+def tasks() -> list[Cameras | Strata]:
+    """Populations with the shape of real tasks."""
+    return list(TASKS)
+
+
+GRIDS = {
+    "small": small,
+    "large": large,
+    "hard": hard,
+    "grouped": grouped,
+    "copied": copied,
+    "extreme": extreme,
+    "plantnet": plantnet,
+    "tasks": tasks,
+}
 
 
 class Population:
@@ -135,28 +167,11 @@ class Population:
         drawn = np.searchsorted(self._cumulative, rng.random(n))
         return np.minimum(drawn, self.regime.classes - 1)
 
-    def code(self, group: np.ndarray, true: np.ndarray, pred: np.ndarray) -> Coded:
-        """The test set as the statistics see it: classes present in the truth only."""
-        present, code = np.unique(true, return_inverse=True)
-        lookup = np.full(self.regime.classes, -1)
-        lookup[present] = np.arange(len(present))
-        score = (true == pred).astype(np.float64)
-        grouped = bool(self.regime.groups)
-        return Coded(score, code, lookup[pred], len(present), group, int(group[-1]) + 1, grouped)
-
     def fresh_scores(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """[n, metrics]: each metric's score of each of n fresh test sets."""
         if self.regime.groups:
-            counts = [self._tally(*self.draw(rng)[1:]) for _ in range(n)]
-            n_true, n_pred, n_hit = (np.stack(part, axis=1) for part in zip(*counts, strict=True))
-        else:
-            n_true, n_pred, n_hit = self._draw_counts(n, rng)
-        counts = Counts(n_true.sum(axis=0), n_hit.sum(axis=0), n_true, n_pred, n_hit)
-        return np.stack([metric.from_counts(counts) for metric in METRICS], axis=1)
-
-    def _tally(self, true: np.ndarray, pred: np.ndarray) -> list[np.ndarray]:
-        labels = (true, pred, true[true == pred])
-        return [np.bincount(label, minlength=self.regime.classes) for label in labels]
+            return scores_of(self, self.regime.classes, n, rng)
+        return scores_of_counts(self._draw_counts(n, rng))
 
     def _draw_counts(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         # The counts of `draw` without its examples. A guess of the true class moves on by one.
@@ -170,29 +185,83 @@ class Population:
         return n_true.T, n_pred.T, n_hit.T
 
 
-def cover(regime: Regime, n_trials: int) -> tuple[list[float], list[float], float]:
-    """Coverage of the shipped intervals, their mean width over the score's true 95% range, and the
-    share of the trials with a warning."""
-    population = Population(regime)
+def scores_of(
+    population: Population | Cameras | Strata, classes: int, n: int, rng: np.random.Generator
+) -> np.ndarray:
+    """[n, metrics]: each metric's score of each of n fresh test sets, drawn one by one."""
+    counts = []
+    for _ in range(n):
+        _, true, pred = population.draw(rng)
+        labels = (true, pred, true[true == pred])
+        counts.append([np.bincount(label, minlength=classes) for label in labels])
+    return scores_of_counts(tuple(np.stack(part, axis=1) for part in zip(*counts, strict=True)))
+
+
+def scores_of_counts(counts: tuple[np.ndarray, ...]) -> np.ndarray:
+    """[b, metrics] of how often a class is the truth, is predicted, is both: each [classes, b]."""
+    n_true, n_pred, n_hit = counts
+    whole = Counts(n_true.sum(axis=0), n_hit.sum(axis=0), n_true, n_pred, n_hit)
+    return np.stack([metric.from_counts(whole) for metric in METRICS], axis=1)
+
+
+def code(
+    classes: int, grouped: bool, group: np.ndarray, true: np.ndarray, pred: np.ndarray
+) -> Coded:
+    """A test set as the statistics see it: classes present in the truth only."""
+    present, label = np.unique(true, return_inverse=True)
+    lookup = np.full(classes, -1)
+    lookup[present] = np.arange(len(present))
+    score = (true == pred).astype(np.float64)
+    return Coded(score, label, lookup[pred], len(present), group, int(group[-1]) + 1, grouped)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cover:
+    """Of the shipped intervals in one regime; arrays are [metrics], or [trials, metrics]."""
+
+    inside: np.ndarray
+    warned: np.ndarray
+    width: np.ndarray
+    """mean width over the score's true 95% range."""
+    worth: float
+    """units of equal weight (Kish's number) of macro-F1, on average."""
+
+    def shares(self, which: np.ndarray | None = None) -> list[float]:
+        """Coverage for each metric, of the test sets chosen for it; nan of too few."""
+        if which is None:
+            return self.inside.mean(axis=0).tolist()
+        n = which.sum(axis=0)
+        share = (self.inside & which).sum(axis=0) / np.maximum(n, 1)
+        return np.where(n >= min(FEWEST, len(which)), share, np.nan).tolist()
+
+
+def cover(regime: Regime | Cameras | Strata, n_trials: int) -> Cover:
+    """Whether the shipped intervals contain the expected score of fresh test sets."""
     rng = np.random.default_rng(1)
-    fresh = population.fresh_scores(N_TRUTH, rng)
+    if isinstance(regime, Regime):
+        population = Population(regime)
+        fresh = population.fresh_scores(N_TRUTH, rng)
+    else:
+        population = regime
+        fresh = scores_of(regime, regime.classes, N_TRUTH, rng)
     truth, deviation = fresh.mean(axis=0), fresh.std(axis=0)
     rng = np.random.default_rng(2)
-    bounds, n_warned = np.empty((n_trials, len(METRICS), 2)), 0
+    bounds, worth = np.empty((n_trials, len(METRICS), 2)), 0.0
+    warned = np.zeros((n_trials, len(METRICS)), bool)
     for trial in range(n_trials):
-        coded = population.code(*population.draw(rng))
+        coded = code(regime.classes, bool(regime.groups), *population.draw(rng))
         resampler = Resampler([coded])
         copies = resampler.draw(N_RESAMPLES, trial)
-        found = []
-        for metric in METRICS:
+        for i, metric in enumerate(METRICS):
             score = float(resampler.scores(metric)[0])
             replicates = resampler.score_copies(metric, copies)[0]
-            found.append(shipped(coded, metric, score, replicates))
-        bounds[trial] = [(one.low, one.high) for one in found]
-        n_warned += any(one.warnings for one in found)
+            found = shipped(coded, metric, score, replicates)
+            bounds[trial, i] = found.low, found.high
+            warned[trial, i] = bool(found.warnings)
+        worth += design_of(coded, METRICS[-1]).n_weighty / n_trials
     inside = (bounds[:, :, 0] <= truth) & (truth <= bounds[:, :, 1])
     width = (bounds[:, :, 1] - bounds[:, :, 0]).mean(axis=0) / (2 * 1.96 * deviation)
-    return inside.mean(axis=0).tolist(), width.tolist(), n_warned / n_trials
+    return Cover(inside, warned, width, worth)
 
 
 def shipped(coded: Coded, metric: Metric, score: float, replicates: np.ndarray) -> Interval:
@@ -210,7 +279,7 @@ def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
     rng = np.random.default_rng(2)
     inside: dict[str, np.ndarray] = {}
     for trial in range(n_trials):
-        coded = population.code(*population.draw(rng))
+        coded = code(regime.classes, bool(regime.groups), *population.draw(rng))
         resampler = Resampler([coded])
         copies = resampler.draw(N_RESAMPLES, trial)
         for i, metric in enumerate(METRICS):
@@ -223,6 +292,34 @@ def candidates(regime: Regime, n_trials: int) -> dict[str, list[float]]:
                 hits = inside.setdefault(name, np.zeros(len(METRICS)))
                 hits[i] += low - 1e-12 <= truth[i] <= high + 1e-12
     return {name: (hits / n_trials).tolist() for name, hits in inside.items()}
+
+
+def variances(regime: Regime | Cameras, n_trials: int) -> dict[str, tuple[float, float]]:
+    """Coverage of macro-F1, and its width over the ideal, by each candidate variance."""
+    metric = METRICS[-1]
+    rng = np.random.default_rng(1)
+    population = Population(regime) if isinstance(regime, Regime) else regime
+    fresh = scores_of(population, regime.classes, N_TRUTH, rng)[:, -1]
+    rng = np.random.default_rng(2)
+    found: dict[str, list[tuple[bool, float]]] = {}
+    for trial in range(n_trials):
+        coded = code(regime.classes, True, *population.draw(rng))
+        resampler = Resampler([coded])
+        score = float(resampler.scores(metric)[0])
+        replicates = resampler.replicates(metric, N_RESAMPLES, trial)[0]
+        design = design_of(coded, metric)
+        without = 1 - np.eye(coded.n_units, dtype=np.float32)
+        left_out = resampler.score_copies(metric, without)[0]
+        for name, variance in {
+            "bootstrap, corrected": None,
+            "delete one group": float(np.sum((left_out - left_out.mean()) ** 2)),
+            "shipped": design.variance,
+        }.items():
+            one = dataclasses.replace(design, variance=variance)
+            low, high = interval(score, spread_of(coded, metric, score, replicates, one), 95)
+            inside = low <= fresh.mean() <= high
+            found.setdefault(name, []).append((inside, (high - low) / (3.92 * fresh.std())))
+    return {name: tuple(np.mean(values, axis=0).tolist()) for name, values in found.items()}
 
 
 def bounds_of_candidates(
@@ -281,7 +378,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", choices=(*GRIDS, "methods"))
+    parser.add_argument("--only", choices=(*GRIDS, "methods", "variances"))
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     args = parser.parse_args()
     start = time.perf_counter()
@@ -294,6 +391,10 @@ def main() -> int:
     if args.only == "methods":
         regimes = [regime for regime in small() if regime.n == 200]
         work, tell = candidates, tell_methods
+    elif args.only == "variances":
+        regimes = [one for one in TASKS if one.name.startswith("iWildCam") and one.n < 10_000]
+        regimes += [one for one in grouped() if one.classes == 50 and one.groups < 300]
+        work, tell = variances, tell_variances
     else:
         regimes = [r for name in GRIDS if args.only in (None, name) for r in GRIDS[name]()]
     with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
@@ -305,27 +406,51 @@ def main() -> int:
 
 
 def tell_coverage(
-    regimes: list[Regime], results: Iterable[tuple[list[float], list[float], float]], _: int
+    regimes: list[Regime | Cameras | Strata], results: Iterable[Cover], _: int
 ) -> Iterator[str]:
     """One row a regime: coverage of each metric's interval and its width over the right one."""
     names = [metric.name for metric in METRICS]
-    columns = ("classes", "Zipf", "accuracy", "n", "tilt", "groups", "correlation")
-    yield row(*columns, *names, "width/ideal", "warned")
-    yield row(*["---"] * (9 + len(names)))
+    columns = ("regime", "worth", *names, "width/ideal", "warned", "if warned", "if not warned")
+    yield row(*columns)
+    yield row(*["---"] * len(columns))
     flat: list[float] = []
-    for r, (coverage, width, warned) in zip(regimes, results, strict=True):
-        cells = [f"{c:.1%}" + ("" if 0.93 <= c <= 0.97 else " *") for c in coverage]
-        ratios = " ".join(f"{w:.2f}" for w in width)
-        where = (r.groups, r.correlation) if r.groups else ("", "")
-        what = (r.classes, r.zipf, r.accuracy, r.n, r.tilt or "", *where)
-        yield row(*what, *cells, ratios, f"{warned:.0%}")
+    unwarned: list[float] = []
+    for regime, result in zip(regimes, results, strict=True):
+        coverage, silent = result.shares(), result.shares(~result.warned)
+        cells = [f"{c:.1%}" + ("" if 0.93 <= c <= 0.97 else " \\*") for c in coverage]
+        ratios = " ".join(f"{w:.2f}" for w in result.width)
+        warned = " ".join(f"{w:.0%}" for w in result.warned.mean(axis=0))
+        parts = [tell_shares(result.shares(result.warned)), tell_shares(silent)]
+        yield row(describe(regime), f"{result.worth:.0f}", *cells, ratios, warned, *parts)
         flat += coverage
+        unwarned += [share for share in silent if share == share]
     outside = sum(not 0.93 <= c <= 0.97 for c in flat)
     yield ""
     yield (
-        f"{outside} of {len(flat)} coverages (marked *) lie outside 93% to 97%; "
-        f"least {min(flat):.1%}, mean {np.mean(flat):.1%}, most {max(flat):.1%}."
+        f"{outside} of {len(flat)} coverages (marked \\*) lie outside 93% to 97%; "
+        f"least {min(flat):.1%}, mean {np.mean(flat):.1%}, most {max(flat):.1%}; "
+        f"least without a warning {min(unwarned, default=np.nan):.1%}."
     )
+
+
+def describe(regime: Regime | Cameras | Strata) -> str:
+    """What a regime is, in words."""
+    if not isinstance(regime, Regime):
+        return regime.name
+    found = f"{regime.n:,} in {regime.classes:,} classes, Zipf {regime.zipf}, {regime.accuracy}"
+    if regime.tilt:
+        found += f", tilt {regime.tilt}"
+    if regime.groups:
+        kind = "copied" if regime.copied else "alike"
+        found += f", {regime.groups} groups, {kind} {regime.correlation}"
+    return found
+
+
+def tell_shares(shares: list[float]) -> str:
+    """Coverages of the metrics, where there were enough test sets."""
+    if all(share != share for share in shares):
+        return "\u2013"
+    return " ".join("\u2013" if share != share else f"{share:.1%}" for share in shares)
 
 
 def tell_methods(
@@ -341,6 +466,17 @@ def tell_methods(
         flat = np.array([result[name] for _, result in found])
         cells = [f"{c.min():.1%} {c.mean():.1%} {c.max():.1%}" for c in flat.T]
         yield row(name, *cells, f"{np.mean(np.abs(flat - 0.95) <= 0.02 + slack):.0%}")
+
+
+def tell_variances(
+    regimes: list[Regime | Cameras], results: Iterable[dict[str, tuple[float, float]]], _: int
+) -> Iterator[str]:
+    """One row a regime: coverage and width over the ideal of each candidate."""
+    for i, (regime, result) in enumerate(zip(regimes, results, strict=True)):
+        if not i:
+            yield row("regime", *result)
+            yield row(*["---"] * (1 + len(result)))
+        yield row(describe(regime), *(f"{c:.1%}, {w:.2f}" for c, w in result.values()))
 
 
 def row(*cells: object) -> str:

@@ -18,6 +18,7 @@ from biobench.interfaces import Example, TaskReport
 from biobench.metrics import MacroAccuracy, MacroF1, MeanScore, get_metric, list_metrics
 from biobench.stats.coded import from_examples
 from biobench.stats.resample import Resampler
+from biobench.stats.spread import Spread, interval
 from made_predictions import examples_of, make_table, table_of
 
 METRICS = [get_metric(name) for name in list_metrics()]
@@ -180,10 +181,10 @@ def test_every_edge_case_has_a_finite_answer(metric, edge, group):
         assert found.high - found.low > 0.01, "so few examples leave room"
 
 
-def test_all_right_is_not_certain_and_says_so():
+def test_all_right_is_not_certain_and_the_method_says_so():
     interval = stats.interval_from_table(table_of([0, 1] * 50, [0, 1] * 50), MacroAccuracy())
     assert interval.high == 1 and 0.95 < interval.low < 0.97
-    assert "Every answer is right" in interval.warnings[0]
+    assert "every answer right, 100 independent examples" in interval.method
 
 
 def test_few_groups_widen_the_interval_and_are_said():
@@ -195,6 +196,38 @@ def test_few_groups_widen_the_interval_and_are_said():
 def test_classes_with_one_test_example_are_said():
     table = table_of(list(range(50)) + [0] * 50, [0] * 100)
     assert "single test example" in " ".join(stats.interval_from_table(table, MacroF1()).warnings)
+
+
+def test_classes_in_one_group_are_said_however_many_pictures_they_have():
+    truth = np.repeat(np.arange(100), 5)
+    alone = stats.interval_from_table(table_of(truth, truth, truth), MacroF1())
+    spread = stats.interval_from_table(table_of(truth, truth, np.arange(500) % 100), MacroF1())
+    assert "100% of the 100 classes lie in a single group" in " ".join(alone.warnings)
+    assert not spread.warnings
+
+
+@each_metric
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_warning_depends_on_what_was_measured_and_not_on_how_it_came_out(metric, data):
+    n = data.draw(st.integers(1, 60))
+    labels = st.lists(st.integers(0, 5), min_size=n, max_size=n)
+    truth, group = data.draw(labels), data.draw(st.none() | labels)
+    found = [
+        stats.interval_from_table(table_of(truth, pred, group), metric, n_resamples=2).warnings
+        for pred in (data.draw(labels), data.draw(labels), truth)
+    ]
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("n", [60, 200, 2000])
+def test_no_accuracy_is_so_extreme_that_a_proportions_interval_fails(n):
+    right = np.arange(n + 1)
+    bounds = np.array([interval(x / n, Spread(x * (n - x) / n**3, np.inf, n), 95) for x in right])
+    for wrong in np.geomspace(0.01, n / 2, 200):
+        p = 1 - wrong / n
+        inside = (bounds[:, 0] <= p) & (p <= bounds[:, 1])
+        assert scipy.stats.binom.pmf(right, n, p) @ inside > 0.925
 
 
 def test_scores_that_are_not_right_or_wrong_have_their_own_range():
@@ -260,7 +293,7 @@ def test_intervals_depend_on_the_seed_alone_whatever_the_number_of_threads():
     table = make_table(3000, n_classes=50, group_size=7)
 
     def work(seed):
-        return stats.interval_from_table(table, MacroF1(), seed=seed)
+        return stats.interval_from_table(table, MeanScore(), seed=seed)
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         together = list(pool.map(work, [1, 2, 1, 2]))

@@ -5,6 +5,7 @@ breakdown(predictions, get_metric("macro-f1"), "rarity")     # training examples
 breakdown(predictions, get_metric("macro-f1"), "location")   # any column of the predictions
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +16,10 @@ from biobench.errors import BadInput
 from biobench.metrics import Counts, Metric
 from biobench.stats.coded import Coded, code_models, from_table
 from biobench.stats.intervals import check_labels, check_options
+from biobench.stats.jackknife import variance_over_groups
 from biobench.stats.resample import Resampler
 from biobench.stats.seeds import Replicated, align_seeds
-from biobench.stats.spread import interval
+from biobench.stats.spread import design_of, interval
 
 __all__ = ["breakdown"]
 
@@ -113,7 +115,14 @@ def _score_classes(
             if present.any():
                 values[present] = metric.from_counts(_restrict(counts, slice(None), present))
         part = [_take(model, parts == i) for model in models]
-        found.append(Replicated.of(part, metric, np.array(scores), replicates))
+        designs = [design_of(model, metric) for model in part]
+        if designs[0].variance is not None:
+            # Of wrong guesses made in other parts, too.
+            designs = [
+                dataclasses.replace(one, variance=variance_over_groups(model, metric, classes))
+                for one, model in zip(designs, models, strict=True)
+            ]
+        found.append(Replicated.of(part, metric, np.array(scores), replicates, designs))
     return found
 
 

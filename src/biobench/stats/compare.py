@@ -14,12 +14,13 @@ from biobench.metrics import Metric
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded
 from biobench.stats.contributions import Contributions
-from biobench.stats.intervals import FEW_GROUPS, check_options
+from biobench.stats.intervals import check_options
 from biobench.stats.pooled import PairOfDraws, Pooled
 from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p
 
 __all__ = ["Comparison", "compare", "too_few_to_differ"]
 
+FEW_GROUPS = 30
 POWER = 80
 
 

@@ -23,10 +23,11 @@ from biobench.stats.seeds import Replicated, code_seeds
 
 __all__ = ["Interval", "confidence_interval", "interval_from_table", "interval_of_draws"]
 
-FEW_GROUPS = 30
-FEW_ERRORS = 10
-FEW_UNLIKE = 15
-"""groups by the weight of their errors, or degrees of freedom, under which intervals are rough."""
+FEW_GROUPS = 80
+FEW_EXAMPLES = 50
+"""units of equal weight (Kish's number) under which intervals are rough."""
+MANY_ALONE = 0.2
+"""share of the classes in a single unit above which their likeness to the others matters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,8 +146,8 @@ def make_interval(
         n=coded.n,
         n_groups=coded.n_units,
         resampled=resampled,
-        method=f"Wilson's interval with the variance of {n_resamples} resamples of {resampled}",
-        warnings=_warnings(coded, metric, score, design),
+        method=_method(coded, score, design, n_resamples),
+        warnings=_warnings(coded, design),
     )
 
 
@@ -180,31 +181,36 @@ def _recognise(
     return None
 
 
-def _warnings(
-    coded: Coded, metric: Metric, score: float, design: spreads.Design
-) -> tuple[str, ...]:
+def _method(coded: Coded, score: float, design: spreads.Design, n_resamples: int) -> str:
+    units = "groups" if coded.grouped else "examples"
+    how = f"the variance of {n_resamples} resamples of {units}"
+    if coded.true is not None and score in (0.0, 1.0):
+        # No resample can differ, so the effective size is all that there is.
+        kind = "right" if score else "wrong"
+        how = f"every answer {kind}, {design.size:.0f} independent examples"
+    elif design.variance is not None:
+        how = f"the variance of leaving out one {units[:-1]} after another"
+    return f"Wilson's interval with {how}"
+
+
+def _warnings(coded: Coded, design: spreads.Design) -> tuple[str, ...]:
+    # By what was measured, never by how it came out: a condition on the observed errors fails just
+    # where they are fewer or more than expected, and there the interval is wrong.
     found = []
-    few = FEW_UNLIKE if coded.grouped else FEW_ERRORS
-    if coded.grouped and (coded.n_units < FEW_GROUPS or design.df < few):
+    if coded.grouped and design.n_weighty < FEW_GROUPS:
         found.append(
-            f"Few groups carry the score ({coded.n_units} in all): the interval allows for that, "
-            "and may still be too narrow."
+            f"Few groups carry the score ({coded.n_units} in all): by their weight they are worth "
+            f"{design.n_weighty:.0f}. The interval allows for that, and may still be too narrow."
         )
-    if score in (0.0, 1.0):
+    if not coded.grouped and design.n_weighty < FEW_EXAMPLES:
         found.append(
-            f"Every answer is {'right' if score == 1 else 'wrong'}: the interval supposes "
-            f"{design.size:.0f} independent examples."
+            f"Few examples carry the score ({coded.n_units} in all): by their weight they are "
+            f"worth {design.n_weighty:.0f}. The interval is a rough one."
         )
-    elif (metric.macro or coded.grouped) and design.n_errors < few:
+    if design.n_alone > MANY_ALONE:
+        unit = "lie in a single group" if coded.grouped else "have a single test example"
         found.append(
-            f"The score rests on some {design.n_errors:.0f} {'wrong' if score > 0.5 else 'right'} "
-            "answers, by the weight of their classes and groups: the interval is a rough one."
+            f"{design.n_alone:.0%} of the {coded.n_classes} classes {unit}: the interval supposes "
+            "that they are about as hard as the others."
         )
-    if metric.macro:
-        n = np.bincount(coded.true)
-        if (share := float(np.mean(n == 1))) > 0.2:
-            found.append(
-                f"{share:.0%} of the {len(n)} classes have a single test example: the interval "
-                "supposes that they are about as hard as the others."
-            )
     return tuple(found)

@@ -109,9 +109,13 @@ class Replicated:
         metric: Metric,
         scores: Float64[np.ndarray, " s"],
         replicates: Float64[np.ndarray, "s b"],
+        designs: Sequence[Design] | None = None,
     ) -> "Replicated":
-        """From the coded predictions of each draw, their scores, and those on shared resamples."""
-        designs = [design_of(model, metric) for model in models]
+        """From the coded predictions of each draw, their scores, and those on shared resamples.
+
+        designs: where they are not those of the predictions alone.
+        """
+        designs = list(designs or (design_of(model, metric) for model in models))
         spreads = [
             spread_of(model, metric, float(score), values, design)
             for model, score, values, design in zip(

@@ -4,8 +4,9 @@
     spread = spread_of(coded, metric, score, replicates, design)
     low, high = interval(score, spread, confidence)
 
-The variance is that of the bootstrap, put right where the bootstrap is known to be wrong; which
-corrections, and the simulation that chose them, stand in docs/statistics.md.
+The variance is that of the bootstrap, put right where the bootstrap is known to be wrong, and for a
+macro average over groups that of leaving groups out; which corrections, and the simulation that
+chose them, stand in docs/statistics.md.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from scipy import special
 
 from biobench.metrics import Metric, needs_labels
 from biobench.stats.coded import Coded
+from biobench.stats.jackknife import is_known, variance_over_groups
 
 __all__ = [
     "Design",
@@ -31,6 +33,9 @@ __all__ = [
 
 _FEW_ERRORS = 40
 """errors (or hits) at which half of the variance of equally hard classes is a floor."""
+
+_FEW_COUNTED = 3.5
+"""wrong or right answers under which Wilson's interval is modified: what rounds to three."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +62,12 @@ class Design:
     df: float
     n_errors: float
     """how many equally heavy errors, or right answers where they are fewer, the score rests on."""
+    n_weighty: float = np.inf
+    """how many units of equal weight the metric's units are worth: Kish's number."""
+    n_alone: float = 0.0
+    """share of the classes whose examples are all in one unit, for a macro average."""
+    variance: float | None = None
+    """of the score, where it is not that of the resamples times the correction."""
 
 
 def spread_of(
@@ -68,7 +79,9 @@ def spread_of(
 ) -> Spread:
     """The spread of a shipped metric's score, from its value on resamples."""
     lower, upper = (0.0, 1.0) if needs_labels(metric) else _range_of_scores(coded.score)
-    variance = variance_of(replicates, score) * design.correction
+    variance = design.variance
+    if variance is None:
+        variance = variance_of(replicates, score) * design.correction
     if needs_labels(metric) or np.isin(coded.score, (0, 1)).all():
         share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
         variance = max(variance, share * score * (1 - score) / design.size)
@@ -100,19 +113,24 @@ def design_of(coded: Coded, metric: Metric) -> Design:
         _effective_number(np.bincount(coded.unit, weight * (1 - right))),
     )
     correction = _correction(n**2 / squares) if metric.macro else 1.0
+    n_weighty = _effective_number(np.bincount(coded.unit, weight))
+    n_alone = float(np.mean(squares == n**2)) if metric.macro else 0.0
     if coded.n_units == coded.n:
-        return Design(correction, float(size), np.inf, n_errors)
+        return Design(correction, float(size), np.inf, n_errors, n_weighty, n_alone)
     per_unit = np.bincount(coded.unit).astype(np.float64)
     correction *= _leverage(per_unit, per_unit * (1 + (per_unit - 1) * alike))
     rest = np.bincount(coded.unit, weight * (right - (np.bincount(label, right) / n)[label]))
-    return Design(correction, float(size), _degrees_of_freedom(rest), n_errors)
+    variance = variance_over_groups(coded, metric) if is_known(metric) else None
+    df = _degrees_of_freedom(rest)
+    return Design(correction, float(size), df, n_errors, n_weighty, n_alone, variance)
 
 
 def interval(score: float, spread: Spread, confidence: float) -> tuple[float, float]:
     """Wilson's interval for a score with that variance; it contains the score.
 
     The variance says how many independent examples would spread as much (Korn and Graubard 1998);
-    Wilson's interval is that of a proportion among so many.
+    Wilson's interval is that of a proportion among so many, modified where up to three of them are
+    wrong or right (Brown, Cai and DasGupta 2001), where else it covers as little as 84%.
     """
     q = quantile(confidence, spread.df)
     if q == 0 or spread.lower == spread.upper:
@@ -128,9 +146,18 @@ def interval(score: float, spread: Spread, confidence: float) -> tuple[float, fl
     size = p * (1 - p) / variance if variance > 0 and 0 < p < 1 else spread.size
     centre = (p + q * q / (2 * size)) / (1 + q * q / size)
     half = q / (1 + q * q / size) * np.sqrt(p * (1 - p) / size + (q / (2 * size)) ** 2)
-    low = spread.lower + width * max(0.0, centre - half)
-    high = spread.lower + width * min(1.0, centre + half)
+    low = min(centre - half, _least_mean(p * size, q) / size)
+    high = max(centre + half, 1 - _least_mean((1 - p) * size, q) / size)
+    low = spread.lower + width * max(0.0, low)
+    high = spread.lower + width * min(1.0, high)
     return float(min(score, low)), float(max(score, high))
+
+
+def _least_mean(count: float, q: float) -> float:
+    """Of a Poisson number of which so few are found, that is: else no bound."""
+    if not 0 < count < _FEW_COUNTED:
+        return np.inf
+    return float(special.gammaincinv(count, 2 * special.ndtr(-q)))
 
 
 def quantile(confidence: float, df: float) -> float:
