@@ -175,3 +175,12 @@ class TestCheck:
 
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+
+
+@pytest.mark.parametrize("field", ["data", "models", "results"])
+def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_run(field):
+    settings = {"models": ["timm:a"], "tasks": ["newt"], "data": "/data", "results": "/results"}
+    bad = "timm:caf\udce9"
+    settings[field] = [bad] if field == "models" else bad
+    with pytest.raises(BadInput, match="not UTF-8"):
+        launch.make_plan(launch.Settings(**settings))

@@ -204,6 +204,7 @@ def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
         for model in dict.fromkeys(models)
         for name, kind, args in variants
     ]
+    _check_unicode(cells, settings.results)
     return Plan(
         cells=tuple({cell.id: cell for cell in cells}.values()),
         results=Path(settings.results).absolute(),
@@ -212,8 +213,21 @@ def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
         force=force,
         imports=tuple(settings.imports),
         search=search,
-        argv=tuple(sys.argv),
+        argv=tuple(map(clean.line, sys.argv)),
     )
+
+
+def _check_unicode(cells: Iterable[Cell], results: str) -> None:
+    """Raise BadInput for a name that no report can hold, before hours of work."""
+    for cell in cells:
+        for text in (cell.task, *cell.model, *cell.args.values(), os.path.abspath(results)):
+            if isinstance(text, str) and not text.isascii():
+                try:
+                    text.encode()
+                except UnicodeEncodeError:
+                    raise BadInput(
+                        f"{text} is not UTF-8, and a report could not name it; rename it."
+                    ) from None
 
 
 def import_modules(names: Iterable[str], search: Iterable[str]) -> None:
