@@ -4,12 +4,14 @@ files, missing = list_files(root, ["a/1.jpg", "a/2.jpg"])
 """
 
 import collections
+import itertools
 import os
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int64
 
 __all__ = ["STAMP", "list_files", "to_int64"]
 
@@ -90,12 +92,14 @@ def _list_folder(
         missing.update(dict.fromkeys(absent, "no such file"))
 
 
-def _to_array(stamps: list[tuple[int, int, int, int]]) -> np.ndarray:
+def _to_array(stamps: list[tuple[int, int, int, int]]) -> Int64[np.ndarray, "n 4"]:
+    n = len(stamps) * len(STAMP)
     try:
-        return np.array(stamps, np.int64).reshape(-1, len(STAMP))
+        flat = np.fromiter(itertools.chain.from_iterable(stamps), np.int64, n)
     except OverflowError:
-        clean = [row if row is ABSENT else tuple(map(to_int64, row)) for row in stamps]
-        return np.array(clean, np.int64).reshape(-1, len(STAMP))
+        clean = (row if row is ABSENT else map(to_int64, row) for row in stamps)
+        flat = np.fromiter(itertools.chain.from_iterable(clean), np.int64, n)
+    return flat.reshape(-1, len(STAMP))
 
 
 def _explain(err: OSError) -> str:
