@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobench.data import contents
+from biobench.data import contents, listing
 
 
 def write(root, names, text="content of"):
@@ -271,3 +271,17 @@ def test_whatever_happens_between_looks_the_hashes_are_those_of_the_bytes(tmp_pa
         if look:
             there = [name for name in names if (root / name).exists()]
             assert contents.read(root, names) == truth(root, there)
+
+
+def test_numbers_of_64_bits_have_a_place(tmp_path):
+    names = write(tmp_path, ["a.png", "b.png"])
+    files, _ = listing.list_files(tmp_path, names)
+    assert files["inode"].to_list() == [(tmp_path / name).stat().st_ino for name in names]
+    assert [listing.to_int64(n) for n in (2**64 - 1, -1, 5)] == [2**63 - 1, 2**63 - 1, 5]
+    # A filesystem may date a file centuries from now, which nanoseconds of 63 bits cannot hold.
+    try:
+        os.utime(tmp_path / "a.png", (2**33, 2**33 * 1.5))
+    except OSError:
+        pytest.skip("this filesystem knows no such dates")
+    assert contents.read(tmp_path, names) == truth(tmp_path, names)
+    assert contents.lookup(tmp_path, names).unknown == []

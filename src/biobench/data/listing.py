@@ -3,6 +3,7 @@
 files, missing = list_files(root, ["a/1.jpg", "a/2.jpg"])
 """
 
+import array
 import collections
 import os
 import pathlib
@@ -16,8 +17,6 @@ __all__ = ["STAMP", "list_files", "to_int64"]
 STAMP = ("size", "mtime", "ctime", "inode")
 """what must be as it was for a file to be taken for unchanged: bytes, nanoseconds (of the content's
 last change; of the last change of anything, which no program can set), number of the inode."""
-
-ABSENT = (-1, -1, -1, -1)
 
 
 def list_files(
@@ -33,11 +32,14 @@ def list_files(
         # A path from the root keeps its slash.
         folder = folder or "/" * name.startswith("/")
         wanted[folder][base] = position
-    stamps: list[tuple[int, int, int, int]] = [ABSENT] * len(names)
+    # Flat arrays, because Python's collector would go through a million tuples again and again.
+    found, stamps = array.array("q"), array.array("q")
     missing: dict[int, str] = {}
     for folder, bases in wanted.items():
-        _list_folder(os.path.join(root, folder), bases, stamps, missing)
-    table = pl.DataFrame(_to_array(stamps), schema=dict.fromkeys(STAMP, pl.Int64))
+        _list_folder(os.path.join(root, folder), bases, found, stamps, missing)
+    columns = np.full((len(names), len(STAMP)), -1, np.int64)
+    columns[np.array(found, np.int64)] = np.array(stamps, np.int64).reshape(-1, len(STAMP))
+    table = pl.DataFrame(columns, schema=dict.fromkeys(STAMP, pl.Int64))
     paths = pl.Series("path", names, dtype=pl.String)
     reasons = {names[position]: missing[position] for position in sorted(missing)}
     return table.insert_column(0, paths), reasons
@@ -51,9 +53,11 @@ def to_int64(value: int) -> int:
 def _list_folder(
     folder: str,
     bases: dict[str, int],
-    stamps: list[tuple[int, int, int, int]],
+    found: array.array,
+    stamps: array.array,
     missing: dict[int, str],
 ) -> None:
+    """Add the positions and stamps of the files `bases`, and why others are missing."""
     # Listing a folder once beats opening each path by far on network disks; from its descriptor,
     # because then the path to it is not walked again for each file.
     try:
@@ -61,41 +65,32 @@ def _list_folder(
     except OSError as err:
         missing.update(dict.fromkeys(bases.values(), _explain(err)))
         return
-    found = 0
+    first, reason = len(found), "no such file"
     try:
         with os.scandir(handle) as entries:
             for entry in entries:
                 position = bases.get(entry.name)
                 if position is None:
                     continue
-                found += 1
                 try:
-                    status = entry.stat()
+                    s = entry.stat()
                 except OSError as err:
                     missing[position] = _explain(err)
                     continue
-                stamps[position] = (
-                    status.st_size,
-                    status.st_mtime_ns,
-                    status.st_ctime_ns,
-                    status.st_ino,
-                )
+                stamp = (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
+                try:
+                    stamps.extend(stamp)
+                except OverflowError:
+                    del stamps[len(found) * len(STAMP) :]
+                    stamps.extend(map(to_int64, stamp))
+                found.append(position)
     except OSError as err:
-        missing.update((p, _explain(err)) for p in bases.values() if stamps[p] is ABSENT)
-        return
+        reason = _explain(err)
     finally:
         os.close(handle)
-    if found < len(bases):
-        absent = (p for p in bases.values() if stamps[p] is ABSENT and p not in missing)
-        missing.update(dict.fromkeys(absent, "no such file"))
-
-
-def _to_array(stamps: list[tuple[int, int, int, int]]) -> np.ndarray:
-    try:
-        return np.array(stamps, np.int64).reshape(-1, len(STAMP))
-    except OverflowError:
-        clean = [row if row is ABSENT else tuple(map(to_int64, row)) for row in stamps]
-        return np.array(clean, np.int64).reshape(-1, len(STAMP))
+    if len(found) - first < len(bases):
+        absent = set(bases.values()) - set(found[first:]) - missing.keys()
+        missing.update(dict.fromkeys(absent, reason))
 
 
 def _explain(err: OSError) -> str:
