@@ -17,7 +17,7 @@ BASE = {"errors", "progress"}
 CONTRACT = BASE | {"interfaces", "_backbone"}
 CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
 CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_predictions"}
+SPINE = CORE | {"evaluate", "_identity", "_predictions"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "third_party_models": CONTRACT | {"registry"},
     "features": CONTRACT | {"data", "registry"},
     "probes": CONTRACT,
+    "_identity": SPINE,
     "_predictions": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),

@@ -12,6 +12,7 @@ import importlib.metadata
 import platform
 import time
 import types
+import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -20,22 +21,25 @@ import numpy as np
 import polars as pl
 
 from biobench import features, metrics, probes, registry
+from biobench._identity import Identity, Prepared, check_args, digest_data
 from biobench._predictions import group_examples, predict, to_example
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
+from biobench.features.origins import list_files, stamp_files
 from biobench.interfaces import ModelArgs, Provenance, TaskArgs, TaskReport
 
 __all__ = [
     "Args",
     "BatchSize",
     "Identity",
+    "Prepared",
     "Protocol",
     "check",
     "get_source",
     "identify",
+    "prepare",
     "run",
     "score",
-    "select",
 ]
 
 FILE_ORG = "features"
@@ -102,16 +106,6 @@ class Protocol:
     """test every example once, in the folds of the manifest's column `fold`; 0: one test split."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Identity:
-    """What makes a cell the same cell: data and protocol, and the backbone."""
-
-    protocol_digest: str
-    backbone_digest: str
-    n_images: dict[str, int]
-    """images by split."""
-
-
 def run(
     manifest: Manifest,
     protocol: Protocol,
@@ -126,8 +120,9 @@ def run(
     Raises BadInput before any embedding, CellFailed where too many pictures cannot be read.
     """
     start = time.perf_counter()
-    provenance = _describe(manifest, protocol, args)
-    manifest = _select(manifest, protocol, args)
+    check_args(args)
+    described = _describe(protocol, args)
+    data, manifest = _select_data(manifest, protocol, args)
     manifest.check_files()
     images = manifest.images()
     source = get_source(args, model_args)
@@ -136,26 +131,29 @@ def run(
     feats = source(manifest.root, images)
     embedded = time.perf_counter()
     skipped = _check_failures(manifest, feats)
+    digest = digest_data(data, feats)
+    hashed = time.perf_counter()
 
     examples = group_examples(manifest, images, feats)
-    predictions, counts, chosen, odd = predict(examples, feats, protocol, provenance.protocol, args)
+    predictions, counts, chosen, odd = predict(examples, feats, protocol, described, args)
     fitted = time.perf_counter()
 
-    org, ckpt = model_args
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
-    # Those that were just embedded are known: this reads none of them again.
-    readable = [image for image in images if image not in feats.failures]
-    known = contents.read(manifest.root, readable)
+    known = _get_contents(manifest, feats)
     scored = manifest.split("train", protocol.test_split)
     found = [*traps.find_traps(scored, known), *odd]
-    provenance = dataclasses.replace(
-        provenance,
-        backbone={"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)},
+    provenance = Provenance(
+        protocol=described,
+        manifest=digest,
+        manifest_of="contents",
+        versions=_get_versions(),
+        backbone=_describe_model(source, model_args),
         stages={
             "load": loaded - start,
             **{f"embed/{name}": seconds for name, seconds in feats.stages.items()},
             "embed": embedded - loaded,
-            "probe": fitted - embedded,
+            "hash": hashed - embedded,
+            "probe": fitted - hashed,
         },
         skipped=skipped,
         counts={
@@ -181,38 +179,28 @@ def run(
 def identify(task: types.ModuleType, args: Args, model_args: ModelArgs) -> Identity:
     """The identity of a cell, found without embedding anything.
 
-    Loads the manifest and the backbone; raises what they raise.
+    Loads the manifest and the backbone, and raises what they raise; reads the pictures whose
+    content is not known.
     """
-    protocol_digest, selected = select(task, args)
-    counts = selected.table.group_by("split").agg(pl.col("image").n_unique()).sort("split")
+    prepared = prepare(task, args)
     digest = str(get_source(args, model_args).describe()["digest"])
-    return Identity(protocol_digest, digest, dict(counts.iter_rows()))
+    return Identity(prepared.protocol_digest, digest, prepared.count_images())
 
 
-def select(task: types.ModuleType, args: Args) -> tuple[str, Manifest]:
-    """The protocol's digest and the rows that a run would use, known without any backbone."""
-    manifest, protocol = check(task, args)
-    digest = _describe(manifest, protocol, args).protocol_digest()
-    return digest, _select(manifest, protocol, args)
+def prepare(task: types.ModuleType, args: Args) -> Prepared:
+    """What a run would use, known without any backbone; raises BadInput if it cannot start."""
+    check_args(args)
+    manifest, protocol = task.load(args), task.protocol(args)
+    data, used = _select_data(manifest, protocol, args)
+    known = contents.lookup(data.root, data.images())
+    used.check_files(known)
+    return Prepared(_describe(protocol, args), used, data, known)
 
 
 def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
+    check_args(args)
     manifest, protocol = task.load(args), task.protocol(args)
-    known = probes.list_probes()
-    if args.probe and args.probe not in known:
-        raise BadInput(f"Unknown probe '{args.probe}'; known: {', '.join(known)}.")
-    if args.n_train == 0 or args.n_train < -1:
-        raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
-    if args.n_train != -1 and protocol.folds_test:
-        raise BadInput(
-            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
-            "leave one of them out."
-        )
-    if args.batch_size != "auto" and args.batch_size < 1:
-        raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
-    if args.n_workers < 0:
-        raise BadInput(f"n_workers is {args.n_workers}; give 0 or more.")
     _select(manifest, protocol, args).check_files()
     return manifest, protocol
 
@@ -237,13 +225,29 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
         compile=args.compile,
         precision=args.precision,
     )
-    return features.BackboneSource(_load_backbone(org, ckpt), options, name=f"{org}:{ckpt}")
+    backbone = _load_backbone(org, ckpt)
+    source = features.BackboneSource(
+        backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
+    )
+    # Of the same weights, which need not be gone through for every cell.
+    digests = _loaded["digests"]
+    key = (source.precision, args.exif)
+    source.digest = digests[key] if key in digests else digests.setdefault(key, source.digest)
+    return source
 
 
 def score(predictions: pl.DataFrame, metric: str) -> float:
     """A metric over a table of predictions, as `calc_splits` functions need it."""
     examples = [to_example(row) for row in predictions.iter_rows(named=True)]
     return float(metrics.get_metric(metric)(examples))
+
+
+def _get_contents(manifest: Manifest, feats: "features.Features") -> dict[str, str]:
+    """Picture -> hash of its content; of those that a source did not read, from the index."""
+    images = [image for image in manifest.images() if image not in feats.failures]
+    known = {image: feats.contents[image].hex() for image in images if image in feats.contents}
+    rest = [image for image in images if image not in known]
+    return known | contents.read(manifest.root, rest) if rest else known
 
 
 def _score_unshared(
@@ -267,37 +271,52 @@ def _load_backbone(org: str, ckpt: str):
         cls = registry.load_vision_backbone_class(org)
     except ValueError as err:
         raise BadInput(str(err)) from err
-    if _loaded.get("key") != (cls, ckpt):
+    # Before the weights are read: what is exchanged meanwhile must not be taken for them.
+    files = stamp_files(list_files(ckpt))
+    if _loaded.get("key") != (cls, ckpt, files):
         # One model's cells run one after the other; keeping more than one could fill a GPU.
         _loaded.clear()
-        _loaded.update(backbone=registry.load_vision_backbone(org, ckpt), key=(cls, ckpt))
+        _loaded.update(backbone=registry.load_vision_backbone(org, ckpt), files=files, digests={})
+        _loaded.update(key=(cls, ckpt, files))
     return _loaded["backbone"]
 
 
-_loaded: dict[str, object] = {}
+_loaded: dict[str, typing.Any] = {}
 
 
-def _describe(manifest: Manifest, protocol: Protocol, args: Args) -> Provenance:
+def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
+    """Everything besides data and backbone that decides the numbers."""
     name = args.probe or protocol.probe
     fields = dataclasses.asdict(protocol)
     if not protocol.folds_test:
         # Runs with one test split are the same protocol as before there were folds.
         del fields["folds_test"]
-    return Provenance(
-        protocol={
-            **fields,
-            "probe": name,
-            "probe_params": probes.describe(name, folds=args.folds),
-            "folds": args.folds,
-            "seed": args.seed,
-            "n_train": args.n_train,
-            "n_train_unit": args.n_train_unit,
-            "exif": args.exif,
-            "debug": args.debug,
-        },
-        manifest=manifest.digest(),
-        versions=_get_versions(),
-    )
+    return {
+        **fields,
+        "probe": name,
+        "probe_params": probes.describe(name, folds=args.folds),
+        "folds": args.folds,
+        "seed": args.seed,
+        "n_train": args.n_train,
+        "n_train_unit": args.n_train_unit,
+        "exif": args.exif,
+        "debug": args.debug,
+    }
+
+
+def _describe_model(source: "features.FeatureSource", model_args: ModelArgs) -> dict[str, object]:
+    org, ckpt = model_args
+    return {"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)}
+
+
+def _select_data(manifest: Manifest, protocol: Protocol, args: Args) -> tuple[Manifest, Manifest]:
+    """The rows whose contents are part of the identity, and those that this run needs.
+
+    The former are all rows, so that seeds and training sizes are known to be of one data set; a
+    debugging run must not read them all.
+    """
+    used = _select(manifest, protocol, args)
+    return (used if args.debug else manifest), used
 
 
 def _get_versions() -> dict[str, str]:
@@ -318,6 +337,11 @@ def _get_versions() -> dict[str, str]:
 
 def _select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
     """The rows that this run needs: its splits, and of the training split only n_train."""
+    if args.n_train != -1 and protocol.folds_test:
+        raise BadInput(
+            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
+            "leave one of them out."
+        )
     table = manifest.split("train", protocol.test_split, *protocol.also_score)
     if args.debug:
         table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)

@@ -98,6 +98,9 @@ class Provenance:
     """what each probe chose (a penalty, a kernel), by subtask; "" where there is no subtask."""
     left_out: list[dict[str, str]] = dataclasses.field(default_factory=list)
     """one entry a file that the task found but does not use: path, reason."""
+    manifest_of: str = ""
+    """"contents" where the manifest's digest holds what is in the files; empty in reports of
+    earlier versions, whose digest holds their sizes only."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""

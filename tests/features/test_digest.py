@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import torch
 from torchvision import transforms
 
 import tiny_backbones
-from biobench.features import backbone_digest
+from biobench import third_party_models
+from biobench.features import backbone_digest, code, digest
+from biobench.features.digest import coarsen
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 
 
@@ -198,3 +201,131 @@ class Mine(TinyConv):
         digests.append(backbone_digest(edited_adapter.Mine()))
     sys.modules.pop("edited_adapter")
     assert digests[0] == digests[1] != digests[2]
+
+
+ADAPTER = """
+from tiny_backbones import TinyConv
+from biobench.interfaces import EncodedImgBatch
+{imports}
+class Mine(TinyConv):
+    def img_encode(self, batch):
+        return EncodedImgBatch(scale(super().img_encode(batch).img_features), None)
+"""
+LAYOUTS = {
+    "beside it": ("mine", {"mine.py": "from helper import scale"}, "helper.py"),
+    "as a module": ("mine", {"mine.py": "import helper\nscale = helper.scale"}, "helper.py"),
+    "through another": (
+        "mine",
+        {"mine.py": "from between import scale", "between.py": "from helper import scale"},
+        "helper.py",
+    ),
+    "in its package": (
+        "lab.mine",
+        {"lab/__init__.py": "", "lab/mine.py": "from .helper import scale"},
+        "lab/helper.py",
+    ),
+    "elsewhere in its package": (
+        "lab.a.mine",
+        {
+            "lab/__init__.py": "",
+            "lab/a/__init__.py": "",
+            "lab/a/mine.py": "from ..b import helper\nscale = helper.scale",
+            "lab/b/__init__.py": "",
+        },
+        "lab/b/helper.py",
+    ),
+    "in the module itself": ("mine", {}, "mine.py"),
+}
+
+
+def load_adapter(folder, layout, factor, monkeypatch):
+    """The adapter's class, from files in `folder`; what its helper does depends on `factor`."""
+    module, files, helper = LAYOUTS[layout]
+    code = f"def scale(features):\n    return features * {factor}\n"
+    for name, imports in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_adapter = name.endswith("mine.py")
+        path.write_text(ADAPTER.format(imports=imports) if is_adapter else imports)
+    path = folder / helper
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(ADAPTER.format(imports=code) if helper == "mine.py" else code)
+    own = {"mine", "lab", "helper", "between"}
+    for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+        del sys.modules[name]
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setattr(sys, "dont_write_bytecode", True)
+        return importlib.import_module(module).Mine
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_helper_beside_the_adapter_is_part_of_the_key(layout, tmp_path, monkeypatch):
+    # What the network makes of the probe would tell them apart, too.
+    monkeypatch.setattr(digest, "_encode_probe", lambda backbone, probe: b"")
+    keys = []
+    for number, factor in enumerate([2, 2, 3]):
+        cls = load_adapter(tmp_path / str(number), layout, factor, monkeypatch)
+        keys.append(backbone_digest(cls()))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_what_is_installed_for_itself_is_no_part_of_an_adapters_code():
+    files = code.list_code(tiny_backbones.TinyConv)
+    assert list(files) == ["tiny_backbones.py"]
+    folder = "biobench/third_party_models"
+    names = set(code.list_code(third_party_models.Timm))
+    assert {f"{folder}/timms.py", f"{folder}/weights.py"} <= names
+    assert all(name.startswith(f"{folder}/") for name in names)
+
+
+class Scaled(tiny_backbones.TinyConv):
+    """Depends on something that no description shows."""
+
+    hidden = 1.0
+
+    def img_encode(self, batch):
+        features = super().img_encode(batch).img_features
+        return EncodedImgBatch(features * self.hidden, None)
+
+
+def test_what_the_backbone_makes_of_the_probe_is_part_of_the_key(monkeypatch):
+    before = backbone_digest(Scaled())
+    assert backbone_digest(Scaled()) == before
+    monkeypatch.setattr(Scaled, "hidden", 1.5)
+    assert backbone_digest(Scaled()) != before
+
+
+def test_a_digest_leaves_the_backbone_and_the_random_numbers_as_they_were():
+    backbone = tiny_backbones.AlwaysRandom()
+    backbone.net[3].eval()
+    modes = [module.training for module in backbone.modules()]
+    state = torch.get_rng_state()
+    assert backbone_digest(backbone) == backbone_digest(backbone)
+    assert [module.training for module in backbone.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class NeedsAGpu(tiny_backbones.TinyConv):
+    def img_encode(self, batch):
+        raise RuntimeError("no CUDA")
+
+
+def test_a_backbone_that_cannot_run_here_has_a_key_all_the_same():
+    assert backbone_digest(NeedsAGpu()) == backbone_digest(NeedsAGpu())
+
+
+def test_rounding_does_not_show_in_a_coarse_text_and_changes_do():
+    rng = np.random.default_rng(0)
+    n_rounded, n_changed = 0, 0
+    for _ in range(200):
+        vector = rng.standard_normal(384).astype(np.float32)
+        noise = rng.standard_normal(384).astype(np.float32)
+        told = coarsen(vector)
+        n_rounded += coarsen(vector + 1e-7 * noise) != told
+        n_changed += coarsen(vector + 0.1 * noise) != told
+    assert n_rounded <= 1
+    assert n_changed == 200
+    assert coarsen(vector * 1.2) != told
+    assert coarsen(vector[:0]) == coarsen(vector * 0) == b"zero"
+    assert coarsen(vector * np.nan) == b"not finite"

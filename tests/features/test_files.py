@@ -101,3 +101,12 @@ def test_what_does_not_fit_in_memory_is_mapped(tmp_path, monkeypatch):
     assert not isinstance(small, np.memmap)
     assert isinstance(large, np.memmap)
     np.testing.assert_array_equal(large, VECTORS[:5])
+
+
+def test_a_file_whose_columns_path_and_id_disagree_is_refused(tmp_path):
+    ids = [*IDS[:3], IDS[4], IDS[3], *IDS[5:]]
+    with pytest.raises(BadInput, match=r"disagree on 2 images: '3.jpg' .* row 4 and .* row 5"):
+        FileSource(write(tmp_path / "v.parquet", id=ids), "mine")
+    # Names of another kind say nothing about paths, and equal ones agree.
+    FileSource(write(tmp_path / "v.parquet", id=[f"id-{name}" for name in IDS]), "mine")
+    FileSource(write(tmp_path / "v.parquet", id=IDS), "mine")

@@ -1,6 +1,7 @@
 """One feature an image: right whatever the batch, the workers, the order or the batch-mates."""
 
 import contextlib
+import hashlib
 import math
 import os
 import pathlib
@@ -106,7 +107,8 @@ def test_a_second_run_runs_no_network(world):
     first = embed(root, images)
     backbone = tiny_backbones.TinyConv()
     second = embed(root, images, backbone)
-    assert backbone.batches == []
+    # The probe picture's feature is part of the key.
+    assert backbone.batches == [1]
     assert second.counts == {"known": 30, "recognised": 0, "embedded": 0, "failed": 0}
     assert take_all(second).tobytes() == take_all(first).tobytes()
 
@@ -124,7 +126,7 @@ def test_known_content_at_another_path_is_recognised_and_then_known(tmp_path):
     shutil.copytree(tmp_path / "old", tmp_path / "new", copy_function=shutil.copy)
     backbone = tiny_backbones.TinyConv()
     moved = embed(tmp_path / "new", images, backbone)
-    assert backbone.batches == []
+    assert backbone.batches == [1]
     assert moved.counts == {"known": 0, "recognised": 9, "embedded": 0, "failed": 0}
     assert take_all(moved).tobytes() == take_all(first).tobytes()
     again = embed(tmp_path / "new", images)
@@ -150,6 +152,39 @@ def test_a_changed_picture_is_embedded_anew(tmp_path):
     assert after.counts["embedded"] == 1
     changed = (take_all(after) != before).any(axis=1)
     assert changed.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_picture_replaced_with_equal_size_and_time_is_embedded_anew(archived, tmp_path):
+    rng = np.random.default_rng(0)
+    images = [f"{number}.bmp" for number in range(4)]
+    for image in images:
+        pixels = rng.integers(0, 256, (20, 28, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / image)
+        if archived:
+            os.utime(tmp_path / image, (1_000_000_000, 1_000_000_000))
+    before = take_all(embed(tmp_path, images))
+    status = (tmp_path / images[1]).stat()
+    pixels = np.asarray(Image.open(tmp_path / images[1]))
+    Image.fromarray(255 - pixels).save(tmp_path / images[1])
+    os.utime(tmp_path / images[1], ns=(status.st_atime_ns, status.st_mtime_ns))
+    again = (tmp_path / images[1]).stat()
+    assert (status.st_size, status.st_mtime_ns) == (again.st_size, again.st_mtime_ns)
+    after = embed(tmp_path, images)
+    assert after.counts == {"known": 3, "recognised": 0, "embedded": 1, "failed": 0}
+    assert (take_all(after) != before).any(axis=1).tolist() == [False, True, False, False]
+
+
+def test_features_know_the_contents_that_they_were_made_from(tmp_path):
+    images = tiny_backbones.write_pictures(tmp_path, 5)
+    (tmp_path / "text.jpg").write_text("not a picture")
+    listed = [*images, "text.jpg", "missing.jpg"]
+    expected = {
+        image: hashlib.sha256((tmp_path / image).read_bytes()).digest()[:16]
+        for image in listed[:-1]
+    }
+    assert embed(tmp_path, listed).contents == expected
+    assert embed(tmp_path, listed).contents == expected
 
 
 def test_without_resume_everything_is_embedded_again_and_nothing_deleted(world):

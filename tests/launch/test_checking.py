@@ -1,12 +1,14 @@
 """Which cells are finished, told without loading a model."""
 
 import os
+import shutil
 
 import polars as pl
 import pytest
 
 import small_checkpoints
 from biobench import launch, results
+from biobench.data import contents
 from biobench.launch.cell import run_cell
 
 MODULE = """
@@ -20,11 +22,6 @@ class Mine(fakes.Fake):
 
 register_vision_backbone("mine", Mine)
 """
-
-
-def write_module(place, world):
-    (place / "mine.py").write_text(MODULE)
-    return place / "mine.py", {"models": ["mine:1"], "imports": ["mine"]}
 
 
 def write_checkpoint(place, world):
@@ -53,7 +50,7 @@ def make_plan(place, world, **fields):
     return plan, launch.check(plan)
 
 
-@pytest.mark.parametrize("write", [write_module, write_checkpoint, write_vectors])
+@pytest.mark.parametrize("write", [write_checkpoint, write_vectors])
 def test_a_cell_whose_model_may_have_changed_is_not_finished_until_it_was_run_again(
     write, place, world
 ):
@@ -76,6 +73,89 @@ def test_a_cell_whose_model_may_have_changed_is_not_finished_until_it_was_run_ag
     assert not is_finished()
     # The same weights after all: found out once, and no second run of them.
     assert run() == 1 and is_finished()
+
+
+@pytest.mark.parametrize("exchange", ["link", "folder"])
+@pytest.mark.parametrize("write", [write_checkpoint, write_vectors])
+def test_a_model_that_is_exchanged_for_an_older_one_is_not_finished(exchange, write, place, world):
+    files, names = {}, ("now", "other")
+    for name in names:
+        (place / name).mkdir()
+        files[name], _ = write(place / name, world)
+        # All that a date could say: both were written long before the run.
+        os.utime(files[name], (1, 1))
+    used = place / "used"
+    if exchange == "link":
+        used.symlink_to(place / "now")
+    else:
+        (place / "now").rename(used)
+    path = used / files["now"].name
+    fields = {"features": {"mine": str(path)}}
+    if write is write_checkpoint:
+        fields = {"models": [f"timm:local:test_resnet/{path}"]}
+    plan, checked = make_plan(place, world, **fields)
+    (cell,) = plan.cells
+    assert run_cell(plan, cell, device="cpu").state == "done"
+    assert cell.id in launch.find_finished(plan, checked)
+    if exchange == "link":
+        used.unlink()
+        used.symlink_to(place / "other")
+    else:
+        used.rename(place / "kept")
+        (place / "other").rename(used)
+    assert launch.find_finished(plan, checked) == {}
+
+
+HELPER = "def scale(features):\n    return features * {}\n"
+ADAPTER = MODULE.replace("import fakes", "import fakes\nfrom mine_helper import scale").replace(
+    "    pass",
+    """    def img_encode(self, batch):
+        encoded = super().img_encode(batch)
+        return type(encoded)(scale(encoded.img_features), None)""",
+)
+
+
+def test_a_helper_of_an_adapter_counts_as_its_code(place, world):
+    (place / "mine.py").write_text(ADAPTER)
+    (place / "mine_helper.py").write_text(HELPER.format(1))
+    plan, checked = make_plan(place, world, models=["mine:1"], imports=["mine"])
+    assert run_cell(plan, plan.cells[0], device="cpu").state == "done"
+    os.utime(place / "mine_helper.py", (10**9, 2 * 10**9))
+    assert plan.cells[0].id in launch.find_finished(plan, checked)
+    (place / "mine_helper.py").write_text(HELPER.format(3))
+    os.utime(place / "mine_helper.py", (1, 1))
+    assert launch.find_finished(plan, checked) == {}
+
+
+def test_pictures_exchanged_for_others_of_equal_size_and_time_are_not_finished(place, world):
+    root = place / "data"
+    shutil.copytree(world / "folder", root / "folder")
+    plan, checked = make_plan(place, root, models=["fake:1"], imports=["fakes"])
+    (cell,) = plan.cells
+    assert run_cell(plan, cell, device="cpu").state == "done"
+    plan, checked = make_plan(place, root, models=["fake:1"], imports=["fakes"])
+    assert cell.id in launch.find_finished(plan, checked)
+    a, b = root / "folder" / "ants", root / "folder" / "bees"
+    a.rename(root / "x")
+    b.rename(a)
+    (root / "x").rename(b)
+    plan, checked = make_plan(place, root, models=["fake:1"], imports=["fakes"])
+    assert launch.find_finished(plan, checked) == {}
+
+
+def test_pictures_whose_contents_are_forgotten_are_read_where_a_run_is_there(place, world):
+    plan, _ = make_plan(place, world, models=["fake:1"], imports=["fakes"])
+    (cell,) = plan.cells
+    assert run_cell(plan, cell, device="cpu").state == "done"
+    shutil.rmtree(contents.contents_root())
+    plan, checked = make_plan(place, world, models=["fake:1"], imports=["fakes"])
+    assert checked[cell.id].protocol_digest == ""
+    assert cell.id in launch.find_finished(plan, checked)
+    # And where none is there, nothing is read for it.
+    shutil.rmtree(contents.contents_root())
+    shutil.rmtree(plan.results / "folder")
+    assert launch.find_finished(plan, checked) == {}
+    assert not contents.contents_root().exists()
 
 
 def test_a_cell_whose_model_changed_while_it_ran_is_not_finished(place, world):

@@ -1,13 +1,17 @@
 """`biobench run` and `reproduce` as a user meets them: messages and exit codes."""
 
+import json
+import os
 import pathlib
 import shutil
+import subprocess
 
 import polars as pl
 import pytest
 
 import worlds
 from biobench import cli, launch, results
+from biobench.data import contents
 from biobench.errors import BadInput
 from biobench.launch import reproduce
 from biobench.launch.cell import run_cell
@@ -111,6 +115,49 @@ class TestReproduce:
         assert "biobench run reproduce.toml" in out and "kind" in out
         n = results.read_report(run)["n"]
         assert f"Reproduced: score and {n:,} predictions are equal." in out
+
+    def test_anew_leaves_the_models_cache_as_it_was_and_uses_none_of_it(
+        self, place, world, monkeypatch
+    ):
+        (run,) = run_here(write_config(place, world))
+        cache = pathlib.Path(os.environ["BIOBENCH_CACHE"])
+        before = {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
+        embedded = []
+        original = subprocess.run
+
+        def run_counting(words, *, env, **kwargs):
+            done = original(words, env=env, **kwargs)
+            shards = pathlib.Path(env["BIOBENCH_FEATURES"]).rglob("*.arrow")
+            embedded.extend(shards)
+            assert list(pathlib.Path(env["BIOBENCH_CONTENTS"]).rglob("*.arrow"))
+            return done
+
+        monkeypatch.setattr(reproduce.subprocess, "run", run_counting)
+        assert reproduce.check(run, anew=True) == ""
+        assert embedded
+        assert {p: p.read_bytes() for p in cache.rglob("*") if p.is_file()} == before
+
+    def test_the_check_hashes_again_whatever_is_known(self, place, world):
+        (run,) = run_here(write_config(place, world))
+        root = world / "folder"
+        images = [str(p.relative_to(root)) for p in root.rglob("*.*") if p.is_file()]
+        known = contents.lookup(root, images).files
+        wrong = [contents.Record(**{**row, "hash": b"x" * 16}) for row in known.to_dicts()]
+        shutil.rmtree(contents.contents_root())
+        contents.remember(root, wrong)
+        # As after a change that no time shows: a run would believe the index.
+        assert reproduce.check(run) == ""
+
+    def test_a_run_of_an_earlier_version_is_compared_by_its_predictions(self, place, world):
+        (run,) = run_here(write_config(place, world))
+        old = place / "old"
+        shutil.copytree(run, old)
+        report = json.loads((old / "report.json").read_text())
+        del report["provenance"]["manifest_of"]
+        report["provenance"]["manifest"] = "0" * 64
+        report["provenance"]["backbone"]["digest"] = "0" * 64
+        (old / "report.json").write_text(json.dumps(report))
+        assert reproduce.compare(old, run) == ""
 
     def test_a_difference_is_named(self, place, world):
         (run,) = run_here(write_config(place, world))

@@ -193,7 +193,7 @@ class Reproduce:
     check: bool = False
     """run the command, apart from these results; exit code 1 unless all predictions are equal."""
     anew: bool = False
-    """with --check, embed every picture again instead of taking features from the cache."""
+    """with --check, embed every picture again, apart from the cache, which stays as it is."""
 
     def main(self) -> int:
         import shlex

@@ -8,16 +8,15 @@ A task is little more than a function from a folder to one of these.
 """
 
 import collections
-import contextlib
 import dataclasses
 import hashlib
-import os
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
 
+from biobench.data import contents
 from biobench.data.scan import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
 
@@ -117,10 +116,14 @@ class Manifest:
         """Every image once, in order of first appearance."""
         return self.table["image"].unique(maintain_order=True).to_list()
 
-    def check_files(self) -> None:
-        """Raise BadInput naming the first missing files, if any is missing."""
+    def check_files(self, known: contents.Known | None = None) -> None:
+        """Raise BadInput naming the first missing files, if any is missing.
+
+        known: what is known of these and maybe other pictures, where they were listed already.
+        """
         names = self.images()
-        missing = [name for name, size in zip(names, self._sizes(), strict=True) if size is None]
+        absent = (known or contents.lookup(self.root, names)).missing
+        missing = [name for name in names if name in absent] if absent else []
         if missing:
             example = self.table.filter(pl.col("image") == missing[0])["example"][0]
             shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
@@ -130,38 +133,22 @@ class Manifest:
                 "--data at the right folder."
             )
 
-    def digest(self) -> str:
-        """A hex string over every value of the table and every file's size, in bytes.
+    def digest(self, hashes: pl.Series | None = None) -> str:
+        """A hex string over every value of the table and the content of every file.
 
-        Equal data have equal digests wherever they lie; other labels, rows or files change it.
+        hashes: of `images()`, in order (Binary; null where a file cannot be read), as
+        `biobench.data.contents` makes them; without, files that are not known are read for it.
+        Equal data have equal digests wherever they lie; other labels, rows or contents change it.
         """
+        if hashes is None:
+            hashes = contents.hash_files(self.root, self.images())
         ordered = self.table.select(sorted(self.table.columns))
         header = "\x1f".join(f"{name}:{dtype}" for name, dtype in ordered.schema.items())
         body = ordered.write_csv(None, include_header=False, null_value="\x00")
-        sizes = ",".join(map(str, self._sizes()))
-        return hashlib.sha256(f"{header}\n{body}\n{sizes}".encode()).hexdigest()
-
-    def _sizes(self) -> list[int | None]:
-        # Listing a folder once beats opening each path by far on network disks.
-        wanted = collections.defaultdict(list)
-        names = self.images()
-        for name in names:
-            folder, _, base = name.rpartition("/")
-            wanted[folder].append(base)
-        sizes: dict[str, int] = {}
-        for folder, bases in wanted.items():
-            prefix = f"{folder}/" if folder else ""
-            bases = set(bases)
-            try:
-                with os.scandir(self.root / folder) as entries:
-                    for entry in entries:
-                        # One bad link says nothing of its neighbours.
-                        if entry.name in bases:
-                            with contextlib.suppress(OSError):
-                                sizes[prefix + entry.name] = entry.stat().st_size
-            except OSError:
-                continue
-        return [sizes.get(name) for name in names]
+        digest = hashlib.sha256(f"{header}\n{body}\n".encode())
+        for content in hashes:
+            digest.update(b"\x00" if content is None else b"\x01" + content)
+        return digest.hexdigest()
 
 
 def require_folder(path: pathlib.Path, what: str, remedy: str) -> pathlib.Path:

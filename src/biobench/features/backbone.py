@@ -14,6 +14,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from biobench.features.cache import open_generation, read_meta, write_meta
+from biobench.features.code import digest_code
 from biobench.features.digest import backbone_digest, make_probe_image
 from biobench.features.loop import embed
 from biobench.features.network import Network
@@ -33,13 +34,20 @@ class BackboneSource:
     """A feature source: call it with a folder and unique image paths below it.
 
     name: ORG:CKPT, shown by `biobench cache ls`; it is not part of the cache's key.
+    files: stamps of the files that the backbone was made from (`biobench.features.origins`).
     Raises BadInput if the device or precision asked for is not there.
     """
 
     def __init__(
-        self, backbone: VisionBackbone, options: EmbedOptions | None = None, *, name: str = ""
+        self,
+        backbone: VisionBackbone,
+        options: EmbedOptions | None = None,
+        *,
+        name: str = "",
+        files: Sequence[dict[str, object]] = (),
     ):
         self.backbone = backbone
+        self.files = list(files)
         self.options = options or EmbedOptions()
         self.name = name
         self.device = resolve_device(self.options.device)
@@ -68,7 +76,8 @@ class BackboneSource:
         return features
 
     def describe(self) -> dict[str, object]:
-        """digest (of all that decides the features), n_parameters, image_size, dim, precision."""
+        """digest (of all that decides the features), n_parameters, image_size, dim, precision,
+        what it was made from."""
         dim = read_meta(self._root / self.digest).get("dim") or self._get_network().dim
         return {
             "digest": self.digest,
@@ -79,6 +88,8 @@ class BackboneSource:
             "device": str(self.device),
             "adapter": type(self.backbone).__qualname__,
             "name": self.name,
+            "files": self.files,
+            "code": digest_code(type(self.backbone)),
         }
 
     @functools.cached_property

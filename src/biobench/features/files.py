@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float32, Int64
 
 from biobench.errors import BadInput
+from biobench.features.origins import stamp_files
 from biobench.features.vectors import Features
 
 __all__ = ["FileSource"]
@@ -33,6 +34,7 @@ class FileSource:
     def __init__(self, path: pathlib.Path | str, name: str):
         self.path = pathlib.Path(path)
         self.name = name
+        self.files = stamp_files([self.path])
         self._ids = _read_ids(self.path)
         self._store = _ParquetStore(self.path)
 
@@ -54,6 +56,7 @@ class FileSource:
             "dim": self._dim,
             "precision": None,
             "name": self.name,
+            "files": self.files,
         }
 
     def _match(self, images: Sequence[str]) -> dict[str, int]:
@@ -160,11 +163,27 @@ def _read_ids(path: pathlib.Path) -> dict[str, dict[str, int]]:
             del by_column[name]
     if not by_column:
         raise BadInput(f"{path}: an image stands twice in column {columns[0]}; keep one row each.")
+    _check_agreement(path, by_column)
     return by_column
 
 
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+
+
+def _check_agreement(path: pathlib.Path, by_column: dict[str, dict[str, int]]) -> None:
+    """Refuse a file in which one name means two vectors."""
+    if len(by_column) < 2:
+        return
+    paths, ids = by_column["path"], by_column["id"]
+    torn = [name for name, row in paths.items() if ids.get(name, row) != row]
+    if torn:
+        first = torn[0]
+        raise BadInput(
+            f"{path}: the columns path and id disagree on {len(torn):,} images: '{first}' is the "
+            f"path in row {paths[first] + 1:,} and the id in row {ids[first] + 1:,}; correct one "
+            "column or remove it."
+        )
 
 
 def _is_fixed(kind: pa.DataType) -> bool:

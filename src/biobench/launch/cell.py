@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def _run(
     plan: Plan, cell: Cell, device: str, n_workers: int | None, log: Path
 ) -> dict[str, object]:
     # Late: the states and plans that `status` reads need neither torch nor polars.
-    from biobench import evaluate, registry, results
+    from biobench import registry, results
 
     import_modules(plan.imports, plan.search)
     overrides: dict[str, object] = {"device": device, "resume": plan.resume}
@@ -118,15 +119,12 @@ def _run(
         overrides["n_workers"] = n_workers
     args = cell.make_args(**overrides)
     task = registry.load_task(cell.kind)
-    find = None
-    if plan.resume:
-        identity = evaluate.identify(task, args, cell.model)
-        find = (identity.protocol_digest, identity.backbone_digest)
-        if not plan.force and (run := _find(plan, cell, find)):
-            return run
+    if run := _find_finished(plan, cell, args):
+        return run
     _, report = task.benchmark(args, cell.model)
+    made = report.provenance
     # A node that was given up may have finished the cell meanwhile.
-    if find and not plan.force and (run := _find(plan, cell, find)):
+    if run := _find(plan, cell, made.protocol_digest(), made.backbone):
         return run
     report = dataclasses.replace(report, argv=list(plan.argv) or report.argv)
     sys.stdout.flush()
@@ -138,17 +136,39 @@ def _run(
         config=_get_config(plan, cell),
         log=log if log.is_file() else None,
     )
-    return _summarise(plan, folder)
+    return _summarise(plan, folder, made.backbone)
 
 
-def _find(plan: Plan, cell: Cell, find: tuple[str, str]) -> dict[str, object] | None:
+def _find_finished(plan: Plan, cell: Cell, args: typing.Any) -> dict[str, object] | None:
+    """The run of this cell that is there already, found by its identity."""
+    from biobench import evaluate, registry, results
+
+    if not plan.resume or plan.force:
+        return None
+    protocols = results.find_protocols(plan.results, cell.task, cell.model)
+    if not protocols:
+        return None
+    prepared = evaluate.prepare(registry.load_task(cell.kind), args)
+    if prepared.protocol_text not in protocols:
+        # Then no picture need be read to find out that it is not finished.
+        return None
+    backbone = evaluate.get_source(args, cell.model).describe()
+    return _find(plan, cell, prepared.protocol_digest, backbone)
+
+
+def _find(
+    plan: Plan, cell: Cell, protocol_digest: str, backbone: dict[str, object]
+) -> dict[str, object] | None:
     from biobench import results
 
-    run = results.find_run(plan.results, cell.task, cell.model, *find)
-    return None if run is None else _summarise(plan, run)
+    if not plan.resume or plan.force:
+        return None
+    digest = str(backbone.get("digest"))
+    run = results.find_run(plan.results, cell.task, cell.model, protocol_digest, digest)
+    return None if run is None else _summarise(plan, run, backbone)
 
 
-def _summarise(plan: Plan, run: Path) -> dict[str, object]:
+def _summarise(plan: Plan, run: Path, backbone: dict[str, object]) -> dict[str, object]:
     from biobench import results
 
     report = results.read_report(run)
@@ -156,6 +176,7 @@ def _summarise(plan: Plan, run: Path) -> dict[str, object]:
         "run": str(run.relative_to(plan.results)),
         "score": report["score"],
         "ci": report["ci"],
+        "files": backbone.get("files"),
     }
 
 

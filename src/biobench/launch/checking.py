@@ -3,11 +3,10 @@
     checked = check(plan)                       # data, models, device; BadInput names what is wrong
     finished = find_finished(plan, checked)     # cells that need not be run
 
-No weights are loaded and no picture is read.
+No weights are loaded, and no picture is read whose content is known.
 """
 
 import dataclasses
-import inspect
 import json
 import typing
 from pathlib import Path
@@ -25,7 +24,10 @@ __all__ = ["Checked", "check", "find_finished"]
 class Checked:
     """What is known of a cell before its model is loaded."""
 
+    protocol: str
+    """as JSON."""
     protocol_digest: str
+    """of protocol and data; empty where that needs pictures to be read."""
     n_images: int
     by_split: dict[str, int]
     found: str = ""
@@ -55,7 +57,7 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
             known[key] = _check_data(cell, args)
         found[cell.id] = known[key]
         if cell.model[0] == FEATURES_ORG:
-            _, manifest = evaluate.select(load_task(cell.kind, cell.task), args)
+            manifest = evaluate.prepare(load_task(cell.kind, cell.task), args).manifest
             # Costs a look-up, and says now which pictures have no vector.
             evaluate.get_source(args, cell.model)(manifest.root, manifest.images())
     return found
@@ -66,58 +68,70 @@ def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
 
     The weights behind a name are not loaded. A cell whose model has changed since its last run, as
     far as its files tell (a local checkpoint, a file of vectors, the code of an adapter), is not
-    finished: running it finds out whether it is the same.
+    finished: running it finds out whether it is the same. Pictures whose content is not known are
+    read where all but they say that there is a run.
     """
     from biobench import results
 
     if not plan.results.is_dir():
         return {}
-    columns = ["task", "model", "protocol_digest", "run", "posix_time"]
-    rows = results.scan(plan.results).runs.select(columns).iter_rows()
-    runs = {row[:3]: (Path(row[3]), row[4]) for row in rows}
+    columns = ["task", "model", "protocol", "protocol_digest", "run"]
+    rows = results.scan(plan.results).runs.select(columns).rows()
+    runs = {(task, model, digest): Path(run) for task, model, _, digest, run in rows}
+    protocols = {row[:3] for row in rows}
+    digests: dict[int, str] = {}
     found = {}
     for cell in plan.cells:
-        key = (cell.task, cell.model_name, checked[cell.id].protocol_digest)
-        if key not in runs:
+        here = checked[cell.id]
+        if (cell.task, cell.model_name, here.protocol) not in protocols:
             continue
-        run, compared = runs[key]
-        state = read_state(plan.folder, cell.id)
-        if state.state == "done" and plan.results / state.run == run:
-            # Weights are read after the start; what is written later, even before the end, may not
-            # be what was run. A cell that was found to be unchanged started after its run.
-            compared = state.started
-        if all(_get_changed(path) <= compared for path in _list_files(cell)):
+        # Cells that share data and protocol share the object.
+        if id(here) not in digests:
+            digests[id(here)] = here.protocol_digest or _read_digest(cell)
+        run = runs.get((cell.task, cell.model_name, digests[id(here)]))
+        if run is not None and _has_same_model(plan, cell, run):
             found[cell.id] = run
     return found
 
 
-def _list_files(cell: Cell) -> list[Path]:
-    """The files that a cell's model is known to be made of, before it is loaded."""
+def _has_same_model(plan: Plan, cell: Cell, run: Path) -> bool:
+    """Whether a model's files and code are those that a run was made with."""
+    from biobench import results
+    from biobench.features.code import digest_code
+    from biobench.features.origins import list_files, stamp_files
+
     org, ckpt = cell.model
+    backbone = results.read_report(run)["provenance"]["backbone"]
+    files = [Path(str(cell.args["features"]))] if org == FEATURES_ORG else list_files(ckpt)
+    stamps = stamp_files(files)
+    accepted = [backbone.get("files")]
+    state = read_state(plan.folder, cell.id)
+    if state.state == "done" and plan.results / state.run == run:
+        # Other files, that were found to hold the same model.
+        accepted.append(state.files)
+    if stamps not in accepted:
+        return False
     if org == FEATURES_ORG:
-        return [Path(str(cell.args["features"]))]
-    cls = registry.load_vision_backbone_class(org)
-    files = []
-    if cls.__module__.partition(".")[0] != "biobench":
-        files.append(Path(inspect.getfile(cls)))
-    if ckpt.startswith("local:"):
-        files.append(Path(ckpt.removeprefix("local:").partition("/")[2]))
-    return files
+        return True
+    return backbone.get("code") == digest_code(registry.load_vision_backbone_class(org))
 
 
-def _get_changed(path: Path) -> float:
-    """When a file was last written, or put in its place with an older date."""
-    stat = path.stat()
-    return max(stat.st_mtime, stat.st_ctime)
+def _read_digest(cell: Cell) -> str:
+    from biobench import evaluate
+
+    args = cell.make_args(device="cpu")
+    return evaluate.prepare(load_task(cell.kind, cell.task), args).protocol_digest
 
 
 def _check_data(cell: Cell, args: typing.Any) -> Checked:
     from biobench import evaluate
 
-    digest, manifest = evaluate.select(load_task(cell.kind, cell.task), args)
+    prepared = evaluate.prepare(load_task(cell.kind, cell.task), args)
+    manifest = prepared.manifest
     splits = manifest.table["split"].unique(maintain_order=True)
     return Checked(
-        protocol_digest=digest,
+        protocol=prepared.protocol_text,
+        protocol_digest=prepared.protocol_digest if prepared.is_known else "",
         n_images=manifest.table["image"].n_unique(),
         by_split={split: manifest.split(split)["image"].n_unique() for split in splits},
         found=manifest.describe(),

@@ -3,6 +3,7 @@
 difference = check(run)      # "" where every prediction is equal
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,8 @@ STDERR = 2
 def check(run: Path, *, anew: bool = False) -> str:
     """Run a run's command into a folder of its own; returns one sentence on the first difference.
 
-    anew: embed every picture again instead of taking features from the cache.
+    Every picture is hashed again, whatever is known of it. anew: also embed each again, into a
+    cache that is deleted afterwards, instead of taking features from the one that is there.
     Raises BadInput where the report holds no command, CellFailed where the command fails.
     """
     report = results.read_report(run)
@@ -30,12 +32,16 @@ def check(run: Path, *, anew: bool = False) -> str:
     words[words.index("biobench") : words.index("biobench") + 1] = [
         *(sys.executable, "-m", "biobench.cli")
     ]
-    words += ["--no-resume"] if anew else []
     with tempfile.TemporaryDirectory(prefix="biobench-reproduce-") as folder:
         config = results.reproduce_config(report)
         if config is not None:
             Path(folder, "reproduce.toml").write_text(config, encoding="utf-8")
-        done = subprocess.run(words, cwd=folder, stdout=STDERR, check=False)
+        # Not BIOBENCH_CACHE: downloaded weights are there, too.
+        caches = {"BIOBENCH_CONTENTS": str(Path(folder, "contents"))}
+        if anew:
+            caches["BIOBENCH_FEATURES"] = str(Path(folder, "features"))
+        environment = {**os.environ, **caches}
+        done = subprocess.run(words, cwd=folder, env=environment, stdout=STDERR, check=False)
         if done.returncode == 130:
             raise KeyboardInterrupt
         runs = results.scan(Path(folder, "results")).runs if done.returncode == 0 else []
@@ -47,12 +53,14 @@ def check(run: Path, *, anew: bool = False) -> str:
 def compare(run: Path, again: Path) -> str:
     """One sentence on how two runs differ in what they are made from or found; "" if in nothing."""
     old, new = results.read_report(run), results.read_report(again)
-    if old["provenance"]["manifest"] != new["provenance"]["manifest"]:
+    # What earlier versions digested (sizes, not contents) cannot be compared; predictions can.
+    comparable = old["provenance"].get("manifest_of") == new["provenance"].get("manifest_of")
+    if comparable and old["provenance"]["manifest"] != new["provenance"]["manifest"]:
         return "Not reproduced: the data are not the same any more (other pictures or labels)."
-    if old["protocol_digest"] != new["protocol_digest"]:
+    if old["provenance"]["protocol"] != new["provenance"]["protocol"]:
         return "Not reproduced: the protocol is another one in this version of biobench."
     digests = [dct["provenance"]["backbone"].get("digest") for dct in (old, new)]
-    if digests[0] != digests[1]:
+    if comparable and digests[0] != digests[1]:
         return f"Not reproduced: the backbone is another one (digest {digests[1]}, {digests[0]})."
     if old["score"] != new["score"]:
         return f"Not reproduced: the score was {old['score']!r} and is {new['score']!r}."

@@ -144,7 +144,7 @@ class PartJob:
             # A task's own batch size may count clips; here it is pictures.
             size = cell.args.get("batch_size", "auto")
             args = cell.make_args(device=plan.device, resume=plan.resume, batch_size=size)
-            _, manifest = evaluate.select(registry.load_task(cell.kind), args)
+            manifest = evaluate.prepare(registry.load_task(cell.kind), args).manifest
             images.update(dict.fromkeys(manifest.images()))
         names = sorted(images)
         start, end = (len(names) * i // self.n_parts for i in (self.index, self.index + 1))

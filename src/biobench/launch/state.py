@@ -42,6 +42,8 @@ class CellState:
     ci: list[float] | None = None
     run: str = ""
     """the run's folder, relative to the results folder."""
+    files: list[dict[str, object]] | None = None
+    """stamps of the model's files when the run was made or found to be of the same model."""
     cause: str = ""
     """why it failed, in one line."""
     log: str = ""

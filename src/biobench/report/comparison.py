@@ -59,7 +59,7 @@ def compare(
     if not shared:
         raise BadInput(
             f"{a} and {b} share no task whose predictions can be read; run both on one task under "
-            "one protocol."
+            "one protocol and on the same data."
         )
     cells = cells.keep_tasks(shared)
     table = stats.compare_models(cells, get_metrics(scorable, shared), a, b)

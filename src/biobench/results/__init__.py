@@ -15,7 +15,7 @@ from biobench.results.importing import Imported, import_folder
 from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
 from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
-from biobench.results.scan import Problem, Scan, current, find_run, scan
+from biobench.results.scan import Problem, Scan, current, find_protocols, find_run, scan
 from biobench.results.store import (
     get_schema,
     read_predictions,
@@ -35,6 +35,7 @@ __all__ = [
     "TableName",
     "current",
     "export",
+    "find_protocols",
     "find_run",
     "get_schema",
     "import_folder",

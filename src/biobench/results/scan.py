@@ -22,7 +22,7 @@ from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs
 from biobench.results.store import PREDICTIONS, REPORT, get_cell_folder, parse_report
 
-__all__ = ["CELL", "Problem", "Scan", "current", "find_run", "scan"]
+__all__ = ["CELL", "Problem", "Scan", "current", "find_protocols", "find_run", "scan"]
 
 CELL = ["task", "protocol_digest", "backbone_digest"]
 """the columns of `Scan.runs` that make a cell what it is."""
@@ -103,17 +103,25 @@ def find_run(
     root: Path, task: str, model: ModelArgs, protocol_digest: str, backbone_digest: str
 ) -> Path | None:
     """The newest finished run of a cell under this model's name, or None."""
-    cell = get_cell_folder(root, task, model)
-    try:
-        folders = _list_folders(cell)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     wanted = {"protocol_digest": protocol_digest, "backbone_digest": backbone_digest}
-    for folder in reversed(folders):
+    for folder in reversed(_list_cell(root, task, model)):
         row = _read(folder)
         if isinstance(row, dict) and wanted.items() <= row.items():
             return folder
     return None
+
+
+def find_protocols(root: Path, task: str, model: ModelArgs) -> set[str]:
+    """The protocols (JSON text) under which a model has finished runs on a task, on any data."""
+    rows = map(_read, _list_cell(root, task, model))
+    return {row["protocol"] for row in rows if isinstance(row, dict)}
+
+
+def _list_cell(root: Path, task: str, model: ModelArgs) -> list[Path]:
+    try:
+        return _list_folders(get_cell_folder(root, task, model))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _read_all(folders: list[Path]) -> list[dict[str, object] | Problem]:

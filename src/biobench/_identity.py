@@ -1,0 +1,100 @@
+"""What makes a cell the same cell: its data, by content, its protocol and its backbone.
+
+    prepared = evaluate.prepare(task, args)     # nothing read yet
+    prepared.protocol_digest                    # reads the pictures whose content is not known
+
+The table in docs/identity.md lists what goes in.
+"""
+
+import dataclasses
+import functools
+import json
+import typing
+
+import polars as pl
+
+from biobench import probes
+from biobench.data import Manifest, contents
+from biobench.errors import BadInput
+from biobench.interfaces import Provenance
+
+if typing.TYPE_CHECKING:
+    from biobench import features
+    from biobench.evaluate import Args
+
+__all__ = ["Identity", "Prepared", "check_args", "digest_data"]
+
+MAX_SEED = 2**32 - 1
+"""numpy's RandomState, and scikit-learn with it, take no higher one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What makes a cell the same cell: data and protocol, and the backbone."""
+
+    protocol_digest: str
+    backbone_digest: str
+    n_images: dict[str, int]
+    """images by split."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A cell's protocol and data, of which nothing has been read."""
+
+    protocol: dict[str, object]
+    """everything besides data and backbone that decides the numbers."""
+    manifest: Manifest
+    """the rows that a run uses."""
+    data: Manifest
+    """the rows that make the data what they are: those of every subset and seed, too."""
+    known: contents.Known
+    """what is known of the contents of the pictures of `data`."""
+
+    @property
+    def protocol_text(self) -> str:
+        """The protocol as JSON, as `results.scan` has it."""
+        return json.dumps(self.protocol, sort_keys=True)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the digest can be told without reading a picture."""
+        return not self.known.unknown
+
+    @functools.cached_property
+    def protocol_digest(self) -> str:
+        """The digest of protocol and data; pictures whose content is not known are read for it."""
+        hashes = contents.hash_files(self.data.root, self.data.images(), self.known)
+        manifest = self.data.digest(hashes)
+        return Provenance(protocol=self.protocol, manifest=manifest).protocol_digest()
+
+    def count_images(self) -> dict[str, int]:
+        """Pictures by split, of those that a run uses."""
+        counts = self.manifest.table.group_by("split").agg(pl.col("image").n_unique())
+        return dict(counts.sort("split").iter_rows())
+
+
+def check_args(args: "Args") -> None:
+    """Raise BadInput for values that would fail only after hours."""
+    known = probes.list_probes()
+    if args.probe and args.probe not in known:
+        raise BadInput(f"Unknown probe '{args.probe}'; known: {', '.join(known)}.")
+    if args.n_train == 0 or args.n_train < -1:
+        raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
+    if not 0 <= args.seed <= MAX_SEED:
+        raise BadInput(f"seed is {args.seed}; give a number from 0 to {MAX_SEED}.")
+    if args.batch_size != "auto" and args.batch_size < 1:
+        raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
+    if args.n_workers < 0:
+        raise BadInput(f"n_workers is {args.n_workers}; give 0 or more.")
+
+
+def digest_data(data: Manifest, feats: "features.Features") -> str:
+    """The digest of the data, from the very bytes that were embedded."""
+    images = data.images()
+    hashes: dict[str, bytes | None] = dict(feats.contents)
+    unread = [image for image in images if image not in hashes]
+    if unread:
+        found = contents.hash_files(data.root, unread)
+        hashes.update(zip(unread, found.to_list(), strict=True))
+    return data.digest(pl.Series([hashes[image] for image in images], dtype=pl.Binary))
