@@ -202,11 +202,6 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
     check_args(args)
     manifest, protocol = task.load(args), task.protocol(args)
-    if args.n_train != -1 and protocol.folds_test:
-        raise BadInput(
-            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
-            "leave one of them out."
-        )
     _select(manifest, protocol, args).check_files()
     return manifest, protocol
 
@@ -335,6 +330,11 @@ def _get_versions() -> dict[str, str]:
 
 def _select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
     """The rows that this run needs: its splits, and of the training split only n_train."""
+    if args.n_train != -1 and protocol.folds_test:
+        raise BadInput(
+            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
+            "leave one of them out."
+        )
     table = manifest.split("train", protocol.test_split, *protocol.also_score)
     if args.debug:
         table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)

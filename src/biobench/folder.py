@@ -24,6 +24,7 @@ Protocol
 """
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Sequence
 from typing import Literal
@@ -210,11 +211,17 @@ def _build(
 
 def _split(table: pl.DataFrame, source: str, args: Args) -> tuple[pl.DataFrame, tuple[str, ...]]:
     try:
-        found = splitting.split(_get_labels(table), _get_units(table), seed=args.split_seed)
+        found = _find_split(tuple(_get_labels(table)), tuple(_get_units(table)), args.split_seed)
     except BadInput as err:
         raise BadInput(f"{source}: {err}.") from err
     split = pl.when(pl.Series(found.is_test)).then(pl.lit("test")).otherwise(pl.lit("train"))
     return table.with_columns(split.alias("split")), found.notes
+
+
+@functools.lru_cache(maxsize=2)
+def _find_split(labels: tuple[str, ...], units: tuple[str, ...], seed: int) -> splitting.Split:
+    """Every cell of a plan loads the same data: one search serves all."""
+    return splitting.split(labels, units, seed=seed)
 
 
 def _fold(table: pl.DataFrame, source: str, args: Args) -> pl.DataFrame:

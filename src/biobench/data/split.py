@@ -30,11 +30,11 @@ TEST_FRACTION = 0.2
 _TOLERANCE = 0.02
 """an achieved share this near to the one asked for is not worth a word."""
 _SMALL = 150
-"""kinds of units up to which the search is exact."""
+"""kinds of units up to which the search is exact, and has several starts."""
 _NODES = 2000
 _STARTS = 4
 _FEW = 2000
-"""kinds of units up to which more than one start, and exchanges, are tried."""
+"""kinds of units up to which exchanges are tried."""
 _TRIED = 20
 """units that are tried for an exchange."""
 
@@ -141,7 +141,7 @@ class _Problem:
     def solve(self, seed: int) -> Int64[np.ndarray, " k"]:
         if (np.diff(self.counts.indptr) == 1).all() and self.counts.data.max() == 1:
             return self._round()
-        n_starts = _STARTS if len(self.n_units) <= _FEW else 1
+        n_starts = _STARTS if len(self.n_units) <= _SMALL else 1
         starts = [self._descend(np.random.default_rng([seed, i])) for i in range(n_starts)]
         best = min(starts, key=self.cost)
         if len(self.n_units) <= _SMALL:
@@ -284,6 +284,10 @@ def _find_kinds(
 ) -> tuple[Int64[np.ndarray, " u"], Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
     """Units with the same pictures of each class are of one kind: each unit's kind, the first unit
     of each kind, and the number of its units."""
+    if counts.nnz == counts.data.sum() == counts.shape[0]:
+        # One picture a unit, as where there are no groups: the class is the kind.
+        _, first, kind = np.unique(counts.indices, return_index=True, return_inverse=True)
+        return kind, first, np.bincount(kind)
     kinds: dict[tuple[bytes, bytes], int] = {}
     first, kind = [], np.empty(counts.shape[0], np.int64)
     counts.sort_indices()

@@ -167,6 +167,10 @@ def _read_ids(path: pathlib.Path) -> dict[str, dict[str, int]]:
     return by_column
 
 
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+
+
 def _check_agreement(path: pathlib.Path, by_column: dict[str, dict[str, int]]) -> None:
     """Refuse a file in which one name means two vectors."""
     if len(by_column) < 2:
@@ -180,10 +184,6 @@ def _check_agreement(path: pathlib.Path, by_column: dict[str, dict[str, int]]) -
             f"path in row {paths[first] + 1:,} and the id in row {ids[first] + 1:,}; correct one "
             "column or remove it."
         )
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
 
 
 def _is_fixed(kind: pa.DataType) -> bool:
