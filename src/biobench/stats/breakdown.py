@@ -5,16 +5,18 @@ breakdown(predictions, get_metric("macro-f1"), "rarity")     # training examples
 breakdown(predictions, get_metric("macro-f1"), "location")   # any column of the predictions
 """
 
+import dataclasses
+
 import numpy as np
 import polars as pl
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from biobench.errors import BadInput
-from biobench.metrics import Counts, Metric
+from biobench.metrics import Counts, Metric, WeightedMetric
 from biobench.stats.coded import Coded, from_table
 from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import design_of, interval, spread_of
+from biobench.stats.spread import Spread, design_of, interval, spread_of
 
 __all__ = ["breakdown"]
 
@@ -47,7 +49,8 @@ def breakdown(
     Raises BadInput on an unknown column, or one that holds lists.
     """
     check_options(confidence, n_resamples)
-    check_labels(from_table(predictions.head(1), by_group=False), metric)
+    coded = from_table(predictions, by_group=by_group, metric=metric)
+    check_labels(coded, metric)
     values = _values(predictions, by)
     order = values.unique().sort(nulls_last=True)
     texts = _texts(order, by)
@@ -59,7 +62,14 @@ def breakdown(
         maintain_order="left",
     )["part"]
     parts = part.to_numpy().astype(np.int64)
-    coded = from_table(predictions, by_group=by_group)
+    if isinstance(metric, WeightedMetric):
+        alone = _Alone(predictions, metric, by_group, n_resamples, seed)
+        found = [alone.score(by, text, parts == i) for i, text in enumerate(texts)]
+        return pl.DataFrame(
+            [(text, *one.row(confidence)) for text, one in zip(texts, found, strict=True)],
+            schema=_SCHEMA,
+            orient="row",
+        )
     of_class = _part_of_class(coded, parts) if metric.macro else None
     if of_class is None:
         found = [
@@ -72,6 +82,48 @@ def breakdown(
         spread = spread_of(one, metric, score, replicates, design_of(one, metric))
         rows.append((text, score, *interval(score, spread, confidence), one.n, one.n_units))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scored:
+    """A part with its score, None where it has none, and the spread of that."""
+
+    n: int
+    n_units: int
+    score: float | None
+    spread: Spread | None
+
+    def row(self, confidence: float) -> tuple:
+        if self.score is None:
+            return None, None, None, self.n, self.n_units
+        return self.score, *interval(self.score, self.spread, confidence), self.n, self.n_units
+
+
+@dataclasses.dataclass(frozen=True)
+class _Alone:
+    """Scores parts by a weighted metric, which reads the rows themselves."""
+
+    predictions: pl.DataFrame
+    metric: WeightedMetric
+    by_group: bool
+    n_resamples: int
+    seed: int
+
+    def score(self, by: str, text: str, mask: Bool[np.ndarray, " n"]) -> _Scored:
+        part = self.predictions.filter(mask)
+        own = from_table(part, by_group=self.by_group)
+        metric, table = self.metric, part
+        if by == "class" and (one := metric.of_class(text)) is not None:
+            # One class against the rest, which needs the rest.
+            metric, table = one, self.predictions
+        coded = from_table(table, by_group=self.by_group, metric=metric)
+        resampler = Resampler([coded])
+        score = float(resampler.scores(metric)[0])
+        if not np.isfinite(score):
+            return _Scored(own.n, own.n_units, None, None)
+        replicates = resampler.replicates(metric, self.n_resamples, self.seed)[0]
+        spread = spread_of(coded, metric, score, replicates, design_of(coded, metric))
+        return _Scored(own.n, own.n_units, score, spread)
 
 
 Part = tuple[Coded, float, Float64[np.ndarray, " b"]]

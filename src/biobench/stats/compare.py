@@ -12,7 +12,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from biobench.errors import BadInput
-from biobench.metrics import Metric, needs_labels
+from biobench.metrics import Metric, get_bounds
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.exchange import Exchange, exchange_p
@@ -96,7 +96,7 @@ class PairOnTask:
     ) -> "PairOnTask":
         """Align and resample two tables, given by what their models are called in errors."""
         aligned, n_left_out = align(tables)
-        models = code_models(aligned, by_group=by_group)
+        models = code_models(aligned, by_group=by_group, metric=metric)
         check_labels(models[0], metric)
         resampler = Resampler(models)
         a, b = map(float, resampler.scores(metric))
@@ -142,8 +142,7 @@ def spread_of_difference(
     # One example on which they differ, so that agreement on a few is no proof of agreement
     # (Agresti and Min 2005).
     variance += 1 / (size + 2) ** 2
-    width = 1.0 if needs_labels(metric) else max(np.ptp(m.score) for m in models)
-    reach = max(1.0, float(width))
+    reach = max(np.ptp(get_bounds(metric, model.score)) for model in models)
     return spreads.Spread(
         variance, spreads.df_of(df, len(differences)), size, lower=-reach, upper=reach
     )

@@ -57,7 +57,7 @@ def task_statistics(
     """
     try:
         aligned, n_left_out = align(tables)
-        models = code_models(aligned, by_group=by_group)
+        models = code_models(aligned, by_group=by_group, metric=metric)
         check_labels(models[0], metric)
     except BadInput as error:
         raise BadInput(f"{task}: {error}") from error
