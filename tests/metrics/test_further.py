@@ -14,8 +14,7 @@ from sklearn.preprocessing import label_binarize
 from biobench import metrics, stats
 from biobench.errors import BadInput
 from biobench.interfaces import Example
-from biobench.metrics import get_metric
-from biobench.metrics.base import make_rows
+from biobench.metrics import get_metric, make_rows
 from biobench.stats.coded import code_models, from_examples, from_table
 from biobench.stats.resample import Resampler
 

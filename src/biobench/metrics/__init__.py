@@ -15,43 +15,43 @@ Every metric is a frozen dataclass, callable over a list of examples (so it can 
 """
 
 import difflib
-from collections.abc import Callable
+import importlib
 
 from biobench.errors import BadInput
 from biobench.metrics.base import (
     CLASS_LABELS,
     CLASS_SCORES,
     Counts,
-    ExampleMean,
     Metric,
-    WeightedMetric,
     get_bounds,
     get_columns,
     is_better_low,
-    make_rows,
     needs_labels,
 )
-from biobench.metrics.examples import (
-    N_TOP,
-    RANKS,
-    Brier,
-    ExpectedCost,
-    RankAccuracy,
-    TaxonomicDistance,
-    TopAccuracy,
-    predicted,
-    read_costs,
-)
 from biobench.metrics.labels import Accuracy, MacroAccuracy, MacroF1, MeanScore
-from biobench.metrics.weighted import (
-    Auroc,
-    AveragePrecision,
-    ExpectedCalibrationError,
-    MacroAuroc,
-    MeanAveragePrecision,
-    OpenSetAuroc,
-    OpenSetTnr,
-)
+
+# These need polars, which whoever imports the contract need not wait for.
+_LAZY = {
+    "biobench.metrics.rows": ("ExampleMean", "WeightedMetric", "make_rows", "to_table"),
+    "biobench.metrics.examples": (
+        "RANKS",
+        "Brier",
+        "ExpectedCost",
+        "RankAccuracy",
+        "TaxonomicDistance",
+        "TopAccuracy",
+        "predicted",
+    ),
+    "biobench.metrics.weighted": (
+        "Auroc",
+        "AveragePrecision",
+        "ExpectedCalibrationError",
+        "MacroAuroc",
+        "MeanAveragePrecision",
+        "OpenSetAuroc",
+        "OpenSetTnr",
+    ),
+}
 
 __all__ = [
     "CLASS_LABELS",
@@ -87,65 +87,33 @@ __all__ = [
     "needs_labels",
     "predicted",
     "register_metric",
+    "to_table",
 ]
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 _metrics: dict[str, Metric] = {
     metric.name: metric for metric in (MeanScore(), Accuracy(), MacroF1(), MacroAccuracy())
 }
 
-_further: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        TopAccuracy(),
-        Brier(),
-        ExpectedCalibrationError(),
-        MeanAveragePrecision(),
-        MacroAuroc(),
-        OpenSetAuroc(),
-        OpenSetTnr(),
-        TaxonomicDistance(),
-    )
-}
-
-
-def _make_top(text: str) -> Metric:
-    if not (text.isdecimal() and 1 <= int(text) <= N_TOP):
-        raise BadInput(f"top-accuracy:{text}: give a number of classes from 1 to {N_TOP}.")
-    return TopAccuracy(int(text))
-
-
-def _make_rank(text: str) -> Metric:
-    return RankAccuracy(_check_rank(text))
-
-
-def _make_distance(text: str) -> Metric:
-    return TaxonomicDistance(tuple(map(_check_rank, text.split(","))))
-
-
-def _check_rank(text: str) -> str:
-    if text not in RANKS:
-        raise BadInput(f"'{text}' is no taxonomic rank; known: {', '.join(RANKS)}.")
-    return text
-
-
-_families: dict[str, tuple[str, Callable[[str], Metric]]] = {
-    "top-accuracy": ("K", _make_top),
-    "average-precision": ("CLASS", AveragePrecision),
-    "auroc": ("CLASS", Auroc),
-    "rank-accuracy": ("RANK", _make_rank),
-    "taxonomic-distance": ("RANK,RANK", _make_distance),
-    "expected-cost": ("FILE", read_costs),
-}
-
 
 def get_metric(name: str) -> Metric:
     """The metric of that name; raises BadInput naming the known ones."""
-    for known in (_metrics, _further):
-        if name in known:
-            return known[name]
+    if name in _metrics:
+        return _metrics[name]
+    from biobench.metrics import further
+
+    if name in further.FURTHER:
+        return further.FURTHER[name]
     family, _, argument = name.partition(":")
-    if family in _families:
-        placeholder, make = _families[family]
+    if family in further.FAMILIES:
+        placeholder, make = further.FAMILIES[family]
         if not argument:
             raise BadInput(f"Write the metric {family} as {family}:{placeholder}.")
         return make(argument)
@@ -162,13 +130,17 @@ def list_metrics() -> list[str]:
 
 def list_further_metrics() -> list[str]:
     """The metrics that need more of the predictions; FAMILY:ARGUMENT is written with a value."""
-    families = [f"{family}:{placeholder}" for family, (placeholder, _) in _families.items()]
-    return sorted([*_further, *families])
+    from biobench.metrics import further
+
+    families = [f"{family}:{word}" for family, (word, _) in further.FAMILIES.items()]
+    return sorted([*further.FURTHER, *families])
 
 
 def register_metric(metric: Metric) -> None:
     """Make a metric known by its name; raises ValueError where the name is another's."""
-    if metric.name in _further or metric.name.partition(":")[0] in _families:
+    from biobench.metrics import further
+
+    if metric.name in further.FURTHER or metric.name.partition(":")[0] in further.FAMILIES:
         raise ValueError(f"The name '{metric.name}' is taken by one of biobench's own metrics.")
     known = _metrics.setdefault(metric.name, metric)
     if known != metric:

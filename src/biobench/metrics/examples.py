@@ -9,7 +9,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from biobench.errors import BadInput
-from biobench.metrics.base import ExampleMean, require_columns
+from biobench.metrics.rows import ExampleMean, require_columns
 
 __all__ = [
     "RANKS",

@@ -10,13 +10,9 @@ from jaxtyping import Bool, Float, Float64, Int64, Num
 
 from biobench.errors import BadInput
 from biobench.metrics._curves import Ranking
-from biobench.metrics.base import (
-    CLASS_LABELS,
-    CLASS_SCORES,
-    WeightedMetric,
-    require_columns,
-)
+from biobench.metrics.base import CLASS_LABELS, CLASS_SCORES
 from biobench.metrics.examples import require_probabilities
+from biobench.metrics.rows import WeightedMetric, require_columns
 
 __all__ = [
     "Auroc",

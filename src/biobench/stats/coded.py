@@ -18,8 +18,7 @@ from jaxtyping import Float64, Int64
 
 from biobench.errors import BadInput
 from biobench.interfaces import Example
-from biobench.metrics import ExampleMean, Metric, get_columns, make_rows
-from biobench.metrics.base import to_table
+from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, to_table
 
 __all__ = ["Coded", "code_models", "from_examples", "from_table"]
 
