@@ -8,9 +8,9 @@ The methods, and the simulations that chose them, are written up in docs/statist
 
 from biobench.stats.breakdown import breakdown
 from biobench.stats.compare import Comparison, compare
-from biobench.stats.exchange import holm
 from biobench.stats.intervals import Interval, confidence_interval, interval_from_table
 from biobench.stats.pair import compare_models
+from biobench.stats.simultaneous import holm
 from biobench.stats.suite import MEAN, Suite, leaderboard, suite
 
 __all__ = [

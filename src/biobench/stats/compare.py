@@ -15,11 +15,12 @@ from biobench.errors import BadInput
 from biobench.metrics import Metric, get_bounds
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, code_models
-from biobench.stats.exchange import Exchange, exchange_p
+from biobench.stats.contributions import Contributions, contributions_of
 from biobench.stats.intervals import FEW_GROUPS, check_labels, check_options
 from biobench.stats.resample import Resampler
+from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p
 
-__all__ = ["Comparison", "align", "compare"]
+__all__ = ["Comparison", "align", "compare", "too_few_to_differ"]
 
 LEAST_COMMON = 0.95
 POWER = 80
@@ -36,8 +37,9 @@ class Comparison:
     high: float
     p: float
     """two-sided, of no difference."""
-    detectable: float
-    """the smallest true difference that this test set shows at 5% with 80% power."""
+    detectable: float | None
+    """the smallest true difference that this test set shows at 5% with 80% power; None where its
+    units are so few that none can be shown."""
     n: int
     """rows that both models have."""
     n_groups: int
@@ -77,11 +79,12 @@ def compare(
 class PairOnTask:
     """Two models' predictions of the same rows, resampled together."""
 
-    metric: Metric
-    resampler: Resampler
+    coded: Coded
+    """the first model's."""
     scores: tuple[float, float]
     spread: spreads.Spread
     """of the difference."""
+    contributions: Contributions
     n_left_out: int
 
     @classmethod
@@ -102,12 +105,13 @@ class PairOnTask:
         a, b = map(float, resampler.scores(metric))
         replicates = resampler.replicates(metric, n_resamples, seed)
         spread = spread_of_difference(models, metric, replicates[0] - replicates[1], a - b)
-        return cls(metric, resampler, (a, b), spread, n_left_out)
+        contributions = contributions_of(models, metric, seed)
+        return cls(models[0], (a, b), spread, contributions, n_left_out)
 
     def comparison(self, confidence: float, n_permutations: int, seed: int) -> Comparison:
         """The difference with its interval and p-value."""
         a, b = self.scores
-        coded = self.resampler.models[0]
+        coded = self.coded
         low, high = interval_of_difference(a - b, self.spread, confidence)
         return Comparison(
             score_a=a,
@@ -115,18 +119,14 @@ class PairOnTask:
             difference=a - b,
             low=low,
             high=high,
-            p=exchange_p(self.resampler, self.metric, n_permutations=n_permutations, seed=seed),
-            detectable=detectable(self.spread),
+            p=float(adjusted_p(self.contributions, n_flips=n_permutations, seed=seed)[0]),
+            detectable=detectable(self.spread, coded.n_units),
             n=coded.n,
             n_groups=coded.n_units,
             n_left_out=self.n_left_out,
             resampled="groups" if coded.grouped else "examples",
             warnings=_warnings(coded, self.n_left_out),
         )
-
-    def exchanges(self, n: int, seed: Sequence[int]) -> Float64[np.ndarray, " {n}"]:
-        """The difference after each of n random exchanges."""
-        return Exchange(self.resampler, self.metric).draw(n, np.random.default_rng(seed))
 
 
 def spread_of_difference(
@@ -158,10 +158,23 @@ def interval_of_difference(
     return float(min(difference, low)), float(max(difference, high))
 
 
-def detectable(spread: spreads.Spread) -> float:
-    """The smallest difference that a two-sided test at 5% finds with 80% power."""
+def detectable(spread: spreads.Spread, n_units: int) -> float | None:
+    """The smallest difference that a two-sided test at 5% finds with 80% power.
+
+    None where no difference can be shown with so few units.
+    """
+    if n_units < LEAST_UNITS:
+        return None
     shown = spreads.quantile(95, spread.df) + spreads.quantile(2 * POWER - 100, spread.df)
     return float(min(spread.upper, shown * spread.variance**0.5))
+
+
+def too_few_to_differ(n_units: int) -> str:
+    """Why no two models can be told apart on a test set of so few units."""
+    return (
+        f"With {n_units} independent {'unit' if n_units == 1 else 'units'} no difference between "
+        f"two models can be shown at 5%, however large it is; that takes {LEAST_UNITS}."
+    )
 
 
 def align(tables: Mapping[str, pl.DataFrame]) -> tuple[list[pl.DataFrame], int]:
@@ -217,6 +230,8 @@ def _warnings(coded: Coded, n_left_out: int) -> tuple[str, ...]:
     found = []
     if coded.grouped and coded.n_units < FEW_GROUPS:
         found.append(f"Only {coded.n_units} groups: p and the interval rest on so few.")
+    if coded.n_units < LEAST_UNITS:
+        found.append(too_few_to_differ(coded.n_units))
     if n_left_out:
         found.append(f"{n_left_out:,} examples that not every model has are left out.")
     return tuple(found)

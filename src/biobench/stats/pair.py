@@ -8,21 +8,18 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
 from biobench import progress
 from biobench.errors import BadInput
 from biobench.metrics import Metric
 from biobench.stats.compare import PairOnTask, detectable, interval_of_difference
-from biobench.stats.exchange import holm, tail_bound
+from biobench.stats.contributions import Contributions, mean_of
 from biobench.stats.intervals import check_options
+from biobench.stats.simultaneous import adjusted_p, holm
 from biobench.stats.spread import Spread
 from biobench.stats.suite import MEAN
 
 __all__ = ["compare_models"]
-
-_N_MEAN = 2000
-"""exchanges of all tasks at once, for the p-value of the mean."""
 
 _SCORES = ("score_a", "score_b")
 
@@ -70,7 +67,7 @@ def compare_models(
     tasks = list(dict.fromkeys(t for m, t in cells if m == a and (b, t) in cells))
     if not tasks:
         raise BadInput(f"No task has results of both {a} and {b}; run both on one task first.")
-    rows, spreads, exchanged = [], [], np.zeros(_N_MEAN)
+    rows, spreads, contributions = [], [], []
     for i, task in enumerate(tasks):
         progress.report("statistics", i, len(tasks))
         pair = PairOnTask.of(
@@ -84,10 +81,11 @@ def compare_models(
         one |= {"ci_low": one["low"], "ci_high": one["high"], "warnings": list(one["warnings"])}
         rows.append({"task": task, "a": a, "b": b} | {k: one[k] for k in one if k in _SCHEMA})
         spreads.append(pair.spread)
-        # Each task is exchanged by itself, so each has its own draws.
-        exchanged = exchanged + pair.exchanges(_N_MEAN, [seed, 5, i])
+        contributions.append(pair.contributions)
     progress.report("statistics", len(tasks), len(tasks))
-    rows.append(_mean(rows, spreads, exchanged / len(tasks), confidence))
+    mean = mean_of(contributions, seed)
+    p_mean = float(adjusted_p(mean, n_flips=n_permutations, seed=seed)[0])
+    rows.append(_mean(rows, spreads, mean, p_mean, confidence))
     p = [row["p"] for row in rows]
     # Of a single task the mean is the same question once more, not a second one.
     adjusted = holm(p) if len(tasks) > 1 else p
@@ -99,7 +97,8 @@ def compare_models(
 def _mean(
     rows: list[dict],
     spreads: list[Spread],
-    exchanged: Float64[np.ndarray, " b"],
+    contributions: Contributions,
+    p: float,
     confidence: float,
 ) -> dict:
     score_a, score_b = (float(np.mean([row[name] for row in rows])) for name in _SCORES)
@@ -108,11 +107,7 @@ def _mean(
     df = parts.sum() ** 2 / np.sum(parts**2 / np.array([one.df for one in spreads]))
     spread = Spread(float(parts.sum()), float(df), 1.0, spreads[0].lower, spreads[0].upper)
     low, high = interval_of_difference(difference, spread, confidence)
-    as_large = int(np.count_nonzero(np.abs(exchanged) >= abs(difference) - 1e-12))
-    p = (as_large + 1) / (len(exchanged) + 1)
-    if not as_large:
-        variance = float(np.mean(exchanged**2)) * (1 + 2 * (2 / len(exchanged)) ** 0.5)
-        p = min(p, tail_bound(abs(difference), variance))
+    warnings = dict.fromkeys(text for row in rows for text in row["warnings"])
     kinds = {row["resampled"] for row in rows}
     return {
         "task": MEAN,
@@ -124,8 +119,8 @@ def _mean(
         "ci_low": low,
         "ci_high": high,
         "p": p,
-        "detectable": detectable(spread),
+        "detectable": detectable(spread, contributions.n_units),
         **{name: sum(row[name] for row in rows) for name in ("n", "n_groups", "n_left_out")},
         "resampled": kinds.pop() if len(kinds) == 1 else "groups",
-        "warnings": [],
+        "warnings": list(warnings),
     }

@@ -102,11 +102,6 @@ class Resampler:
         ones = np.ones(len(code), np.float32)
         return sparse.csr_array((ones, (code, atoms)), shape=shape)
 
-    def tally_difference(self, model: Coded, other: Coded, name: str) -> Tally:
-        """The `tally` of one per-class field for a model less that for another."""
-        a, b = (self.tally(self._codes(one, name), one.n_classes) for one in (model, other))
-        return a - b
-
     def _codes(self, model: Coded, name: str) -> Int64[np.ndarray, " rows"]:
         true, pred = model.true[self.rows], model.pred[self.rows]
         if name == "n_hit":

@@ -11,14 +11,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from scipy import special
 
 from biobench import progress
 from biobench.metrics import Metric
-from biobench.stats.exchange import holm
+from biobench.stats.compare import too_few_to_differ
+from biobench.stats.contributions import MAX_UNITS, Contributions, mean_of
 from biobench.stats.intervals import check_options
-from biobench.stats.ranks import rank_intervals, ranks, ranks_over_tasks
+from biobench.stats.ranks import better_over_tasks, rank_intervals, ranks
+from biobench.stats.simultaneous import (
+    LEAST_UNITS,
+    adjusted_p,
+    flips_for,
+    matrix_of,
+    shown_better,
+)
 from biobench.stats.spread import Spread, interval
 from biobench.stats.task import TaskStatistics, task_statistics
 
@@ -39,7 +47,8 @@ class Suite:
     missing: list[tuple[str, str]]
     """(model, task) of each cell that is not there; such a model has no mean."""
     rank_over_tasks: pl.DataFrame
-    """model rank rank_low rank_high: of the mean, had other tasks like these been chosen."""
+    """model rank rank_low rank_high: of the mean, had other tasks like these been chosen; rank_low
+    and rank_high are null where there are too few tasks to say."""
     beats: pl.DataFrame
     """a b probability: that a's expected mean score over these tasks is above b's."""
     leave_one_out: pl.DataFrame
@@ -73,31 +82,36 @@ def suite(
 
     cells: predictions by (model, task); any mapping, so that they can be read one task at a time.
     metrics: the metric of each task.
-    A model is tied with the best if their difference is not significant at 5% after Holm over all
-    pairs of the task's models (all, because the best was not chosen before the data were seen).
+    All pairs of a task's models (or of the means) are tested at once, so that all that is claimed
+    of them holds at the confidence. A model is tied with the best unless some model is shown to be
+    better, which is to say where it may have rank 1. p_best is the least adjusted p of no
+    difference from a model with a higher score; 1 where there is none.
     Raises BadInput where models of a task have too few examples in common.
     """
     check_options(confidence, n_resamples)
     tasks = list(dict.fromkeys(task for _, task in cells))
     models = list(dict.fromkeys(model for model, _ in cells))
-    found = []
+    found, rows = [], []
     for i, task in enumerate(tasks):
         progress.report("statistics", i, len(tasks))
         tables = {m: cells[m, task] for m in models if (m, task) in cells}
         options = {"confidence": confidence, "n_resamples": n_resamples, "seed": seed}
-        found.append(task_statistics(task, tables, metrics[task], by_group=by_group, **options))
+        one = task_statistics(task, tables, metrics[task], by_group=by_group, **options)
+        rows += _rows_of_task(one, confidence)
+        # Of many tasks the mean needs but few units each, and all of them would fill the memory.
+        kept = one.contributions.merge(max(MAX_UNITS // len(tasks), 1), seed)
+        found.append(dataclasses.replace(one, contributions=kept))
     progress.report("statistics", len(tasks), len(tasks))
     missing = [(m, t) for t in tasks for m in models if (m, t) not in cells]
     lacking = {model for model, _ in missing}
     complete = [model for model in models if model not in lacking]
-    rows = [row for one in found for row in _rows_of_task(one, confidence)]
     mean = _Mean.of(found, complete, seed) if complete else None
     if mean:
         rows += mean.rows(confidence)
     return Suite(
         leaderboard=pl.DataFrame(rows, schema=_SCHEMA, orient="row"),
         missing=missing,
-        rank_over_tasks=_rank_over_tasks(mean, confidence, seed),
+        rank_over_tasks=_rank_over_tasks(mean, confidence),
         beats=_beats(mean),
         leave_one_out=_leave_one_out(mean, tasks),
     )
@@ -123,9 +137,7 @@ _SCHEMA = {
 
 def _rows_of_task(found: TaskStatistics, confidence: float) -> list[tuple]:
     scores = np.array([one.score for one in found.intervals])
-    low, high = rank_intervals(scores, found.replicates, found.errors, found.df, confidence)
-    tied, p = _ties(found.p_best, len(scores))
-    rank = ranks(scores)
+    rank, claims = ranks(scores), _claims(scores, found.p, confidence)
     return [
         (
             found.models[i],
@@ -136,21 +148,23 @@ def _rows_of_task(found: TaskStatistics, confidence: float) -> list[tuple]:
             one.n,
             one.n_groups,
             one.resampled,
-            *(int(value[i]) for value in (rank, low, high)),
-            bool(tied[i]),
-            float(p[i]),
+            int(rank[i]),
+            *claims[i],
             list(one.warnings),
         )
         for i, one in ((i, found.intervals[i]) for i in np.lexsort((found.models, rank)))
     ]
 
 
-def _ties(
-    p: Float64[np.ndarray, " m"], n_models: int
-) -> tuple[Bool[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
-    # The best model's own p is 1, the last in Holm's order, so it changes no other.
-    adjusted = holm(p, family=max(n_models * (n_models - 1) // 2, len(p)))
-    return adjusted >= 0.05, adjusted
+def _claims(
+    scores: Float64[np.ndarray, " m"], p: Float64[np.ndarray, "m m"], confidence: float
+) -> list[tuple[int, int, bool, float]]:
+    """Of each model: rank_low, rank_high, tied_with_best and p_best, all from one set of claims."""
+    low, high = rank_intervals(shown_better(scores, p, 1 - confidence / 100))
+    behind = scores[None, :] > scores[:, None]
+    p_best = np.min(np.where(behind, p, 1.0), axis=1)
+    columns = (low.tolist(), high.tolist(), (low == 1).tolist(), p_best.tolist())
+    return list(zip(*columns, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,43 +173,45 @@ class _Mean:
 
     models: list[str]
     by_task: Float64[np.ndarray, "t m"]
-    replicates: Float64[np.ndarray, "m b"]
     variances: Float64[np.ndarray, " m"]
     errors: Float64[np.ndarray, "m m"]
     """standard error of the difference of two models' means."""
     df: float
+    p: Float64[np.ndarray, "m m"]
+    """of no difference of two models' means, adjusted for all pairs."""
     n: int
     n_groups: int
     resampled: str
+    warnings: list[list[str]]
+    """of each model: what its tasks' rows are warned of."""
 
     @classmethod
     def of(cls, found: Sequence[TaskStatistics], models: list[str], seed: int) -> "_Mean":
         where = [[one.models.index(model) for model in models] for one in found]
-        rng = np.random.default_rng([seed, 3])
         n_tasks = len(found)
         by_task = np.array(
             [[one.intervals[i].score for i in at] for one, at in zip(found, where, strict=True)]
-        )
-        # Test sets of two tasks are independent: each task's resamples are shuffled, as a whole.
-        replicates = sum(
-            one.replicates[at][:, rng.permutation(one.replicates.shape[1])]
-            for one, at in zip(found, where, strict=True)
         )
         variances = np.array([one.variances[at] for one, at in zip(found, where, strict=True)])
         squares = [one.errors[np.ix_(at, at)] ** 2 for one, at in zip(found, where, strict=True)]
         total = variances.mean(axis=1)
         parts = sum(v**2 / one.df for v, one in zip(total, found, strict=True))
         kinds = {one.intervals[0].resampled for one in found}
+        tests = mean_of(
+            [one.contributions.of_models(at) for one, at in zip(found, where, strict=True)], seed
+        )
+        p = adjusted_p(tests, n_flips=flips_for(tests.values.shape[1]), seed=seed)
         return cls(
             models=models,
             by_task=by_task,
-            replicates=replicates / n_tasks,
             variances=variances.sum(axis=0) / n_tasks**2,
             errors=np.sqrt(sum(squares)) / n_tasks,
             df=float(total.sum() ** 2 / parts) if parts > 0 else np.inf,
+            p=matrix_of(p, len(models)),
             n=sum(one.intervals[0].n for one in found),
             n_groups=sum(one.intervals[0].n_groups for one in found),
             resampled=kinds.pop() if len(kinds) == 1 else "groups",
+            warnings=[_gather_warnings(found, model, tests) for model in models],
         )
 
     @property
@@ -204,12 +220,7 @@ class _Mean:
 
     def rows(self, confidence: float) -> list[tuple]:
         scores, rank = self.scores, ranks(self.scores)
-        best = int(np.argmax(scores))
-        error = np.where(self.errors[best] > 0, self.errors[best], 1)
-        t = (scores - scores[best]) / error
-        p = 2 * (special.ndtr(t) if np.isinf(self.df) else special.stdtr(self.df, t))
-        tied, adjusted = _ties(p, len(scores))
-        low, high = rank_intervals(scores, self.replicates, self.errors, self.df, confidence)
+        claims = _claims(scores, self.p, confidence)
         rows = []
         for i in np.lexsort((self.models, rank)):
             spread = Spread(float(self.variances[i]), self.df, float(self.n_groups))
@@ -222,24 +233,33 @@ class _Mean:
                     self.n,
                     self.n_groups,
                     self.resampled,
-                    *(int(value[i]) for value in (rank, low, high)),
-                    bool(tied[i]),
-                    float(adjusted[i]),
-                    [],
+                    int(rank[i]),
+                    *claims[i],
+                    self.warnings[i],
                 )
             )
         return rows
 
 
-def _rank_over_tasks(mean: _Mean | None, confidence: float, seed: int) -> pl.DataFrame:
+def _gather_warnings(found: Sequence[TaskStatistics], model: str, mean: Contributions) -> list[str]:
+    texts: dict[str, None] = {}
+    for one in found:
+        texts.update(dict.fromkeys(one.intervals[one.models.index(model)].warnings))
+        # What too few units of one task cannot show, those of all tasks together may.
+        texts.pop(too_few_to_differ(one.contributions.n_units), None)
+    if mean.n_models > 1 and mean.n_units < LEAST_UNITS:
+        texts[too_few_to_differ(mean.n_units)] = None
+    return list(texts)
+
+
+def _rank_over_tasks(mean: _Mean | None, confidence: float) -> pl.DataFrame:
     schema = {"model": pl.String, "rank": pl.Int64, "rank_low": pl.Int64, "rank_high": pl.Int64}
     if mean is None:
         return pl.DataFrame(schema=schema)
-    low, high = ranks_over_tasks(mean.by_task, confidence, seed)
-    columns = (mean.models, ranks(mean.scores), low, high)
-    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema).sort(
-        "rank", "model"
-    )
+    better = better_over_tasks(mean.by_task, 1 - confidence / 100)
+    bounds = [None, None] if better is None else rank_intervals(better)
+    columns = dict(zip(schema, (mean.models, ranks(mean.scores), *bounds), strict=True))
+    return pl.DataFrame(columns, schema=schema).sort("rank", "model")
 
 
 def _beats(mean: _Mean | None) -> pl.DataFrame:
@@ -248,7 +268,8 @@ def _beats(mean: _Mean | None) -> pl.DataFrame:
         return pl.DataFrame(schema=schema)
     scores, models = mean.scores, mean.models
     error = np.where(mean.errors > 0, mean.errors, 1)
-    probability = special.ndtr((scores[:, None] - scores[None, :]) / error)
+    t = (scores[:, None] - scores[None, :]) / error
+    probability = special.ndtr(t) if np.isinf(mean.df) else special.stdtr(mean.df, t)
     pairs = [
         (models[i], models[j], float(probability[i, j]))
         for i in range(len(models))

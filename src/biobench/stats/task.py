@@ -1,7 +1,7 @@
 """Every model of one task at once, on shared resamples.
 
 found = task_statistics("newt", {model: predictions, ...}, get_metric("mean-score"))
-found.intervals, found.p_best, found.errors
+found.intervals, found.p, found.errors
 """
 
 import dataclasses
@@ -13,16 +13,15 @@ from jaxtyping import Float64
 
 from biobench.errors import BadInput
 from biobench.metrics import Metric
-from biobench.stats.coded import Coded, code_models
-from biobench.stats.compare import align
-from biobench.stats.exchange import exchange_p, tail_bound
+from biobench.stats.coded import code_models
+from biobench.stats.compare import align, too_few_to_differ
+from biobench.stats.contributions import Contributions, contributions_of
 from biobench.stats.intervals import Interval, check_labels, make_interval
 from biobench.stats.resample import Resampler
+from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p, flips_for, matrix_of
 from biobench.stats.spread import Design, design_of, spread_of
 
 __all__ = ["TaskStatistics", "task_statistics"]
-
-_N_PERMUTATIONS = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +32,13 @@ class TaskStatistics:
     models: list[str]
     intervals: list[Interval]
     variances: Float64[np.ndarray, " m"]
-    replicates: Float64[np.ndarray, "m b"]
     errors: Float64[np.ndarray, "m m"]
     """standard error of the difference of two models."""
     df: float
-    p_best: Float64[np.ndarray, " m"]
-    """of no difference from the best model, before Holm; 1 for the best itself."""
+    p: Float64[np.ndarray, "m m"]
+    """of no difference of two models, adjusted for all pairs; 1 on the diagonal."""
+    contributions: Contributions
+    """what the units add to the difference of each pair."""
 
 
 def task_statistics(
@@ -51,7 +51,7 @@ def task_statistics(
     n_resamples: int = 500,
     seed: int = 42,
 ) -> TaskStatistics:
-    """Intervals of the models of one task, and their differences from the best.
+    """Intervals of the models of one task, and which of them differ.
 
     Raises BadInput, naming the task, where the tables do not fit together.
     """
@@ -73,23 +73,30 @@ def task_statistics(
         make_interval(model, metric, float(score), spread, design, confidence, n_resamples)
         for model, score, spread, design in zip(models, scores, found, designs, strict=True)
     ]
-    if n_left_out:
-        left_out = f"{n_left_out:,} examples that not every model has are left out."
-        intervals = [
-            dataclasses.replace(one, warnings=(*one.warnings, left_out)) for one in intervals
-        ]
+    warnings = _warnings(models[0].n_units, len(models), n_left_out)
+    intervals = [dataclasses.replace(i, warnings=(*i.warnings, *warnings)) for i in intervals]
     variances = np.array([spread.variance for spread in found])
-    errors = _errors(replicates, designs, variances)
+    contributions = contributions_of(models, metric, seed)
+    p = adjusted_p(contributions, n_flips=flips_for(contributions.values.shape[1]), seed=seed)
     return TaskStatistics(
         task=task,
         models=list(tables),
         intervals=intervals,
         variances=variances,
-        replicates=replicates,
-        errors=errors,
+        errors=_errors(replicates, designs, variances),
         df=min(spread.df for spread in found),
-        p_best=_p_best(models, metric, scores, errors, designs, n_resamples, seed),
+        p=matrix_of(p, len(models)),
+        contributions=contributions,
     )
+
+
+def _warnings(n_units: int, n_models: int, n_left_out: int) -> list[str]:
+    found = []
+    if n_left_out:
+        found.append(f"{n_left_out:,} examples that not every model has are left out.")
+    if n_models > 1 and n_units < LEAST_UNITS:
+        found.append(too_few_to_differ(n_units))
+    return found
 
 
 def _errors(
@@ -108,28 +115,3 @@ def _errors(
     errors = np.sqrt(variance * np.maximum(correction[:, None], correction[None, :]) + extra)
     np.fill_diagonal(errors, 0)
     return errors
-
-
-def _p_best(
-    models: Sequence[Coded],
-    metric: Metric,
-    scores: Float64[np.ndarray, " m"],
-    errors: Float64[np.ndarray, "m m"],
-    designs: Sequence[Design],
-    n_resamples: int,
-    seed: int,
-) -> Float64[np.ndarray, " m"]:
-    best = int(np.argmax(scores))
-    p = np.ones(len(models))
-    for j in range(len(models)):
-        if j == best:
-            continue
-        ahead = scores[best] - scores[j]
-        # Exchanging keeps the difference itself in the variance, resampling does not; and three
-        # standard errors more, to be sure before anything is exchanged.
-        variance = errors[best, j] ** 2 + ahead**2 / designs[j].size
-        p[j] = tail_bound(ahead, variance * (1 + 3 * (2 / n_resamples) ** 0.5))
-        if p[j] > 1e-6:
-            pair = Resampler([models[best], models[j]])
-            p[j] = exchange_p(pair, metric, n_permutations=_N_PERMUTATIONS, seed=seed)
-    return p

@@ -1,0 +1,185 @@
+"""Which of several models differ? One test of all pairs at once, for ties and for ranks alike.
+
+    p = adjusted_p(contributions, n_flips=10_000, seed=42)     # of each pair
+    shown = shown_better(scores, p, level=0.05)                # [m, m]: is i shown better than j?
+
+Under the null of a pair it does not matter which of the two gave which predictions of a unit: the
+signs of what units add to their difference are those of a fair coin. All pairs share the coins, and
+each is held against the largest statistic of the pairs not yet shown to differ (the step-down
+maximum of Romano and Wolf, Econometrica 2005), so that 5% holds for all of a table's claims.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from scipy import special
+
+from biobench.stats.contributions import Contributions, pairs_of
+
+__all__ = [
+    "LEAST_UNITS",
+    "adjusted_p",
+    "flips_for",
+    "holm",
+    "matrix_of",
+    "shown_better",
+    "tail_bound",
+]
+
+LEAST_UNITS = 6
+"""units below which no difference can reach 5%: of 2**5 pairs of opposite signs one is below."""
+_ENUMERATED = 13
+"""units up to which every assignment of signs is looked at."""
+_CELLS = 2**20
+"""statistics held at a time."""
+_TIE = 1e-6
+"""two statistics that differ by so small a share of them differ by rounding only."""
+_NOTHING = 1e-12
+"""what a unit adds to a difference, below which it is rounding only."""
+_SKEW = 2.0
+"""how much of the observed skewness is corrected for; few units show about half of it."""
+
+
+def adjusted_p(found: Contributions, *, n_flips: int, seed: int) -> Float64[np.ndarray, " p"]:
+    """Two-sided p of each pair, adjusted for all of them (of one pair: its own).
+
+    Exact for up to 13 units that differ; else (b + 1) / (n_flips + 1) of random signs. Never below
+    2**(1 - units on which the pair differs), the least that signs can show.
+    """
+    values = np.where(np.abs(found.values) > _NOTHING, found.values, 0.0)
+    values = values[values.any(axis=1)]
+    observed = _statistic(found, values, np.ones((1, len(values))))[0]
+    order = np.argsort(-observed, kind="stable")
+    observed, values = observed[order], values[:, order]
+    n_drawn, n_as_large = 0, np.zeros(len(order))
+    for signs in _draw_signs(*values.shape, n_flips, seed):
+        statistic = _statistic(found, values, signs)
+        largest = np.maximum.accumulate(statistic[:, ::-1], axis=1)[:, ::-1]
+        n_as_large += np.count_nonzero(largest >= observed * (1 - _TIE), axis=0)
+        n_drawn += len(signs)
+    extra = 0 if len(values) <= _ENUMERATED else 1
+    p = (n_as_large + extra) / (n_drawn + extra)
+    p = _bound(p, found, values, found.exact_p[order])
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.maximum.accumulate(p)
+    return adjusted
+
+
+def flips_for(n_pairs: int) -> int:
+    """How many random signs to draw: 10,000 for up to some 300 pairs, fewer for very many."""
+    return int(np.clip(3_000_000 // max(n_pairs, 1), 2_000, 10_000))
+
+
+def matrix_of(p: Float64[np.ndarray, " p"], n_models: int) -> Float64[np.ndarray, "m m"]:
+    """[m, m] from a value a pair; 1 on the diagonal."""
+    whole = np.ones((n_models, n_models))
+    first, second = pairs_of(n_models)
+    whole[first, second] = whole[second, first] = p
+    return whole
+
+
+def shown_better(
+    scores: Float64[np.ndarray, " m"], p: Float64[np.ndarray, "m m"], level: float
+) -> Bool[np.ndarray, "m m"]:
+    """Whether each model (row) is shown to be better than each other (column)."""
+    return (scores[:, None] > scores[None, :]) & (p < level)
+
+
+def tail_bound(z: Float64[np.ndarray, " p"]) -> Float64[np.ndarray, " p"]:
+    """At least P(|sum| >= z) of a sum of values with random signs, whose squares add up to 1.
+
+    P(sum >= z) <= 3.18 P(normal >= z) (Bentkus and Dzindzalieta 2015).
+    """
+    return np.minimum(1.0, 2 * 3.18 * special.ndtr(-np.abs(z)))
+
+
+def _statistic(
+    found: Contributions, values: Float64[np.ndarray, "u p"], signs: Float64[np.ndarray, "b u"]
+) -> Float64[np.ndarray, "b p"]:
+    """How far each pair's signed sum lies from 0: studentised, larger is further.
+
+    Over units that weigh as they do, |sum| / sqrt(sum of squares) orders signs as Student's t does.
+    Of groups, whose effects may be skewed, it is Hall's transformation of t (Journal of the Royal
+    Statistical Society B 1992), by which a difference that rests on the absence of rare large
+    effects to the other side counts for less.
+    """
+    squares = np.sum(values**2, axis=0)
+    squares = np.where(squares > 0, squares, 1.0)
+    total = signs @ values
+    if not found.grouped:
+        return np.abs(total) / np.sqrt(squares)
+    n = len(found.values)
+    mean, square = total / n, squares / n
+    variance = np.maximum(square - mean**2, 1e-6 * square)
+    third = (signs @ values**3) / n - 3 * mean * square + 2 * mean**3
+    skew = _SKEW * third / variance**1.5
+    t = mean / np.sqrt(variance)
+    cubic = t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / (6 * n)
+    return np.maximum(np.sqrt(n) * np.sign(t) * cubic, 0)
+
+
+def _draw_signs(
+    n_units: int, n_pairs: int, n_flips: int, seed: int
+) -> Iterator[Float64[np.ndarray, "b u"]]:
+    """All signs, up to that of the whole, where units are few; else n_flips random ones."""
+    if n_units <= _ENUMERATED:
+        n_all = 2 ** max(n_units - 1, 0)
+        bits = np.arange(n_all)[:, None] >> np.arange(n_units)[None, :] & 1
+        yield from _split(1.0 - 2 * bits, n_pairs)
+        return
+    rng = np.random.default_rng([seed, 2])
+    left = n_flips
+    while left:
+        step = min(left, _step(n_units, n_pairs))
+        n_bits = step * n_units
+        bits = np.unpackbits(np.frombuffer(rng.bytes(n_bits // 8 + 1), np.uint8), count=n_bits)
+        yield 1.0 - 2 * bits.reshape(step, n_units).astype(np.float64)
+        left -= step
+
+
+def _split(signs: Float64[np.ndarray, "b u"], n_pairs: int) -> Iterator[np.ndarray]:
+    step = _step(signs.shape[1], n_pairs)
+    for start in range(0, len(signs), step):
+        yield signs[start : start + step]
+
+
+def _step(n_units: int, n_pairs: int) -> int:
+    return max(_CELLS // max(n_units, n_pairs, 1), 1)
+
+
+def _bound(
+    p: Float64[np.ndarray, " p"],
+    found: Contributions,
+    values: Float64[np.ndarray, "u p"],
+    exact: Float64[np.ndarray, " p"],
+) -> Float64[np.ndarray, " p"]:
+    """Put p between what a pair's own test says and what is known of the largest of those left."""
+    least = 2.0 ** (1 - np.count_nonzero(values, axis=0))
+    known = ~np.isnan(exact)
+    own = np.where(known, exact, np.minimum(least, 1))
+    left = len(p) - np.arange(len(p))
+    most = np.ones(len(p))
+    if not found.grouped and len(values) > _ENUMERATED:
+        squares = np.sum(values**2, axis=0)
+        z = np.abs(values.sum(axis=0)) / np.sqrt(np.where(squares > 0, squares, 1.0))
+        most = np.minimum(1, left * tail_bound(z))
+    most = np.where(known & (left == 1), exact, most)
+    return np.maximum(own, np.minimum(p, most))
+
+
+def holm(
+    p: Sequence[float] | Float64[np.ndarray, " m"], family: int | None = None
+) -> Float64[np.ndarray, " m"]:
+    """Holm's adjusted p-values: below 0.05 means significant with a family error of 5%.
+
+    family: the number of tests in the family, where `p` are only some of them; the others count as
+        if they were larger, which is on the safe side.
+    """
+    p = np.asarray(p, np.float64)
+    family = len(p) if family is None else family
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * (family - np.arange(len(p)))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(scaled))
+    return adjusted
