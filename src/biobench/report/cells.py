@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from biobench import metrics, results
+from biobench import metrics, results, stats
 from biobench.errors import BadInput
 
 __all__ = ["COLUMNS", "Cells", "Unreadable", "get_metrics", "get_scorable", "read_cells"]
@@ -33,19 +33,22 @@ class Unreadable(BadInput):
 class Cells(Mapping[tuple[str, str], pl.DataFrame]):
     """Predictions by (model, task), as the leaderboard's rows and columns are named.
 
-    A table is read when it is asked for, so that a suite need not fit into memory; raises
-    Unreadable where the file is damaged.
+    A cell's runs, by seed, are replicates of each other: their predictions stand in one table
+    (`stats.join_seeds`). A table is read when it is asked for, so that a suite need not fit into
+    memory; raises Unreadable where a file is damaged.
     """
 
-    def __init__(self, runs: dict[tuple[str, str], Path]):
+    def __init__(self, runs: dict[tuple[str, str], dict[str, Path]]):
         self.runs = runs
 
     def __getitem__(self, cell: tuple[str, str]) -> pl.DataFrame:
-        run = self.runs[cell]
-        try:
-            return results.read_predictions(run, COLUMNS)
-        except BadInput as err:
-            raise Unreadable(cell, results.Problem(run, str(err))) from err
+        tables = {}
+        for seed, run in self.runs[cell].items():
+            try:
+                tables[seed] = results.read_predictions(run, COLUMNS)
+            except BadInput as err:
+                raise Unreadable(cell, results.Problem(run, str(err))) from err
+        return stats.join_seeds(tables)
 
     def __contains__(self, cell: object) -> bool:
         # Mapping's own would read the file to find out.
@@ -60,11 +63,15 @@ class Cells(Mapping[tuple[str, str], pl.DataFrame]):
     def keep_tasks(self, tasks: Iterable[str]) -> "Cells":
         """The cells of some tasks."""
         kept = set(tasks)
-        return Cells({cell: run for cell, run in self.runs.items() if cell[1] in kept})
+        return Cells({cell: runs for cell, runs in self.runs.items() if cell[1] in kept})
 
-    def without(self, cell: tuple[str, str]) -> "Cells":
-        """All cells but one."""
-        return Cells({other: run for other, run in self.runs.items() if other != cell})
+    def without(self, run: Path) -> "Cells":
+        """The cells without one of their runs."""
+        kept = {
+            cell: {seed: one for seed, one in runs.items() if one != run}
+            for cell, runs in self.runs.items()
+        }
+        return Cells({cell: runs for cell, runs in kept.items() if runs})
 
 
 def get_scorable(runs: pl.DataFrame) -> pl.DataFrame:
@@ -87,8 +94,11 @@ def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:
 
     with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
         found = list(pool.map(check, runs["run"]))
-    rows = runs.select("row", "column", "run").rows()
-    good = {(m, t): Path(run) for (m, t, run), bad in zip(rows, found, strict=True) if bad is None}
+    good: dict[tuple[str, str], dict[str, Path]] = {}
+    rows = runs.select("row", "column", "seed", "run").rows()
+    for (model, task, seed, run), bad in zip(rows, found, strict=True):
+        if bad is None:
+            good.setdefault((model, task), {})[seed] = Path(run)
     return Cells(good), [problem for problem in found if problem is not None]
 
 

@@ -1,12 +1,12 @@
 """Which runs a table shows, and under which names: protocols and weights are never mixed.
 
     chosen = select(results, tasks=["newt"], where={"n_train": "10"})
-    chosen.runs        # the newest run of each cell, with the columns `row` and `column`
+    chosen.runs        # the newest run of each cell, with the columns `row`, `column`, `seed`
 
 A task that was run under several protocols (or on several versions of its data) stands in one
-column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Seeds are
-protocols too, and stand side by side. A model name that stood for several weights has one row for
-each, named by the digest.
+column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Seeds are no
+protocols but replicates of one: runs that differ in nothing else share a row and a column, and are
+pooled. A model name that stood for several weights has one row for each, named by the digest.
 """
 
 import dataclasses
@@ -31,7 +31,9 @@ NONE = "none"
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """The runs of a table. `runs` is that of `results.Scan` with the names `row` and `column`."""
+    """The runs of a table. `runs` is that of `results.Scan` with the names `row` and `column`, the
+    run's `seed` (as text), and `few_shot`: whether it was trained on a draw of n_train examples.
+    Runs of one row and column are each other's replicates: they differ in the seed alone."""
 
     runs: pl.DataFrame
     n_older: int
@@ -94,26 +96,45 @@ def _keep_where(runs: pl.DataFrame, where: Mapping[str, str]) -> pl.DataFrame:
 
 def _name(runs: pl.DataFrame) -> pl.DataFrame:
     """Add `column` and `row`: the task and the model, told apart where that is needed."""
+    runs = _add_seed(runs)
     labels = {}
     for (task,), rows in runs.group_by("task", maintain_order=True):
-        protocols = rows.unique("protocol_digest", maintain_order=True)
+        protocols = rows.unique("replicated", maintain_order=True)
         flat = [_flatten(row) for row in protocols.select("protocol", "manifest").rows()]
-        for digest, text in zip(protocols["protocol_digest"], _tell_apart(flat), strict=True):
-            labels[task, digest] = f"{task} [{text}]" if text else task
+        for protocol in flat:
+            protocol.pop("seed", None)
+        for key, text in zip(protocols["replicated"], _tell_apart(flat), strict=True):
+            labels[task, key] = f"{task} [{text}]" if text else task
     several = (
-        runs.group_by("task", "protocol_digest", "model")
+        runs.group_by("task", "replicated", "model")
         .agg(pl.col("backbone_digest").n_unique().alias("n"))
         .filter(pl.col("n") > 1)["model"]
         .to_list()
     )
-    keys = runs.select("task", "protocol_digest", "model", "backbone_digest").rows()
+    keys = runs.select("task", "replicated", "model", "backbone_digest").rows()
     return runs.with_columns(
-        pl.Series("column", [labels[task, digest] for task, digest, _, _ in keys]),
+        pl.Series("column", [labels[task, key] for task, key, _, _ in keys]),
         pl.Series(
             "row",
             [f"{m} @{b[:DIGEST_LENGTH]}" if m in several else m for _, _, m, b in keys],
         ),
-    )
+    ).drop("replicated")
+
+
+def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
+    """Add `seed`, `few_shot` and `replicated`: the protocol and data that seeds are replicates of.
+
+    Where two runs' seeds are all that differs, `replicated` is the same text.
+    """
+    rows = []
+    for text, manifest in runs.select("protocol", "manifest").rows():
+        protocol = json.loads(text)
+        seed = protocol.pop("seed", None)
+        few_shot = protocol.get("n_train", -1) not in (-1, None)
+        key = json.dumps([protocol, manifest], sort_keys=True)
+        rows.append((NONE if seed is None else str(seed), few_shot, key))
+    schema = {"seed": pl.String, "few_shot": pl.Boolean, "replicated": pl.String}
+    return runs.hstack(pl.DataFrame(rows, schema=schema, orient="row"))
 
 
 def _tell_apart(protocols: list[dict[str, str]]) -> list[str]:

@@ -6,17 +6,19 @@ breakdown(predictions, get_metric("macro-f1"), "location")   # any column of the
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Int64
 
 from biobench.errors import BadInput
 from biobench.metrics import Counts, Metric, WeightedMetric
-from biobench.stats.coded import Coded, from_table
+from biobench.stats.coded import Coded, code_models, from_table
 from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import Spread, design_of, interval, spread_of
+from biobench.stats.seeds import Replicated, align_seeds
+from biobench.stats.spread import interval
 
 __all__ = ["breakdown"]
 
@@ -43,15 +45,17 @@ def breakdown(
     """Score, interval and count of each part of the predictions: columns value score ci_low
     ci_high n n_groups, in the order of the values.
 
+    Of several training draws in one table (`seeds.join_seeds`) scores are means over the draws.
     by: "class" (the truth), "rarity" (train_count in decades), or a column. Where each class lies
         in one part only, a macro average is taken over the part's classes with every wrong guess of
         them counted, wherever it was made; else the part is scored as a test set of its own.
     Raises BadInput on an unknown column, or one that holds lists.
     """
     check_options(confidence, n_resamples)
-    coded = from_table(predictions, by_group=by_group, metric=metric)
-    check_labels(coded, metric)
-    values = _values(predictions, by)
+    tables = align_seeds(predictions)
+    models = code_models(tables, by_group=by_group, metric=metric)
+    check_labels(models[0], metric)
+    values = _values(_average_counts(tables) if by == "rarity" else tables[0], by)
     order = values.unique().sort(nulls_last=True)
     texts = _texts(order, by)
     part = pl.DataFrame({"value": values}).join(
@@ -63,107 +67,87 @@ def breakdown(
     )["part"]
     parts = part.to_numpy().astype(np.int64)
     if isinstance(metric, WeightedMetric):
-        alone = _Alone(predictions, metric, by_group, n_resamples, seed)
-        found = [alone.score(by, text, parts == i) for i, text in enumerate(texts)]
-        return pl.DataFrame(
-            [(text, *one.row(confidence)) for text, one in zip(texts, found, strict=True)],
-            schema=_SCHEMA,
-            orient="row",
-        )
-    of_class = _part_of_class(coded, parts) if metric.macro else None
+        alone = _Alone(tables, metric, by_group, n_resamples, seed, confidence)
+        rows = [alone.row(by, text, parts == i) for i, text in enumerate(texts)]
+        return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    of_class = _part_of_class(models[0], parts) if metric.macro else None
     if of_class is None:
         found = [
-            _score_alone(coded, parts == i, metric, n_resamples, seed) for i in range(len(order))
+            Replicated.resample([_take(m, parts == i) for m in models], metric, n_resamples, seed)
+            for i in range(len(order))
         ]
     else:
-        found = _score_classes(coded, parts, of_class, metric, n_resamples, seed)
+        found = _score_classes(models, parts, of_class, metric, n_resamples, seed)
     rows = []
-    for text, (one, score, replicates) in zip(texts, found, strict=True):
-        spread = spread_of(one, metric, score, replicates, design_of(one, metric))
-        rows.append((text, score, *interval(score, spread, confidence), one.n, one.n_units))
+    for text, one in zip(texts, found, strict=True):
+        low, high = interval(one.score, one.crossed.spread(confidence), confidence)
+        rows.append((text, one.score, low, high, one.models[0].n, one.models[0].n_units))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Scored:
-    """A part with its score, None where it has none, and the spread of that."""
-
-    n: int
-    n_units: int
-    score: float | None
-    spread: Spread | None
-
-    def row(self, confidence: float) -> tuple:
-        if self.score is None:
-            return None, None, None, self.n, self.n_units
-        return self.score, *interval(self.score, self.spread, confidence), self.n, self.n_units
 
 
 @dataclasses.dataclass(frozen=True)
 class _Alone:
     """Scores parts by a weighted metric, which reads the rows themselves."""
 
-    predictions: pl.DataFrame
+    tables: Sequence[pl.DataFrame]
+    """of each training draw."""
     metric: WeightedMetric
     by_group: bool
     n_resamples: int
     seed: int
+    confidence: float
 
-    def score(self, by: str, text: str, mask: Bool[np.ndarray, " n"]) -> _Scored:
-        part = self.predictions.filter(mask)
-        own = from_table(part, by_group=self.by_group)
-        metric, table = self.metric, part
+    def row(self, by: str, text: str, mask: Bool[np.ndarray, " n"]) -> tuple:
+        """The score of a part with its interval, null where it has none, and its counts."""
+        parts = [table.filter(mask) for table in self.tables]
+        own = from_table(parts[0], by_group=self.by_group)
+        metric = self.metric
         if by == "class" and (one := metric.of_class(text)) is not None:
             # One class against the rest, which needs the rest.
-            metric, table = one, self.predictions
-        coded = from_table(table, by_group=self.by_group, metric=metric)
-        resampler = Resampler([coded])
-        score = float(resampler.scores(metric)[0])
-        if not np.isfinite(score):
-            return _Scored(own.n, own.n_units, None, None)
-        replicates = resampler.replicates(metric, self.n_resamples, self.seed)[0]
-        spread = spread_of(coded, metric, score, replicates, design_of(coded, metric))
-        return _Scored(own.n, own.n_units, score, spread)
+            metric, parts = one, self.tables
+        models = code_models(parts, by_group=self.by_group, metric=metric)
+        if not np.isfinite(Resampler(models).scores(metric)).all():
+            return text, None, None, None, own.n, own.n_units
+        found = Replicated.resample(models, metric, self.n_resamples, self.seed)
+        spread = found.crossed.spread(self.confidence)
+        ends = interval(found.score, spread, self.confidence)
+        return text, found.score, *ends, own.n, own.n_units
 
 
-Part = tuple[Coded, float, Float64[np.ndarray, " b"]]
-
-
-def _score_alone(
-    coded: Coded, mask: np.ndarray, metric: Metric, n_resamples: int, seed: int
-) -> Part:
-    part = _take(coded, mask)
-    resampler = Resampler([part])
-    return (
-        part,
-        float(resampler.scores(metric)[0]),
-        resampler.replicates(metric, n_resamples, seed)[0],
-    )
+def _average_counts(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    # Where n_train counts over all classes, every draw has other counts of them.
+    if len(tables) == 1:
+        return tables[0]
+    counts = pl.DataFrame({str(i): one["train_count"] for i, one in enumerate(tables)})
+    mean = counts.mean_horizontal().round().cast(pl.Int64)
+    return tables[0].with_columns(train_count=mean)
 
 
 def _score_classes(
-    coded: Coded,
+    models: Sequence[Coded],
     parts: Int64[np.ndarray, " n"],
     of_class: Int64[np.ndarray, " c"],
     metric: Metric,
     n_resamples: int,
     seed: int,
-) -> list[Part]:
-    resampler = Resampler([coded])
+) -> list[Replicated]:
+    resampler = Resampler(models)
     once = resampler.size[:, None].astype(np.float32)
-    whole = resampler.counts([coded], metric.fields, once)[0]
-    drawn = resampler.counts([coded], metric.fields, resampler.draw(n_resamples, seed))[0]
+    whole = resampler.counts(models, metric.fields, once)
+    drawn = resampler.counts(models, metric.fields, resampler.draw(n_resamples, seed))
     found = []
     for i in range(parts.max() + 1):
         classes = of_class == i
-        score = float(metric.from_counts(_restrict(whole, classes))[0])
-        counts = _restrict(drawn, classes)
-        # A resample without any example of the part says nothing of it.
-        present = counts.n_true.sum(axis=0) > 0
-        replicates = np.full(n_resamples, score)
-        if present.any():
-            replicates[present] = metric.from_counts(_restrict(counts, slice(None), present))
-        found.append((_take(coded, parts == i), score, replicates))
+        scores = [metric.from_counts(_restrict(one, classes))[0] for one in whole]
+        replicates = np.tile(np.array(scores)[:, None], n_resamples)
+        for one, values in zip(drawn, replicates, strict=True):
+            counts = _restrict(one, classes)
+            # A resample without any example of the part says nothing of it.
+            present = counts.n_true.sum(axis=0) > 0
+            if present.any():
+                values[present] = metric.from_counts(_restrict(counts, slice(None), present))
+        part = [_take(model, parts == i) for model in models]
+        found.append(Replicated.of(part, metric, np.array(scores), replicates))
     return found
 
 

@@ -11,18 +11,17 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from biobench.errors import BadInput
 from biobench.metrics import Metric, get_bounds
 from biobench.stats import spread as spreads
+from biobench.stats.align import align
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.contributions import Contributions, contributions_of
 from biobench.stats.intervals import FEW_GROUPS, check_labels, check_options
 from biobench.stats.resample import Resampler
 from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p
 
-__all__ = ["Comparison", "align", "compare", "too_few_to_differ"]
+__all__ = ["Comparison", "compare", "too_few_to_differ"]
 
-LEAST_COMMON = 0.95
 POWER = 80
 
 
@@ -175,55 +174,6 @@ def too_few_to_differ(n_units: int) -> str:
         f"With {n_units} independent {'unit' if n_units == 1 else 'units'} no difference between "
         f"two models can be shown at 5%, however large it is; that takes {LEAST_UNITS}."
     )
-
-
-def align(tables: Mapping[str, pl.DataFrame]) -> tuple[list[pl.DataFrame], int]:
-    """The rows that every model has, in one order, and the number of rows that some lack.
-
-    tables: predictions by the model's name.
-    Raises BadInput where a model has a row twice, or under 95% of the rows are common.
-    """
-    keys = {name: _keys(table, name) for name, table in tables.items()}
-    first = next(iter(keys.values()))
-    if all(key is first or key.equals(first) for key in keys.values()):
-        return list(tables.values()), 0
-    for name, key in keys.items():
-        if key.n_unique() < len(key):
-            twice = key.filter(key.is_duplicated())[0]
-            raise BadInput(
-                f"{name} has more than one row for the example '{twice}'; keep one prediction "
-                "an example and subtask."
-            )
-    common = first
-    for key in keys.values():
-        common = common.filter(common.is_in(key.implode()))
-    every = pl.concat(keys.values()).n_unique()
-    if len(common) < LEAST_COMMON * every:
-        counts = ", ".join(f"{name} {len(key):,}" for name, key in list(keys.items())[:4])
-        raise BadInput(
-            f"Only {len(common):,} of {every:,} examples ({len(common) / every:.0%}) have a "
-            f"prediction of every model ({counts}), and under {LEAST_COMMON:.0%} is no fair "
-            "comparison; run the models on the same test set."
-        )
-    wanted = pl.DataFrame({"key": common})
-    aligned = [
-        wanted.join(
-            table.with_columns(keys[name].alias("key")), on="key", how="left", maintain_order="left"
-        ).drop("key")
-        for name, table in tables.items()
-    ]
-    return aligned, every - len(common)
-
-
-def _keys(table: pl.DataFrame, name: str) -> pl.Series:
-    if "example" not in table.columns:
-        raise BadInput(f"The predictions of {name} have no column 'example'; add it.")
-    example = table["example"]
-    if "subtask" not in table.columns or table["subtask"].null_count() == len(table):
-        return example.cast(pl.String)
-    return table.select(
-        pl.concat_str(pl.col("example"), pl.col("subtask").fill_null(""), separator=" / ")
-    ).to_series()
 
 
 def _warnings(coded: Coded, n_left_out: int) -> tuple[str, ...]:

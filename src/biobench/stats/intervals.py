@@ -24,10 +24,11 @@ from biobench.metrics import (
     needs_labels,
 )
 from biobench.stats import spread as spreads
-from biobench.stats.coded import Coded, from_examples, from_table
+from biobench.stats.coded import Coded, from_examples
 from biobench.stats.resample import Resampler
+from biobench.stats.seeds import Replicated, code_seeds
 
-__all__ = ["Interval", "confidence_interval", "interval_from_table"]
+__all__ = ["Interval", "confidence_interval", "interval_from_table", "interval_of_draws"]
 
 FEW_GROUPS = 30
 FEW_ERRORS = 10
@@ -109,17 +110,28 @@ def interval_from_table(
     """Score and interval of a predictions table (columns of docs/architecture.md).
 
     by_group: resample groups (a row without one is its own group) rather than examples.
+    Of several training draws in one table (`seeds.join_seeds`) the score is the mean, and the
+    interval is over test sets and draws.
     Raises BadInput on a table that cannot be scored or an option out of range.
     """
     check_options(confidence, n_resamples)
-    coded = from_table(predictions, by_group=by_group, metric=metric)
-    check_labels(coded, metric)
-    resampler = Resampler([coded])
-    score = require_score(metric, float(resampler.scores(metric)[0]))
-    replicates = resampler.replicates(metric, n_resamples, seed)[0]
-    design = spreads.design_of(coded, metric)
-    spread = spreads.spread_of(coded, metric, score, replicates, design)
-    return make_interval(coded, metric, score, spread, design, confidence, n_resamples)
+    models = code_seeds(predictions, by_group=by_group, metric=metric)
+    check_labels(models[0], metric)
+    found = Replicated.resample(models, metric, n_resamples, seed)
+    require_score(metric, found.score)
+    return interval_of_draws(found, metric, confidence, n_resamples)
+
+
+def interval_of_draws(
+    found: Replicated, metric: Metric, confidence: float, n_resamples: int
+) -> Interval:
+    """The interval of the mean score of one or more training draws."""
+    coded, design, spread = found.models[0], found.designs[0], found.crossed.spread(confidence)
+    one = make_interval(coded, metric, found.score, spread, design, confidence, n_resamples)
+    if len(found.models) == 1:
+        return one
+    method = f"{one.method} and that of {len(found.models)} training draws"
+    return dataclasses.replace(one, method=method)
 
 
 def make_interval(

@@ -13,8 +13,9 @@ from jaxtyping import Float64
 
 from biobench.errors import BadInput
 from biobench.metrics import Metric
+from biobench.stats.align import align
 from biobench.stats.coded import code_models
-from biobench.stats.compare import align, too_few_to_differ
+from biobench.stats.compare import too_few_to_differ
 from biobench.stats.contributions import Contributions, contributions_of
 from biobench.stats.intervals import Interval, check_labels, make_interval
 from biobench.stats.resample import Resampler

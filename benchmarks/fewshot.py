@@ -1,0 +1,302 @@
+"""Do intervals and tests know that another training draw gives another score? (docs/statistics.md)
+
+    python benchmarks/fewshot.py                  # 1,000 trials a regime
+    python benchmarks/fewshot.py --markdown       # as Markdown tables
+    python benchmarks/fewshot.py --only tables    # one of: pairs, tables, designs
+
+A trial draws a test set and, for every seed, a training set of so many pictures a class; two sets of
+features, equally good, see the same pictures. What is to be covered is the expected score over test
+sets *and* training draws. First what one seed's interval and test do, which know the test set only;
+then five seeds, pooled. `tables` has 20 equal models, of which none may be called better or worse;
+`designs` draws scores from the two-way model itself.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from biobench.metrics import MeanScore
+from biobench.stats.coded import Coded
+from biobench.stats.compare import spread_of_difference
+from biobench.stats.draws import Crossed, cross
+from biobench.stats.exchange import exchange_p, holm
+from biobench.stats.resample import Resampler
+from biobench.stats.spread import Spread, design_of, interval, spread_of
+
+N_CLASSES = 20
+DIM = 32
+N_TEST = 2000
+N_SEEDS = 5
+N_RESAMPLES = 200
+SPREAD = 0.55
+"""of the class means in each dimension, where a picture's own spread is 1."""
+SHARED = 0.5
+"""of a picture's own variance, what all features see of it."""
+PENALTY = 10.0
+METRIC = MeanScore()
+
+
+@dataclasses.dataclass(frozen=True)
+class Regime:
+    probe: str
+    shots: int
+    n_models: int = 2
+
+
+PAIRS = [Regime(p, s) for p in ("nearest centroid", "ridge") for s in (1, 5, 10, 50)]
+TABLES = [Regime("nearest centroid", s, n_models=20) for s in (1, 10)]
+
+
+class World:
+    """Classes as clouds of pictures, seen through equally good sets of features."""
+
+    def __init__(self) -> None:
+        self.means = np.random.default_rng(7).normal(0, SPREAD, (N_CLASSES, DIM)).astype(np.float32)
+
+    def draw(self, labels: np.ndarray, n_models: int, rng: np.random.Generator) -> np.ndarray:
+        """[models, pictures, dim]: the features of fresh pictures of those labels."""
+        size = (len(labels), DIM)
+        shared = self.means[labels] + SHARED**0.5 * rng.standard_normal(size, np.float32)
+        own = rng.standard_normal((n_models, *size), np.float32)
+        return shared + (1 - SHARED) ** 0.5 * own
+
+    def answer(self, regime: Regime, n_seeds: int, n_test: int, rng: np.random.Generator):
+        """[models, seeds, pictures]: whether each model trained on each draw is right."""
+        y_test = rng.integers(0, N_CLASSES, n_test)
+        x_test = self.draw(y_test, regime.n_models, rng)
+        y_train = np.repeat(np.arange(N_CLASSES), regime.shots)
+        right = np.empty((regime.n_models, n_seeds, n_test))
+        for s in range(n_seeds):
+            x_train = self.draw(y_train, regime.n_models, rng)
+            for m in range(regime.n_models):
+                scores = PROBES[regime.probe](x_train[m], regime.shots, x_test[m])
+                right[m, s] = scores.argmax(axis=1) == y_test
+        return right
+
+
+def by_centroid(x: np.ndarray, shots: int, x_test: np.ndarray) -> np.ndarray:
+    """Scores of the classes by the distance to their mean (SimpleShot without normalisation)."""
+    centroids = x.reshape(N_CLASSES, shots, -1).mean(axis=1)
+    return x_test @ centroids.T - 0.5 * np.sum(centroids**2, axis=1)
+
+
+def by_ridge(x: np.ndarray, shots: int, x_test: np.ndarray) -> np.ndarray:
+    """Scores of the classes by least squares on their indicators."""
+    centre = x.mean(axis=0)
+    x = x - centre
+    onto = np.repeat(np.eye(N_CLASSES, dtype=np.float32), shots, axis=0) - 1 / N_CLASSES
+    weights = np.linalg.solve(x.T @ x + PENALTY * np.eye(DIM, dtype=np.float32), x.T @ onto)
+    return (x_test - centre) @ weights
+
+
+PROBES: dict[str, Callable] = {"nearest centroid": by_centroid, "ridge": by_ridge}
+
+
+def code(right: np.ndarray) -> Coded:
+    unit = np.arange(len(right))
+    return Coded(right, None, None, 0, unit, len(right))
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """The models of one trial, resampled together."""
+
+    models: list[list[Coded]]
+    scores: np.ndarray
+    replicates: np.ndarray
+
+    @classmethod
+    def of(cls, right: np.ndarray, seed: int) -> "Answers":
+        models = [[code(one) for one in draws] for draws in right]
+        resampler = Resampler([one for draws in models for one in draws])
+        replicates = resampler.replicates(METRIC, N_RESAMPLES, seed)
+        return cls(models, right.mean(axis=2), replicates.reshape(*right.shape[:2], -1))
+
+    def cross(self, m: int) -> Crossed:
+        parts = zip(self.models[m], self.scores[m], self.replicates[m], strict=True)
+        spreads = [
+            spread_of(one, METRIC, float(score), values, design_of(one, METRIC))
+            for one, score, values in parts
+        ]
+        return cross(self.scores[m], spreads, self.replicates[m])
+
+    def cross_pair(self, a: int, b: int) -> tuple[float, Crossed]:
+        ahead, moved = self.scores[a] - self.scores[b], self.replicates[a] - self.replicates[b]
+        spreads = [
+            spread_of_difference([self.models[a][s], self.models[b][s]], METRIC, moved[s], ahead[s])
+            for s in range(len(ahead))
+        ]
+        return float(ahead.mean()), cross(ahead, spreads, moved)
+
+
+def satterthwaite(crossed: Crossed) -> float:
+    parts = crossed.test**2 / crossed.df_test + crossed.draws**2 / crossed.df_draws
+    return crossed.variance**2 / parts
+
+
+def satterthwaite_p(difference: float, crossed: Crossed) -> float:
+    t = abs(difference) / crossed.variance**0.5
+    return float(2 * stats.t.sf(t, satterthwaite(crossed)))
+
+
+def run_pairs(regime: Regime, n_trials: int) -> list[str]:
+    world, rng = World(), np.random.default_rng(11)
+    # Fresh test sets and draws, so that the truth is known far better than any trial tells it.
+    truth = np.mean([world.answer(regime, 1, N_TEST, rng).mean() for _ in range(4000)])
+    covered, found, width = np.zeros((n_trials, 3)), np.zeros((n_trials, 3)), np.zeros(n_trials)
+    every = np.empty(n_trials)
+    for trial in range(n_trials):
+        right = world.answer(regime, N_SEEDS, N_TEST, rng)
+        one, five = Answers.of(right[:, :1], trial), Answers.of(right, trial)
+        crossed, score = five.cross(0), float(five.scores[0].mean())
+        other = dataclasses.replace(crossed.spread(), df=satterthwaite(crossed))
+        intervals = (
+            interval(float(one.scores[0, 0]), one.cross(0).spread(), 95),
+            interval(score, crossed.spread(), 95),
+            interval(score, other, 95),
+        )
+        covered[trial] = [low <= truth <= high for low, high in intervals]
+        width[trial], every[trial] = np.diff(intervals[1])[0], score
+        ahead, pair = five.cross_pair(0, 1)
+        first = Resampler([one.models[0][0], one.models[1][0]])
+        p = (
+            exchange_p(first, METRIC, n_permutations=1000, seed=trial),
+            pair.p(ahead),
+            satterthwaite_p(ahead, pair),
+        )
+        found[trial] = np.array(p) < 0.05
+    ideal = 2 * 1.96 * every.std()
+    shares = [*covered.mean(axis=0), *found.mean(axis=0)]
+    order = (0, 3, 1, 4, 2, 5)
+    return [
+        regime.probe,
+        str(regime.shots),
+        f"{truth:.2f}",
+        *(f"{shares[i]:.1%}" for i in order),
+        f"{width.mean() / ideal:.2f}",
+    ]
+
+
+def run_tables(regime: Regime, n_trials: int) -> list[str]:
+    world, rng = World(), np.random.default_rng(13)
+    pairs = list(itertools.combinations(range(regime.n_models), 2))
+    found = np.zeros((n_trials, 3), bool)
+    for trial in range(n_trials):
+        right = world.answer(regime, N_SEEDS, N_TEST, rng)
+        five = Answers.of(right, trial)
+        crossed = [five.cross_pair(a, b) for a, b in pairs]
+        one = [
+            exchange_p(
+                Resampler([five.models[a][0], five.models[b][0]]),
+                METRIC,
+                n_permutations=1000,
+                seed=trial,
+            )
+            for a, b in pairs
+        ]
+        families = (
+            one,
+            [pair.p(ahead) for ahead, pair in crossed],
+            [satterthwaite_p(ahead, pair) for ahead, pair in crossed],
+        )
+        found[trial] = [holm(p).min() < 0.05 for p in families]
+    return [regime.probe, str(regime.shots), *(f"{share:.1%}" for share in found.mean(axis=0))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """Variances of the mean of one draw on one test set: by what they come from."""
+
+    n_seeds: int
+    test: float
+    draw: float
+    both: float
+
+
+DESIGNS = [
+    Design(n_seeds, *parts)
+    for n_seeds in (2, 3, 5, 10)
+    for parts in ((1, 3, 1), (1, 0.3, 0.5), (1, 0, 1), (0.04, 1, 0.04))
+]
+
+
+def run_designs(design: Design, n_trials: int) -> list[str]:
+    rng = np.random.default_rng(17)
+    rows = []
+    spread = Spread(design.test + design.both, np.inf, 1.0)
+    # Two draws' scores over test sets have the covariance `test`.
+    lower = np.linalg.cholesky(
+        design.both * np.eye(design.n_seeds) + design.test * np.ones((design.n_seeds,) * 2)
+    )
+    for _ in range(n_trials):
+        scores = rng.normal(0, design.test**0.5) + rng.normal(
+            0, (design.draw + design.both) ** 0.5, design.n_seeds
+        )
+        moved = lower @ rng.standard_normal((design.n_seeds, 1000))
+        crossed = cross(scores, [spread] * design.n_seeds, moved)
+        ahead = float(scores.mean())
+        rows.append((crossed.p(ahead), satterthwaite_p(ahead, crossed)))
+    p = np.array(rows)
+    levels = 0.05, 0.05 / 190
+    shares = [f"{np.mean(p[:, i] < level):.2%}" for level in levels for i in (0, 1)]
+    return [*(f"{value:g}" for value in dataclasses.astuple(design)), *shares]
+
+
+PARTS = {
+    "pairs": (
+        PAIRS,
+        run_pairs,
+        1,
+        "probe | shots | accuracy | one seed: coverage | called different | five seeds: coverage | "
+        "called different | Satterthwaite: coverage | called different | width/ideal",
+    ),
+    "tables": (
+        TABLES,
+        run_tables,
+        1,
+        "probe | shots | one seed, exchanges | five seeds | five seeds, Satterthwaite",
+    ),
+    "designs": (
+        DESIGNS,
+        run_designs,
+        10,
+        "seeds | test sets | draws | both | called different at 5% | Satterthwaite | at 5%/190 | "
+        "Satterthwaite",
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--jobs", type=int, default=None)
+    parser.add_argument("--markdown", action="store_true")
+    args = parser.parse_args()
+    for name, (regimes, run, more, header) in PARTS.items():
+        if args.only not in (None, name):
+            continue
+        n_trials, start = args.trials * more, time.perf_counter()
+        with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
+            rows = list(pool.map(run, regimes, [n_trials] * len(regimes)))
+        error = (0.05 * 0.95 / n_trials) ** 0.5
+        print(f"{name}: {n_trials:,} trials; standard error of 5% or 95%: {error:.1%}\n")
+        rows = [header.split(" | "), *rows]
+        if args.markdown:
+            rows.insert(1, ["---"] * len(rows[0]))
+            print("\n".join(f"| {' | '.join(row)} |" for row in rows))
+        else:
+            wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            for row in rows:
+                print("  ".join(text.rjust(w) for text, w in zip(row, wide, strict=True)))
+        print(f"\n({time.perf_counter() - start:.0f} s)\n")
+
+
+if __name__ == "__main__":
+    main()
