@@ -89,7 +89,10 @@ class Ranking:
         return np.where(self.positive, (own - score) / total + adds[at], 0) - takes[at]
 
     def auroc_slopes(self) -> Float64[np.ndarray, " r"]:
-        """How fast the area rises with each row's weight, all weights being 1 (DeLong's)."""
+        """How fast the area rises with each row's weight, all weights being 1 (DeLong's); NaN if
+        there is no area."""
+        if self.positive.all() or not self.positive.any():
+            return np.full(len(self.positive), np.nan)
         gained, found, above = (part[:, 0] for part in self._sums(np.ones((len(self.segment), 1))))
         total = gained.sum()
         others = len(self.segment) - total

@@ -167,8 +167,6 @@ class MacroAuroc(_OverClasses):
 
     def slopes_one(self, ranking: Ranking) -> Float64[np.ndarray, " m"]:
         """Of the class's area."""
-        if ranking.positive.all():
-            return np.full(len(ranking.positive), np.nan)
         return ranking.auroc_slopes()
 
 
