@@ -12,7 +12,7 @@ import importlib.metadata
 import platform
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ from biobench import features, metrics, probes, registry
 from biobench._predictions import group_examples, predict, to_example
 from biobench.data import Manifest
 from biobench.errors import BadInput, CellFailed
-from biobench.interfaces import ModelArgs, Provenance, TaskArgs, TaskReport
+from biobench.interfaces import Example, ModelArgs, Provenance, TaskArgs, TaskReport
 
 __all__ = [
     "Args",
@@ -62,8 +62,9 @@ class Args(TaskArgs):
     """whether n_train counts per class or over all classes."""
     probe: str = ""
     """the probe to fit; empty means the task's own."""
-    folds: Literal["stratified-shuffle", "kfold"] = "stratified-shuffle"
-    """cross-validation folds of a probe that chooses a penalty."""
+    folds: Literal["stratified-shuffle", "kfold", "group"] = "stratified-shuffle"
+    """cross-validation folds of a probe that chooses a penalty; group keeps groups (cameras, videos)
+    whole, and the choice is then by accuracy."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """arithmetic of the backbone; auto is fp32 on a CPU."""
     exif: bool = False
@@ -74,6 +75,8 @@ class Args(TaskArgs):
     """use features embedded before; without, embed anew."""
     features: str = ""
     """Parquet file with the vectors of a `features:NAME` model."""
+    metrics: tuple[str, ...] = ()
+    """metrics to report beside the task's own; what they need is kept with the predictions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,11 +136,13 @@ def run(
     skipped = _check_failures(manifest, feats)
 
     examples = group_examples(manifest, images, feats)
-    predictions, counts, chosen = predict(examples, feats, protocol, provenance.protocol, args)
+    found = predict(examples, feats, protocol, provenance.protocol, args)
+    predictions = found.predictions
     fitted = time.perf_counter()
 
     org, ckpt = model_args
-    main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
+    scored = found.to_examples(protocol.test_split)
+    further, not_defined = _score_further(scored, args.metrics)
     provenance = dataclasses.replace(
         provenance,
         backbone={"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)},
@@ -148,14 +153,14 @@ def run(
             "probe": fitted - embedded,
         },
         skipped=skipped,
-        counts={"n_images": len(images), **counts, **manifest.dropped},
-        fitted=chosen,
-        warnings=list(feats.warnings),
+        counts={"n_images": len(images), **found.counts, **manifest.dropped},
+        fitted=found.fitted,
+        warnings=[*feats.warnings, *found.warnings, *not_defined],
     )
     report = TaskReport(
         name=protocol.title,
-        examples=[to_example(row) for row in main.iter_rows(named=True)],
-        splits=calc_splits(predictions),
+        examples=scored,
+        splits={**calc_splits(predictions), **further},
         calc_mean_score=metrics.get_metric(protocol.metric),
         provenance=provenance,
     )
@@ -190,6 +195,12 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
         raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
     if args.batch_size != "auto" and args.batch_size < 1:
         raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
+    _check_metrics(args.metrics, manifest)
+    if args.folds == "group" and not manifest.table["group"].count():
+        raise BadInput(
+            "--folds group needs groups (cameras, videos, specimens), but the data name none; use "
+            "other folds."
+        )
     if args.n_workers < 0:
         raise BadInput(f"n_workers is {args.n_workers}; give 0 or more.")
     _select(manifest, protocol, args).check_files()
@@ -225,6 +236,31 @@ def score(predictions: pl.DataFrame, metric: str) -> float:
     return float(metrics.get_metric(metric)(examples))
 
 
+def _score_further(
+    examples: list[Example], names: Sequence[str]
+) -> tuple[dict[str, float], list[str]]:
+    """The scores of further metrics by name, and why others have none."""
+    scores, warnings = {}, []
+    for name in dict.fromkeys(names):
+        try:
+            scores[name] = float(metrics.get_metric(name)(examples))
+        except BadInput as err:
+            warnings.append(f"Not reported: {err}")
+    return scores, warnings
+
+
+def _check_metrics(names: Sequence[str], manifest: Manifest) -> None:
+    """Raise BadInput for an unknown metric, or one of taxa that the data do not name."""
+    for name in names:
+        columns = metrics.get_columns(metrics.get_metric(name))
+        ranks = set(metrics.RANKS) & set(columns)
+        for rank in sorted(ranks - set(manifest.table.columns)):
+            raise BadInput(
+                f"The metric '{name}' needs the {rank} of every label, but the task's table has no "
+                f"column '{rank}'; add it, or leave the metric out."
+            )
+
+
 def _get_weights(source: "features.FeatureSource") -> str:
     """Where an adapter says it found the weights; empty where it does not say."""
     return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
@@ -258,6 +294,8 @@ def _describe(manifest: Manifest, protocol: Protocol, args: Args) -> Provenance:
             "n_train_unit": args.n_train_unit,
             "exif": args.exif,
             "debug": args.debug,
+            # Only where some are asked for, so that other runs stay the cells that they were.
+            **({"metrics": sorted(set(args.metrics))} if args.metrics else {}),
         },
         manifest=manifest.digest(),
         versions=_get_versions(),

@@ -29,6 +29,7 @@ from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 from biobench.results import intervals
 from biobench.results.predictions import to_table
+from biobench.results.scores import SCORES, take_scores
 
 __all__ = [
     "FORMAT",
@@ -78,9 +79,10 @@ def write_run(
     log: the text of the run's log, or a file to copy it from.
     """
     predictions = to_table(report.examples)
+    scores = take_scores(report.examples)
     text = log.read_text(errors="replace") if isinstance(log, Path) else log
     dct = build_report(task, model, report, predictions, config=config, has_log=text is not None)
-    return write_folder(root, dct, predictions, text)
+    return write_folder(root, dct, predictions, text, scores)
 
 
 def build_report(
@@ -125,7 +127,11 @@ def describe(task: str, model: ModelArgs, report: TaskReport, origin: str) -> di
 
 
 def write_folder(
-    root: Path, report: dict[str, object], predictions: pl.DataFrame | None, log: str | None = None
+    root: Path,
+    report: dict[str, object],
+    predictions: pl.DataFrame | None,
+    log: str | None = None,
+    scores: pl.DataFrame | None = None,
 ) -> Path:
     """Put a run's files in their place in one step; FileExistsError if the run is there already."""
 
@@ -133,6 +139,8 @@ def write_folder(
         (folder / REPORT).write_text(_dump(report), encoding="utf-8")
         if predictions is not None:
             predictions.write_parquet(folder / PREDICTIONS, compression="zstd")
+        if scores is not None:
+            scores.write_parquet(folder / SCORES, compression="zstd")
         if log is not None:
             (folder / LOG).write_text(log, encoding="utf-8")
 
