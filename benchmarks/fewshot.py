@@ -4,9 +4,9 @@
     python benchmarks/fewshot.py --markdown       # as Markdown tables
     python benchmarks/fewshot.py --only tables    # one of: pairs, tables, designs
 
-A trial draws a test set and, for every seed, a training set of so many pictures a class; two sets of
-features, equally good, see the same pictures. What is to be covered is the expected score over test
-sets *and* training draws. First what one seed's interval and test do, which know the test set only;
+A trial draws a test set and, for every seed, a training set of so many pictures a class; two sets
+of features, equally good, see the same pictures. What is to be covered is the expected score over
+test sets *and* training draws. First what one seed's interval and test do, which know the test set only;
 then five seeds, pooled. `tables` has 20 equal models, of which none may be called better or worse;
 `designs` draws scores from the two-way model itself.
 """
@@ -25,7 +25,6 @@ from biobench.metrics import MeanScore
 from biobench.stats.coded import Coded
 from biobench.stats.compare import spread_of_difference
 from biobench.stats.draws import Crossed, cross
-from biobench.stats.exchange import exchange_p, holm
 from biobench.stats.resample import Resampler
 from biobench.stats.spread import Spread, design_of, interval, spread_of
 

@@ -5,19 +5,17 @@ comparison.difference, comparison.low, comparison.high, comparison.p, comparison
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
-from biobench.metrics import Metric, get_bounds
+from biobench.metrics import Metric
 from biobench.stats import spread as spreads
-from biobench.stats.align import align
-from biobench.stats.coded import Coded, code_models
-from biobench.stats.contributions import Contributions, contributions_of
-from biobench.stats.intervals import FEW_GROUPS, check_labels, check_options
-from biobench.stats.resample import Resampler
+from biobench.stats.coded import Coded
+from biobench.stats.contributions import Contributions
+from biobench.stats.intervals import FEW_GROUPS, check_options
+from biobench.stats.pooled import PairOfDraws, Pooled
 from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p
 
 __all__ = ["Comparison", "compare", "too_few_to_differ"]
@@ -64,6 +62,8 @@ def compare(
 ) -> Comparison:
     """Compare two predictions tables on their common rows.
 
+    Of several training draws (`seeds.join_seeds`) those of the same seed are paired, and interval
+    and p are over test sets and draws.
     by_group: resample and exchange groups (a row without one is its own) rather than examples.
     names: what the two are called in errors.
     Raises BadInput where under 95% of the rows are common, or on a table that cannot be scored.
@@ -79,10 +79,8 @@ class PairOnTask:
     """Two models' predictions of the same rows, resampled together."""
 
     coded: Coded
-    """the first model's."""
-    scores: tuple[float, float]
-    spread: spreads.Spread
-    """of the difference."""
+    """the first model's, of one training draw."""
+    pair: PairOfDraws
     contributions: Contributions
     n_left_out: int
 
@@ -97,54 +95,40 @@ class PairOnTask:
         seed: int,
     ) -> "PairOnTask":
         """Align and resample two tables, given by what their models are called in errors."""
-        aligned, n_left_out = align(tables)
-        models = code_models(aligned, by_group=by_group, metric=metric)
-        check_labels(models[0], metric)
-        resampler = Resampler(models)
-        a, b = map(float, resampler.scores(metric))
-        replicates = resampler.replicates(metric, n_resamples, seed)
-        spread = spread_of_difference(models, metric, replicates[0] - replicates[1], a - b)
-        contributions = contributions_of(models, metric, seed)
-        return cls(models[0], (a, b), spread, contributions, n_left_out)
+        pooled, n_left_out = Pooled.of(
+            tables, metric, by_group=by_group, n_resamples=n_resamples, seed=seed
+        )
+        coded = pooled.found[0].models[0]
+        return cls(coded, pooled.pair(0, 1), pooled.contributions(seed), n_left_out)
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether the models are compared over several training draws."""
+        return self.pair.n_draws > 1
 
     def comparison(self, confidence: float, n_permutations: int, seed: int) -> Comparison:
         """The difference with its interval and p-value."""
-        a, b = self.scores
-        coded = self.coded
-        low, high = interval_of_difference(a - b, self.spread, confidence)
+        a, b = self.pair.scores
+        coded, spread = self.coded, self.pair.crossed.spread(confidence)
+        p = float(adjusted_p(self.contributions, n_flips=n_permutations, seed=seed)[0])
+        if self.has_draws:
+            # Units that are exchanged know nothing of other draws, and t nothing of skewed groups.
+            p = max(p, self.pair.crossed.p(a - b))
+        low, high = interval_of_difference(a - b, spread, confidence)
         return Comparison(
             score_a=a,
             score_b=b,
             difference=a - b,
             low=low,
             high=high,
-            p=float(adjusted_p(self.contributions, n_flips=n_permutations, seed=seed)[0]),
-            detectable=detectable(self.spread, coded.n_units),
+            p=p,
+            detectable=detectable(spread, coded.n_units),
             n=coded.n,
             n_groups=coded.n_units,
             n_left_out=self.n_left_out,
             resampled="groups" if coded.grouped else "examples",
             warnings=_warnings(coded, self.n_left_out),
         )
-
-
-def spread_of_difference(
-    models: Sequence[Coded],
-    metric: Metric,
-    differences: Float64[np.ndarray, " b"],
-    difference: float,
-) -> spreads.Spread:
-    """The spread of the difference of the scores of two models, from its value on resamples."""
-    a, b = (spreads.design_of(model, metric) for model in models)
-    size, df = min(a.size, b.size), min(a.df, b.df)
-    variance = spreads.variance_of(differences, difference) * max(a.correction, b.correction)
-    # One example on which they differ, so that agreement on a few is no proof of agreement
-    # (Agresti and Min 2005).
-    variance += 1 / (size + 2) ** 2
-    reach = max(np.ptp(get_bounds(metric, model.score)) for model in models)
-    return spreads.Spread(
-        variance, spreads.df_of(df, len(differences)), size, lower=-reach, upper=reach
-    )
 
 
 def interval_of_difference(

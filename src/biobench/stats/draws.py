@@ -14,16 +14,16 @@ so that the mean over n examples and S draws has the variance
 
     var(example) / n + var(draw) / S + var(interaction) / (n S)
 
-The variance of the draws' scores *on the given test set* estimates var(draw) + var(interaction) / n,
+The variance of the draws' scores *on the given test set* estimates var(draw) + var(interaction)/n,
 hence 1/S of it holds the second and the third term. What is left, the first, is the covariance over
 test sets of two draws' scores. The variance of the averaged scores over test sets would count the
 interaction a second time. This is the analysis of several readers of the same medical images
 (Obuchowski and Rockette 1995; Hillis 2014) with training draws for readers.
 
-The two parts are known with unlike degrees of freedom, S - 1 and the test set's. Their intervals are
-put together as Banerjee (1960) does: the squared half-width is the sum of each part times its own
-squared quantile. That covers at least what it says at every level, which Satterthwaite's degrees of
-freedom do not (docs/statistics.md has both in a simulation).
+The two parts are known with unlike degrees of freedom, S - 1 and the test set's. Their intervals
+are put together as Banerjee (1960) does: the squared half-width is the sum of each part times its
+own squared quantile. That covers at least what it says at every level, which Satterthwaite's
+degrees of freedom do not (docs/statistics.md has both in a simulation).
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from scipy import optimize, special
 
 from biobench.stats.spread import Spread, quantile
 
-__all__ = ["Crossed", "cross"]
+__all__ = ["Crossed", "average", "cross"]
 
 _LEAST_P = 1e-300
 
@@ -139,6 +139,32 @@ def cross(
         lower=min(one.lower for one in spreads),
         upper=max(one.upper for one in spreads),
     )
+
+
+def average(parts: Sequence[Crossed]) -> Crossed:
+    """The variance of the mean over several tasks, whose test sets and draws are independent."""
+    test, df_test = _add([(one.test, one.df_test) for one in parts])
+    draws, df_draws = _add([(one.draws, one.df_draws) for one in parts])
+    squared = len(parts) ** 2
+    return Crossed(
+        test=test / squared,
+        df_test=df_test,
+        draws=draws / squared,
+        df_draws=df_draws,
+        size=sum(one.size for one in parts),
+        lower=min(one.lower for one in parts),
+        upper=max(one.upper for one in parts),
+    )
+
+
+def _add(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The sum of variances of the same kind, with Satterthwaite's degrees of freedom."""
+    known = [(variance, df) for variance, df in parts if variance > 0]
+    if not known:
+        return 0.0, 0.0
+    total = sum(variance for variance, _ in known)
+    below = sum(variance**2 / df for variance, df in known)
+    return total, total**2 / below if below > 0 else np.inf
 
 
 def _alike(deviations: Float64[np.ndarray, "s k"]) -> float:

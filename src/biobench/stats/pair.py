@@ -14,6 +14,7 @@ from biobench.errors import BadInput
 from biobench.metrics import Metric
 from biobench.stats.compare import PairOnTask, detectable, interval_of_difference
 from biobench.stats.contributions import Contributions, mean_of
+from biobench.stats.draws import average
 from biobench.stats.intervals import check_options
 from biobench.stats.simultaneous import adjusted_p, holm
 from biobench.stats.spread import Spread
@@ -67,7 +68,7 @@ def compare_models(
     tasks = list(dict.fromkeys(t for m, t in cells if m == a and (b, t) in cells))
     if not tasks:
         raise BadInput(f"No task has results of both {a} and {b}; run both on one task first.")
-    rows, spreads, contributions = [], [], []
+    rows, pairs = [], []
     for i, task in enumerate(tasks):
         progress.report("statistics", i, len(tasks))
         pair = PairOnTask.of(
@@ -80,11 +81,14 @@ def compare_models(
         one = dataclasses.asdict(pair.comparison(confidence, n_permutations, seed))
         one |= {"ci_low": one["low"], "ci_high": one["high"], "warnings": list(one["warnings"])}
         rows.append({"task": task, "a": a, "b": b} | {k: one[k] for k in one if k in _SCHEMA})
-        spreads.append(pair.spread)
-        contributions.append(pair.contributions)
+        pairs.append(pair)
     progress.report("statistics", len(tasks), len(tasks))
-    mean = mean_of(contributions, seed)
+    mean = mean_of([pair.contributions for pair in pairs], seed)
     p_mean = float(adjusted_p(mean, n_flips=n_permutations, seed=seed)[0])
+    if any(pair.has_draws for pair in pairs):
+        crossed = average([pair.pair.crossed for pair in pairs])
+        p_mean = max(p_mean, crossed.p(float(np.mean([row["difference"] for row in rows]))))
+    spreads = [pair.pair.crossed.spread(confidence) for pair in pairs]
     rows.append(_mean(rows, spreads, mean, p_mean, confidence))
     p = [row["p"] for row in rows]
     # Of a single task the mean is the same question once more, not a second one.

@@ -12,15 +12,14 @@ import polars as pl
 from jaxtyping import Float64
 
 from biobench.errors import BadInput
-from biobench.metrics import Metric
-from biobench.stats.align import align
-from biobench.stats.coded import code_models
+from biobench.metrics import Metric, is_better_low
 from biobench.stats.compare import too_few_to_differ
-from biobench.stats.contributions import Contributions, contributions_of
-from biobench.stats.intervals import Interval, check_labels, make_interval
-from biobench.stats.resample import Resampler
+from biobench.stats.contributions import Contributions, pairs_of
+from biobench.stats.draws import Crossed
+from biobench.stats.intervals import Interval, interval_of_draws
+from biobench.stats.pooled import PairOfDraws, Pooled, crossed_p
 from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p, flips_for, matrix_of
-from biobench.stats.spread import Design, design_of, spread_of
+from biobench.stats.spread import Design
 
 __all__ = ["TaskStatistics", "task_statistics"]
 
@@ -38,8 +37,25 @@ class TaskStatistics:
     df: float
     p: Float64[np.ndarray, "m m"]
     """of no difference of two models, adjusted for all pairs; 1 on the diagonal."""
+    sign: int
+    """-1 where the lower score is the better one, as of an error or a cost; else 1."""
+    bounds: tuple[float, float]
+    """the lowest and the highest score there can be."""
     contributions: Contributions
     """what the units add to the difference of each pair."""
+    pairs: list[PairOfDraws] | None = None
+    """each pair over its training draws, in the order of `pairs_of`, where there are several."""
+
+    def pair(self, i: int, j: int) -> tuple[float, Crossed]:
+        """The difference of two models, by their places, and its variance."""
+        if self.pairs is None:
+            difference = self.intervals[i].score - self.intervals[j].score
+            variance = float(self.errors[i, j] ** 2)
+            return difference, Crossed(variance, self.df, 0.0, 0.0, self.intervals[i].n)
+        first, second = sorted((i, j))
+        n = len(self.models)
+        found = self.pairs[first * n - first * (first + 1) // 2 + second - first - 1]
+        return (found.difference if i < j else -found.difference), found.crossed
 
 
 def task_statistics(
@@ -57,37 +73,43 @@ def task_statistics(
     Raises BadInput, naming the task, where the tables do not fit together.
     """
     try:
-        aligned, n_left_out = align(tables)
-        models = code_models(aligned, by_group=by_group, metric=metric)
-        check_labels(models[0], metric)
+        pooled, n_left_out = Pooled.of(
+            tables, metric, by_group=by_group, n_resamples=n_resamples, seed=seed
+        )
     except BadInput as error:
         raise BadInput(f"{task}: {error}") from error
-    resampler = Resampler(models)
-    scores = resampler.scores(metric)
-    replicates = resampler.replicates(metric, n_resamples, seed)
-    designs = [design_of(model, metric) for model in models]
-    found = [
-        spread_of(model, metric, float(score), values, design)
-        for model, score, values, design in zip(models, scores, replicates, designs, strict=True)
-    ]
-    intervals = [
-        make_interval(model, metric, float(score), spread, design, confidence, n_resamples)
-        for model, score, spread, design in zip(models, scores, found, designs, strict=True)
-    ]
-    warnings = _warnings(models[0].n_units, len(models), n_left_out)
+    intervals = [interval_of_draws(one, metric, confidence, n_resamples) for one in pooled.found]
+    warnings = _warnings(intervals[0].n_groups, len(intervals), n_left_out)
     intervals = [dataclasses.replace(i, warnings=(*i.warnings, *warnings)) for i in intervals]
-    variances = np.array([spread.variance for spread in found])
-    contributions = contributions_of(models, metric, seed)
+    spreads = [one.crossed.spread(confidence) for one in pooled.found]
+    variances = np.array([spread.variance for spread in spreads])
+    contributions = pooled.contributions(seed)
     p = adjusted_p(contributions, n_flips=flips_for(contributions.values.shape[1]), seed=seed)
+    pairs = None
+    if pooled.has_draws:
+        pairs = pooled.pairs()
+        first, second = pairs_of(len(intervals))
+        scores = np.array([one.score for one in intervals])
+        drawn = [(pair.difference, pair.crossed) for pair in pairs]
+        # Units that are exchanged know nothing of other draws, and t nothing of skewed groups.
+        p = np.maximum(p, crossed_p(drawn, scores[first] - scores[second]))
+        errors = np.sqrt([pair.crossed.variance for pair in pairs])
+        errors = matrix_of(errors, len(intervals)) * ~np.eye(len(intervals), dtype=bool)
+    else:
+        replicates = np.concatenate([one.replicates for one in pooled.found])
+        errors = _errors(replicates, [one.designs[0] for one in pooled.found], variances)
     return TaskStatistics(
         task=task,
         models=list(tables),
         intervals=intervals,
         variances=variances,
-        errors=_errors(replicates, designs, variances),
-        df=min(spread.df for spread in found),
-        p=matrix_of(p, len(models)),
+        errors=errors,
+        df=min(spread.df for spread in spreads),
+        p=matrix_of(p, len(intervals)),
+        sign=-1 if is_better_low(metric) else 1,
+        bounds=(min(spread.lower for spread in spreads), max(spread.upper for spread in spreads)),
         contributions=contributions,
+        pairs=pairs,
     )
 
 
