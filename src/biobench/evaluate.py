@@ -63,8 +63,8 @@ class Args(TaskArgs):
     probe: str = ""
     """the probe to fit; empty means the task's own."""
     folds: Literal["stratified-shuffle", "kfold", "group"] = "stratified-shuffle"
-    """cross-validation folds of a probe that chooses a penalty; group keeps groups (cameras, videos)
-    whole, and the choice is then by accuracy."""
+    """cross-validation folds of a probe that chooses a penalty; group keeps groups (cameras,
+    videos) whole, and the choice is then by accuracy."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """arithmetic of the backbone; auto is fp32 on a CPU."""
     exif: bool = False

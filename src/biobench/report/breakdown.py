@@ -63,13 +63,14 @@ def break_down_task(
     parts = []
     for row in rows:
         run = Path(row["run"])
-        name = results.read_report(run)["provenance"]["protocol"]["metric"]
+        name = board.metric or results.read_report(run)["provenance"]["protocol"]["metric"]
         if column not in pl.read_parquet_schema(run / "predictions.parquet"):
             continue
-        table = results.read_predictions(run, list(dict.fromkeys([*COLUMNS, column])))
+        metric = metrics.get_metric(name)
+        table = results.read_for_metric(run, metric, [*COLUMNS, column])
         if table[column].null_count() == table.height:
             continue
-        part = stats.breakdown(table, metrics.get_metric(name), by)
+        part = stats.breakdown(table, metric, by)
         parts.append(part.with_columns(model=pl.lit(row["model"]), task=pl.lit(task)))
     if not parts:
         return None

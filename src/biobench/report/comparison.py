@@ -15,6 +15,7 @@ from biobench import results, stats
 from biobench.errors import BadInput
 from biobench.report.cells import get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, count, name_some
+from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import Selection, select
 
 __all__ = ["Comparison", "compare"]
@@ -42,13 +43,17 @@ def compare(
     *,
     tasks: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
+    metric: str = "",
 ) -> Comparison:
     """Compare the models `a` and `b` (as ORG:CKPT) on every task that both were run on.
 
-    tasks, where: see `selection.select`. Raises BadInput where a model is not there, is compared
+    tasks, where: see `selection.select`. metric: score the predictions anew by this one instead of
+    each task's own. Raises BadInput where a model is not there, is compared
     with itself, or both share no task.
     """
     selection = select(root, tasks=tasks, where=where)
+    if metric:
+        selection = rescore(selection, metric)
     a, b = (_find_model(selection, name) for name in (a, b))
     if a == b:
         raise BadInput(f"{a} is compared with itself; name two models.")
@@ -67,7 +72,8 @@ def compare(
     if selection.split or len(shared) < 2:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
-    notes = _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
+    notes = [describe_rescoring(metric)] if metric else []
+    notes += _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
     return Comparison(a, b, table, notes, problems)
 
 

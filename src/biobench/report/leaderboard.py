@@ -16,8 +16,10 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
+from biobench.metrics import get_metric, is_better_low
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain, name_some
+from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import select
 
 __all__ = ["Leaderboard", "leaderboard"]
@@ -63,6 +65,8 @@ class Leaderboard:
     """what a reader has to know, one sentence each."""
     problems: list[results.Problem]
     """folders that could not be read."""
+    metric: str = ""
+    """the metric by which all runs were scored anew; empty where each has its task's own."""
 
     @property
     def has_mean(self) -> bool:
@@ -77,13 +81,17 @@ def leaderboard(
     models: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
     full: bool = False,
+    metric: str = "",
 ) -> Leaderboard:
     """The leaderboard of a results folder.
 
     tasks, models, where: see `selection.select`. full: compute ties and ranks however many cells
-    there are. Raises BadInput where there is nothing to show.
+    there are. metric: score every run's predictions anew by this one instead of each task's own.
+    Raises BadInput where there is nothing to show.
     """
     selection = select(root, tasks=tasks, models=models, where=where)
+    if metric:
+        selection = rescore(selection, metric)
     problems, notes, suite = list(selection.problems), [], None
     table = _get_stored(selection.runs)
     scorable = get_scorable(selection.runs)
@@ -110,15 +118,18 @@ def leaderboard(
             )
         has_mean = shown == computed and not selection.split and len(shown) > 1
         table = _merge(table, suite.leaderboard, has_mean)
+    if metric:
+        notes.append(describe_rescoring(metric))
     notes += explain(table, selection, problems)
     return Leaderboard(
         table=table,
-        models=_sort_models(table),
+        models=_sort_models(table, is_low=bool(metric) and is_better_low(get_metric(metric))),
         tasks=sorted(set(table["task"]) - {MEAN}),
         order=_get_order(table, suite),
         left_out=_get_left_out(table, suite),
         notes=notes,
         problems=problems,
+        metric=metric,
     )
 
 
@@ -205,8 +216,10 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
     return pl.concat([table.sort("task", "model"), means if has_mean else means.clear()])
 
 
-def _sort_models(table: pl.DataFrame) -> list[str]:
+def _sort_models(table: pl.DataFrame, *, is_low: bool) -> list[str]:
     """Models with every task first, by their mean; then by how they stand on what they have."""
+    if is_low:
+        table = table.with_columns(-pl.col("score"))
     standing = table.with_columns(
         pl.col("score").rank("average", descending=True).over("task").alias("place")
     )

@@ -16,6 +16,7 @@ from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
 from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_run, scan
+from biobench.results.scores import SCORES, check_for_metric, read_for_metric, read_scores
 from biobench.results.store import (
     get_schema,
     read_predictions,
@@ -27,20 +28,24 @@ from biobench.results.store import (
 __all__ = [
     "CONFIG",
     "KNOWN_COLUMNS",
+    "SCORES",
     "TABLES",
     "Exported",
     "Imported",
     "Problem",
     "Scan",
     "TableName",
+    "check_for_metric",
     "current",
     "export",
     "find_run",
     "get_schema",
     "import_folder",
     "import_sqlite",
+    "read_for_metric",
     "read_predictions",
     "read_report",
+    "read_scores",
     "reproduce_command",
     "reproduce_config",
     "scan",

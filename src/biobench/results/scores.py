@@ -19,10 +19,11 @@ from biobench.errors import BadInput
 from biobench.interfaces import Example
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES, Metric, get_columns
 
-__all__ = ["SCORES", "read_for_metric", "read_scores", "take_scores"]
+__all__ = ["SCORES", "check_for_metric", "read_for_metric", "read_scores", "take_scores"]
 
 SCORES = "scores.parquet"
 
+PREDICTIONS = "predictions.parquet"
 KEYS = ["example", "subtask"]
 
 _BASE = ("example", "subtask", "group", "y_true", "y_pred", "score")
@@ -77,16 +78,10 @@ def read_scores(run: Path) -> pl.DataFrame:
     return table.with_columns(pl.col(CLASS_SCORES).cast(pl.List(pl.Float32)))
 
 
-def read_for_metric(run: Path, metric: Metric, columns: Sequence[str] = _BASE) -> pl.DataFrame:
-    """A run's predictions with the columns that a metric reads, from its files alone.
-
-    columns: which to read besides. Raises BadInput, naming the metric, where the run lacks one.
-    """
-    from biobench.results.store import PREDICTIONS, read_predictions
-
+def check_for_metric(run: Path, metric: Metric) -> None:
+    """See from the files' heads that a run can be scored by a metric; raises BadInput if not."""
     path = Path(run) / PREDICTIONS
     wanted = get_columns(metric)
-    apart = CLASS_SCORES in wanted
     try:
         there = set(pl.read_parquet_schema(path))
     except FileNotFoundError as err:
@@ -94,15 +89,31 @@ def read_for_metric(run: Path, metric: Metric, columns: Sequence[str] = _BASE) -
     except (OSError, pl.exceptions.PolarsError) as err:
         reason = (str(err) or type(err).__name__).splitlines()[0]
         raise BadInput(f"{path} is damaged ({reason}).") from err
-    own = [name for name in wanted if name not in (CLASS_LABELS, CLASS_SCORES)]
-    lacking = [name for name in own if name not in there]
+    lacking = [name for name in wanted if name not in (*there, CLASS_LABELS, CLASS_SCORES)]
     if lacking:
         raise BadInput(
             f"{run} has no '{lacking[0]}' in its predictions, which the metric '{metric.name}' "
             f"needs; run it again with --metrics {metric.name}."
         )
+    if CLASS_SCORES in wanted and not (Path(run) / SCORES).is_file():
+        raise BadInput(
+            f"{run} keeps no scores of all classes, which the metric '{metric.name}' needs; run it "
+            f"again with --metrics {metric.name}."
+        )
+
+
+def read_for_metric(run: Path, metric: Metric, columns: Sequence[str] = _BASE) -> pl.DataFrame:
+    """A run's predictions with the columns that a metric reads, from its files alone.
+
+    columns: which to read besides. Raises BadInput, naming the metric, where the run lacks one.
+    """
+    from biobench.results.store import read_predictions
+
+    check_for_metric(run, metric)
+    wanted = get_columns(metric)
+    own = [name for name in wanted if name not in (CLASS_LABELS, CLASS_SCORES)]
     predictions = read_predictions(run, [*dict.fromkeys([*columns, *own])])
-    if not apart:
+    if CLASS_SCORES not in wanted:
         return predictions
     scores = read_scores(run)
     if not scores.select(KEYS).equals(predictions.select(KEYS)):

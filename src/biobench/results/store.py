@@ -29,7 +29,7 @@ from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 from biobench.results import intervals
 from biobench.results.predictions import to_table
-from biobench.results.scores import SCORES, take_scores
+from biobench.results.scores import PREDICTIONS, SCORES, take_scores
 
 __all__ = [
     "FORMAT",
@@ -55,7 +55,6 @@ FORMAT = 1
 """version of the run folder's layout that this code writes; it reads every version up to it."""
 
 REPORT = "report.json"
-PREDICTIONS = "predictions.parquet"
 LOG = "log.txt"
 
 MAX_SLUG = 180
