@@ -133,6 +133,7 @@ def predict(
         if (scores := output.scores) is not None
     ]
     warnings += _warn_of_edges(problems, outputs)
+    warnings += _warn_of_temperatures(outputs)
     return Predicted(predictions, counts, fitted, warnings, class_scores)
 
 
@@ -203,6 +204,18 @@ def _warn_of_edges(
             f"range: {beyond} ({named}{more})."
         )
     return found
+
+
+def _warn_of_temperatures(outputs: Sequence["probes.ProbeOutput"]) -> list[str]:
+    """Whether probabilities could not be calibrated, because no training example is wrong."""
+    n = sum(output.temperature == probes.LEAST_TEMPERATURE for output in outputs)
+    if not n:
+        return []
+    where = f" in {n} of {len(outputs)} subtasks" if len(outputs) > 1 else ""
+    return [
+        f"The cross-validated training examples are all right{where}, which leaves nothing to "
+        "calibrate by: the probabilities there are 0 or 1."
+    ]
 
 
 def _attach(test: pl.DataFrame, output: "probes.ProbeOutput") -> pl.DataFrame:

@@ -75,7 +75,7 @@ class Args(TaskArgs):
     """use features embedded before; without, embed anew."""
     features: str = ""
     """Parquet file with the vectors of a `features:NAME` model."""
-    metrics: tuple[str, ...] = ()
+    metrics: list[str] = dataclasses.field(default_factory=list)
     """metrics to report beside the task's own; what they need is kept with the predictions."""
 
 

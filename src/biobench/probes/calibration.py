@@ -17,10 +17,12 @@ from sklearn.pipeline import make_pipeline
 
 from biobench.probes.folds import Folds, resolve_splits
 
-__all__ = ["calibrate", "fit_temperature"]
+__all__ = ["LEAST", "calibrate", "fit_temperature"]
 
 _BOUNDS = -10.0, 10.0
 """of the logarithm of the inverse temperature, as scikit-learn has them."""
+LEAST = float(np.exp(-_BOUNDS[1]))
+"""the temperature where every cross-validated training example is right: all or nothing."""
 
 
 def calibrate(
@@ -75,5 +77,5 @@ def fit_temperature(scores: Float[np.ndarray, "n c"], codes: Int64[np.ndarray, "
     if not len(codes) or slope(low) >= 0:
         return float(np.exp(-low)) if len(codes) else 1.0
     if slope(high) <= 0:
-        return float(np.exp(-high))
+        return LEAST
     return float(np.exp(-optimize.brentq(slope, low, high, xtol=1e-12)))

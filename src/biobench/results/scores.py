@@ -51,9 +51,24 @@ def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
             "example": pl.Series([example.id for example in examples], dtype=pl.String),
             "subtask": pl.Series(subtasks, dtype=pl.String),
             CLASS_LABELS: pl.Series(labels, dtype=pl.String),
-            CLASS_SCORES: pl.Series(scores, dtype=pl.List(pl.Float16)),
+            CLASS_SCORES: _to_lists(scores),
         }
     )
+
+
+def _to_lists(rows: Sequence[np.ndarray | None]) -> pl.Series:
+    # Through one flat array: rows may differ in length, and Python's numbers are slow.
+    kept = [row for row in rows if row is not None]
+    flat = pl.DataFrame(
+        {
+            "row": np.repeat(np.arange(len(kept)), [len(row) for row in kept]),
+            "value": pl.Series(np.concatenate(kept) if kept else [], dtype=pl.Float16),
+        }
+    )
+    lists = flat.group_by("row", maintain_order=True).agg("value")["value"]
+    where = np.cumsum([row is not None for row in rows]) - 1
+    index = [int(at) if row is not None else None for at, row in zip(where, rows, strict=True)]
+    return lists.gather(pl.Series(index, dtype=pl.UInt32))
 
 
 def read_scores(run: Path) -> pl.DataFrame:
