@@ -21,6 +21,7 @@ from biobench.results.store import (
     LOG,
     PREDICTIONS,
     REPORT,
+    SCORES,
     get_run_folder,
     place,
     read_predictions,
@@ -77,7 +78,7 @@ def _import_run(run: Path, root: Path) -> int:
         raise BadInput(f"{run}: another run has its place, {target}; it was not overwritten.")
 
     def fill(folder: Path) -> None:
-        for name in (REPORT, PREDICTIONS, LOG):
+        for name in (REPORT, PREDICTIONS, SCORES, LOG):
             if (run / name).is_file():
                 shutil.copyfile(run / name, folder / name)
 
