@@ -62,12 +62,20 @@ def break_down_task(
     rows = _get_scored(board, task)[:n_models]
     parts = []
     for row in rows:
-        run = Path(row["run"])
-        name = board.metric or results.read_report(run)["provenance"]["protocol"]["metric"]
-        if column not in pl.read_parquet_schema(run / "predictions.parquet"):
+        runs = dict(zip(row["seeds"], map(Path, row["runs"]), strict=True))
+        name = (
+            board.metric
+            or results.read_report(Path(row["run"]))["provenance"]["protocol"]["metric"]
+        )
+        if any(
+            column not in pl.read_parquet_schema(run / "predictions.parquet")
+            for run in runs.values()
+        ):
             continue
-        metric = metrics.get_metric(name)
-        table = results.read_for_metric(run, metric, [*COLUMNS, column])
+        metric, names = metrics.get_metric(name), [*COLUMNS, column]
+        table = stats.join_seeds(
+            {seed: results.read_for_metric(run, metric, names) for seed, run in runs.items()}
+        )
         if table[column].null_count() == table.height:
             continue
         part = stats.breakdown(table, metric, by)

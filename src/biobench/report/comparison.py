@@ -13,8 +13,8 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
-from biobench.report.cells import get_metrics, get_scorable, read_cells
-from biobench.report.notes import MEAN, count, name_some
+from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
+from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import Selection, select
 
@@ -72,9 +72,17 @@ def compare(
     if selection.split or len(shared) < 2:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
-    notes = [describe_rescoring(metric)] if metric else []
-    notes += _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
+    notes = _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
+    notes[2:2] = explain_seeds(_get_seeds(cells), selection)
+    if metric:
+        notes.insert(0, describe_rescoring(metric))
     return Comparison(a, b, table, notes, problems)
+
+
+def _get_seeds(cells: Cells) -> pl.DataFrame:
+    rows = [(model, task, list(runs)) for (model, task), runs in cells.runs.items()]
+    schema = {"model": pl.String, "task": pl.String, "seeds": pl.List(pl.String)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _find_model(selection: Selection, name: str) -> str:

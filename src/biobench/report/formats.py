@@ -36,7 +36,8 @@ def to_text(board: Leaderboard, kind: str) -> str:
     if kind == "json":
         return json.dumps(to_rows(board), indent=2, ensure_ascii=False)
     if kind == "csv":
-        table = board.table.rename({"low": "ci_low", "high": "ci_high"}).drop("warnings")
+        table = board.table.rename({"low": "ci_low", "high": "ci_high"}).drop("warnings", "runs")
+        table = table.with_columns(pl.col("seeds").list.join(" "))
         return table.write_csv(float_precision=6).rstrip("\n")
     escape, show, make = _MARKUP[kind]
     columns, cells = get_columns(board), get_cells(board)
@@ -64,6 +65,8 @@ def to_rows(board: Leaderboard) -> list[dict[str, object]]:
             "rank_ci": _pair(row["rank_low"], row["rank_high"]),
             "tied_with_best": row["tied_with_best"],
             "run": row["run"],
+            "runs": row["runs"] or [],
+            "seeds": row["seeds"] or [],
         }
         for row in board.table.iter_rows(named=True)
     ]

@@ -19,6 +19,7 @@ from biobench.errors import BadInput
 from biobench.metrics import get_metric, is_better_low
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain, name_some
+from biobench.report.replicates import pool_runs
 from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import select
 
@@ -41,6 +42,8 @@ _SCHEMA = {
     "n_groups": pl.Int64(),
     "run": pl.String(),
     "warnings": pl.List(pl.String()),
+    "runs": pl.List(pl.String()),
+    "seeds": pl.List(pl.String()),
 }
 
 
@@ -48,7 +51,8 @@ _SCHEMA = {
 class Leaderboard:
     """A table of scores. `table` has the columns model, task, score, low, high (the interval over
     groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups (null
-    where examples were resampled), run (null for the mean) and warnings."""
+    where examples were resampled), run (the newest; null for the mean), warnings, runs (all that
+    the score is the mean of, which differ in their seed alone, newest first) and their seeds."""
 
     table: pl.DataFrame
     models: list[str]
@@ -93,8 +97,7 @@ def leaderboard(
     if metric:
         selection = rescore(selection, metric)
     problems, notes, suite = list(selection.problems), [], None
-    table = _get_stored(selection.runs)
-    scorable = get_scorable(selection.runs)
+    runs, scorable = selection.runs, get_scorable(selection.runs)
     if scorable.height > MAX_CELLS and not full:
         notes.append(
             f"Ties, ranks and the mean need the predictions of all {scorable.height:,} cells and "
@@ -107,7 +110,9 @@ def leaderboard(
         if refused:
             notes.append(f"Not compared: {name_some(refused)}")
         gone = [str(problem.path) for problem in unreadable]
-        table = table.filter(~pl.col("run").is_in(gone))
+        runs = runs.filter(~pl.col("run").is_in(gone))
+    table, unreadable = pool_runs(runs, _SCHEMA)
+    problems += unreadable
     if suite is not None:
         shown, computed = set(table["task"]), set(suite.leaderboard["task"]) - {MEAN}
         if shown > computed and not selection.split:
@@ -133,21 +138,6 @@ def leaderboard(
     )
 
 
-def _get_stored(runs: pl.DataFrame) -> pl.DataFrame:
-    """The scores and intervals that the runs were written with; no ties and ranks."""
-    given = {
-        "model": pl.col("row"),
-        "task": pl.col("column"),
-        "low": pl.coalesce("group_low", "low"),
-        "high": pl.coalesce("group_high", "high"),
-        **dict.fromkeys(("rank", "rank_low", "rank_high", "tied_with_best"), pl.lit(None)),
-    }
-    columns = [
-        given.get(name, pl.col(name)).cast(dtype).alias(name) for name, dtype in _SCHEMA.items()
-    ]
-    return runs.select(columns).sort("task", "model")
-
-
 def _compute(runs: pl.DataFrame) -> tuple[stats.Suite | None, list[results.Problem], list[str]]:
     """The statistics, the runs that turned out to be damaged, and why tasks were refused."""
     cells, problems = read_cells(runs)
@@ -157,7 +147,7 @@ def _compute(runs: pl.DataFrame) -> tuple[stats.Suite | None, list[results.Probl
             return _make_suite(cells, runs), problems, refused
         except Unreadable as err:
             problems.append(err.problem)
-            cells = cells.without(err.cell)
+            cells = cells.without(err.problem.path)
         except BadInput:
             # Some task's models cannot be compared; the others still can.
             fits, refused = _find_fitting(cells, runs)
@@ -190,7 +180,7 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
     """
     computed = computed.with_columns(
         pl.when(resampled="groups").then("n_groups").alias("n_groups"),
-        pl.lit(None, pl.String()).alias("run"),
+        *(pl.lit(None).alias(name) for name in ("run", "runs", "seeds")),
     ).rename({"ci_low": "low", "ci_high": "high"})
     computed = computed.select(pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items())
     joined = stored.join(computed, on=["model", "task"], how="left", suffix=":new")
@@ -211,6 +201,8 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
         pl.concat_list("warnings", pl.col("warnings:new").fill_null([]))
         .list.unique(maintain_order=True)
         .alias("warnings"),
+        "runs",
+        "seeds",
     )
     means = computed.filter(task=MEAN).with_columns(n_groups=pl.lit(None, pl.Int64))
     return pl.concat([table.sort("task", "model"), means if has_mean else means.clear()])

@@ -8,7 +8,7 @@ import polars as pl
 from biobench import results
 from biobench.report.selection import Selection
 
-__all__ = ["MEAN", "count", "explain", "name_some"]
+__all__ = ["MEAN", "count", "explain", "explain_seeds", "name_some"]
 
 MEAN = "mean"
 """the task under which the suite's mean stands."""
@@ -23,6 +23,7 @@ def explain(
     """What a reader of the table has to know, one sentence each."""
     return [
         *_explain_intervals(table),
+        *explain_seeds(table, selection),
         *_explain_marks(table),
         *_explain_columns(table, selection),
         *_explain_runs(selection),
@@ -45,6 +46,49 @@ def _explain_intervals(table: pl.DataFrame) -> list[str]:
             "camera, video or specimen); the others resample single examples."
         )
     return notes
+
+
+def explain_seeds(table: pl.DataFrame, selection: Selection) -> list[str]:
+    """What the scores of several training draws mean, and what those of one do not.
+
+    table: with the columns model, task and seeds.
+    """
+    cells = table.filter(pl.col("seeds").list.len() > 0).select(
+        "model", "task", pl.col("seeds").list.sort()
+    )
+    notes = []
+    counts = cells.group_by("task").agg(pl.col("seeds").list.len().max()).sort("task").rows()
+    pooled = [f"{task} ({n} seeds)" for task, n in counts if n > 1]
+    if pooled:
+        notes.append(
+            f"Scores of {name_some(pooled)} are means over training seeds, and their intervals "
+            "are over fresh test sets and fresh training draws; models are paired by seed."
+        )
+    for task, rows in cells.sort("task", "model").group_by("task", maintain_order=True):
+        if rows["seeds"].n_unique() > 1:
+            named = [f"{model} {_name_seeds(seeds)}" for model, _, seeds in rows.rows()]
+            notes.append(
+                f"Not all models have the same seeds of {task[0]}: {name_some(named)}; each score "
+                "is of a model's own seeds, and two models are compared on those that both have."
+            )
+    few_shot = selection.runs.filter("few_shot").select(
+        pl.col("row").alias("model"), pl.col("column").alias("task")
+    )
+    alone = cells.filter(pl.col("seeds").list.len() == 1)
+    alone = alone.join(few_shot.unique(), on=["model", "task"], how="semi")
+    names = alone.group_by("task").agg(pl.col("model").n_unique()).sort("task").rows()
+    if names:
+        named = [f"{task} ({count(n, 'model')})" for task, n in names]
+        notes.append(
+            f"For this training draw only: {name_some(named)}. With n_train set and one seed, "
+            "interval, marks and ranks do not allow for another draw of training examples; run "
+            "five or so with --seeds."
+        )
+    return notes
+
+
+def _name_seeds(seeds: Sequence[str]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}"
 
 
 def _explain_marks(table: pl.DataFrame) -> list[str]:

@@ -95,9 +95,9 @@ def _render(board: Leaderboard) -> str:
     env.filters.update(score=_show_score, time=_show_time, seconds=_show_seconds)
     env.tests["tied"] = is_tied
     runs = [
-        (row["task"], row["model"], results.read_report(Path(row["run"])))
+        (row["task"], row["model"], results.read_report(Path(run)))
         for row in board.table.sort("task", "model").iter_rows(named=True)
-        if row["run"]
+        for run in row["runs"] or []
     ]
     css = loader.get_source(env, "page.css")[0]
     return env.get_template("page.html.j2").render(
@@ -118,18 +118,28 @@ def _make_section(
 ) -> Section:
     cells = [cell for (_, of), cell in get_cells(board).items() if of == task]
     cells.sort(key=lambda cell: (-cell["score"], cell["model"]))
-    reports = {model: report for of, model, report in runs if of == task}
-    names = list(dict.fromkeys(name for report in reports.values() for name in report["splits"]))
+    reports: dict[str, list[dict]] = {}
+    for of, model, report in runs:
+        if of == task:
+            reports.setdefault(model, []).append(report)
+    every = [report for some in reports.values() for report in some]
+    names = dict.fromkeys(name for report in every for name in report["splits"])
     shown = [cell["model"] for cell in cells]
     return Section(
         task=task,
         anchor=f"task-{number}",
-        metric=reports[shown[0]]["provenance"]["protocol"].get("metric", "of its own"),
+        metric=every[0]["provenance"]["protocol"].get("metric", "of its own"),
         cells=cells,
         plot=plot_intervals(cells, f"Scores on {task} with their intervals"),
-        splits=[(name, [reports[m]["splits"].get(name) for m in shown]) for name in sorted(names)],
+        splits=[(name, [_get_split(reports[m], name) for m in shown]) for name in sorted(names)],
         breakdowns=_break_down(board, task),
     )
+
+
+def _get_split(reports: list[dict], name: str) -> float | None:
+    """A sub-score, on average over the runs that have it."""
+    found = [report["splits"][name] for report in reports if name in report["splits"]]
+    return _mean(found) if found else None
 
 
 def _break_down(board: Leaderboard, task: str) -> list[Part]:

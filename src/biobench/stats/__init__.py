@@ -10,7 +10,7 @@ from biobench.stats.breakdown import breakdown
 from biobench.stats.compare import Comparison, compare
 from biobench.stats.intervals import Interval, confidence_interval, interval_from_table
 from biobench.stats.pair import compare_models
-from biobench.stats.seeds import join_seeds, split_seeds
+from biobench.stats.seeds import join_seeds, pool_intervals, split_seeds
 from biobench.stats.simultaneous import holm
 from biobench.stats.suite import MEAN, Suite, leaderboard, suite
 
@@ -27,6 +27,7 @@ __all__ = [
     "interval_from_table",
     "join_seeds",
     "leaderboard",
+    "pool_intervals",
     "split_seeds",
     "suite",
 ]

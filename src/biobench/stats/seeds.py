@@ -20,7 +20,7 @@ from biobench.stats.align import align
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.draws import Crossed, cross
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import Design, design_of, spread_of
+from biobench.stats.spread import Design, Spread, design_of, interval, quantile, spread_of
 
 __all__ = [
     "SEED",
@@ -29,6 +29,7 @@ __all__ = [
     "code_seeds",
     "join_seeds",
     "pair_seeds",
+    "pool_intervals",
     "split_seeds",
 ]
 
@@ -134,3 +135,22 @@ class Replicated:
     def score(self) -> float:
         """The mean over the draws."""
         return float(self.scores.mean())
+
+
+def pool_intervals(
+    scores: Float64[np.ndarray, " s"], intervals: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """The interval of the mean of scores of which only their own 95% intervals are known.
+
+    As if another test set moved all draws alike, which makes it wide rather than narrow.
+    """
+    reach = 2 * quantile(95, np.inf)
+    spreads = [
+        Spread(((high - low) / reach) ** 2, np.inf, 1.0, -np.inf, np.inf) for low, high in intervals
+    ]
+    crossed = cross(scores, spreads, np.zeros((len(scores), 1)))
+    mean = float(scores.mean())
+    low, high = interval(mean, crossed.spread(), 95)
+    # A score keeps to the range that its own intervals keep to.
+    inside = min(low for low, _ in intervals) >= 0 and max(high for _, high in intervals) <= 1
+    return (max(0.0, low), min(1.0, high)) if inside else (low, high)
