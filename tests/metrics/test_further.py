@@ -1,5 +1,6 @@
 """The further metrics against scikit-learn, and their forms against each other."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -302,3 +303,49 @@ def test_models_on_the_same_rows_are_coded_by_the_metric_too():
     models = code_models([one, other], by_group=False, metric=get_metric("brier"))
     scores = Resampler(models).scores(get_metric("brier"))
     assert scores[1] == pytest.approx(scores[0] / 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unevenness(metrics.WeightedMetric):
+    """A metric of somebody else's: the variance of the best score."""
+
+    name = "unevenness"
+    columns = ("top_scores",)
+    bounds = (0.0, 100.0)
+
+    def prepare(self, predictions):
+        return predictions["top_scores"].list.first().to_numpy()
+
+    def from_weights(self, rows, weights):
+        total = weights.sum(axis=0, dtype=np.float64)
+        mean = rows @ weights / total
+        return rows**2 @ weights / total - mean**2
+
+
+def test_a_weighted_metric_of_ones_own_needs_only_its_weighted_form(monkeypatch):
+    monkeypatch.setattr(metrics, "_metrics", dict(metrics._metrics))
+    metrics.register_metric(Unevenness())
+    metric = get_metric("unevenness")
+    one, _, scores, _ = make(120, seed=1, skill=3.0, group_size=4)
+    other, *_ = make(120, seed=1, skill=0.0, group_size=4)
+    found = stats.interval_from_table(one, metric)
+    assert found.score == pytest.approx(scores.max(axis=1).var())
+    assert found.low < found.score < found.high and found.n_groups == 30
+    assert stats.compare(one, one, metric).p > 0.99
+    cells = {("a", "t"): one, ("b", "t"): other}
+    table = stats.leaderboard(cells, {"t": metric}).filter(task="t")
+    best = max(metric(examples_of(one)), metric(examples_of(other)))
+    assert table["rank"][0] == 1 and table["score"][0] == pytest.approx(best)
+
+
+def test_a_lower_error_has_the_better_rank_alone_and_in_the_mean():
+    good, *_ = make(200, seed=1, skill=4.0)
+    bad, *_ = make(200, seed=1, skill=0.0)
+    cells = {(m, t): p for t in ("x", "y") for m, p in (("good", good), ("bad", bad))}
+    table = stats.leaderboard(cells, {"x": get_metric("brier"), "y": get_metric("brier")})
+    for model, rank, score in table.select("model", "rank", "score").rows():
+        assert rank == (1 if model == "good" else 2) and 0 <= score <= 2
+    assert set(table.filter(pl.col("rank") == 1)["tied_with_best"]) == {True}
+    assert (table["ci_low"] <= table["score"]).all() and (table["score"] <= table["ci_high"]).all()
+    mixed = stats.leaderboard(cells, {"x": get_metric("brier"), "y": get_metric("accuracy")})
+    assert "mean" not in set(mixed["task"])
