@@ -22,6 +22,7 @@ def make_report(
     manifest: str = "data-1",
     n_groups: int | None = None,
     posix_time: float = START,
+    training_seed: int = 42,
     **protocol: object,
 ) -> TaskReport:
     """A report with `n` examples of four classes, right with probability `accuracy`."""
@@ -53,7 +54,8 @@ def make_report(
         gpu_name="cpu",
         hostname="node",
         provenance=Provenance(
-            protocol={"metric": metric, "probe": "ridge", "seed": 42, "n_train": -1, **protocol},
+            protocol={"metric": metric, "probe": "ridge", "seed": training_seed, "n_train": -1}
+            | protocol,
             manifest=manifest,
             backbone={"digest": backbone, "n_parameters": 7, "image_size": 224, "dim": 3},
             stages={"load": 0.5, "embed": 1.5, "probe": 0.25},
