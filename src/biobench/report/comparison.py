@@ -25,7 +25,8 @@ __all__ = ["Comparison", "compare"]
 class Comparison:
     """What two models' scores differ by. `table` has the columns task, a, b, score_a, score_b,
     difference (a - b), low, high (its interval), p, p_holm, n, n_groups, n_left_out, detectable
-    (the smallest difference that would have been seen four times in five) and warnings."""
+    (the smallest difference that would have been seen four times in five; null where no difference
+    could) and warnings."""
 
     a: str
     b: str
@@ -102,7 +103,8 @@ def _explain(
 ) -> list[str]:
     notes = [
         "Difference: score of A minus score of B on the same examples, with its 95% interval; p: "
-        "paired permutation test; p (Holm): corrected for the number of rows.",
+        "paired permutation test of this pair alone; p (Holm): corrected for the number of rows, "
+        "not for the other models that there are.",
         "Detectable: the smallest difference that this test set shows four times in five; below "
         "it, no difference found is no sign that there is none.",
     ]

@@ -7,6 +7,7 @@ import polars as pl
 
 from biobench import results
 from biobench.report.selection import Selection
+from biobench.stats.ranks import LEAST_TASKS
 
 __all__ = ["MEAN", "count", "explain", "explain_seeds", "name_some"]
 
@@ -95,17 +96,27 @@ def _explain_marks(table: pl.DataFrame) -> list[str]:
     if not table["rank"].count() or table["model"].n_unique() < 2:
         return []
     notes = [
-        "* best; = not distinguishable from the best at 5% (paired permutation test, Holm's "
-        "correction over the models of a task)."
+        "* best; = may be the best: no model is shown to be better at 5%. All pairs of a task's "
+        "models are tested at once, paired by example or group, and ties and ranks come from the "
+        "same test, so that 5% holds for all that is claimed of one task; across tasks nothing is "
+        "corrected."
     ]
     if table.filter(task=MEAN).height > 1:
         notes += [
-            "Mean: unweighted over the tasks.",
+            "Mean: unweighted over the tasks; its models are one more family of pairs.",
             "Rank: by the mean, with its 95% interval over fresh test sets of these tasks, and "
             "over other tasks like these; one task left out: the lowest and the highest rank then; "
             "ahead of next: the probability that its expected mean is higher than that of the "
             "model below.",
         ]
+        n_tasks = table.filter(pl.col("task") != MEAN)["task"].n_unique()
+        notes.append(
+            f"Too few tasks to rank over others ({n_tasks}; it takes {LEAST_TASKS})."
+            if n_tasks < LEAST_TASKS
+            else "Ranks over other tasks (Student's t over the tasks, Bonferroni's correction for "
+            "all pairs of models) take the tasks for draws of one kind, which tasks of different "
+            "metrics or of one family are not."
+        )
     return notes
 
 
@@ -152,7 +163,10 @@ def _explain_warnings(table: pl.DataFrame) -> list[str]:
     where = collections.defaultdict(list)
     for model, task, warnings in table.select("model", "task", "warnings").rows():
         for warning in warnings or []:
-            where[warning].append(task if task == MEAN else f"{task} of {model}")
+            if task != MEAN:
+                where[warning].append(f"{task} of {model}")
+            elif MEAN not in where[warning]:
+                where[warning].append(MEAN)
     notes = [f"Warning ({name_some(names, 2)}): {text}" for text, names in where.items()]
     more = len(notes) - MAX_WARNINGS
     if more <= 0:

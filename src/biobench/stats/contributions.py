@@ -28,10 +28,17 @@ from biobench.metrics import (
 )
 from biobench.stats.coded import Coded
 
-__all__ = ["Contributions", "contributions_of", "gradient", "mean_of", "pairs_of"]
+__all__ = [
+    "Contributions",
+    "contributions_of",
+    "gradient",
+    "mean_of",
+    "most_units",
+    "pairs_of",
+]
 
-MAX_UNITS = 1000
-"""units above which several, chosen by chance, are exchanged as one."""
+_CELLS = 600_000
+"""units by pairs above which several units, chosen by chance, are exchanged as one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +81,16 @@ def pairs_of(n_models: int) -> Int64[np.ndarray, "2 p"]:
     return np.stack(np.triu_indices(n_models, 1)).astype(np.int64)
 
 
+def most_units(n_models: int) -> int:
+    """How many units are exchanged at most: 1,000 of up to some 35 models, 200 of very many."""
+    n_pairs = n_models * (n_models - 1) // 2
+    return int(np.clip(_CELLS // max(n_pairs, 1), 200, 1000))
+
+
 def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Contributions:
     """What the units add to the difference of each pair of models of the same rows."""
     one = models[0]
-    n_blocks = min(one.n_units, MAX_UNITS)
+    n_blocks = min(one.n_units, most_units(len(models)))
     block = _blocks(one.n_units, n_blocks, seed)[one.unit]
     first, second = pairs_of(len(models))
     if isinstance(metric, WeightedMetric):
@@ -101,7 +114,7 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
 
 def mean_of(tasks: Sequence[Contributions], seed: int) -> Contributions:
     """Of the mean over tasks, whose units are those of all of them."""
-    most = max(MAX_UNITS // len(tasks), 1)
+    most = max(most_units(tasks[0].n_models) // len(tasks), 1)
     merged = [one.merge(most, seed) for one in tasks]
     alone = len(tasks) == 1
     return Contributions(

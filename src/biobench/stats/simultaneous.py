@@ -12,7 +12,7 @@ maximum of Romano and Wolf, Econometrica 2005), so that 5% holds for all of a ta
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 from scipy import special
 
 from biobench.stats.contributions import Contributions, pairs_of
@@ -32,8 +32,8 @@ LEAST_UNITS = 6
 _ENUMERATED = 13
 """units up to which every assignment of signs is looked at."""
 _CELLS = 2**20
-"""statistics held at a time."""
-_TIE = 1e-6
+"""statistics, or signs, held at a time."""
+_TIE = 1e-5
 """two statistics that differ by so small a share of them differ by rounding only."""
 _NOTHING = 1e-12
 """what a unit adds to a difference, below which it is rounding only."""
@@ -49,18 +49,23 @@ def adjusted_p(found: Contributions, *, n_flips: int, seed: int) -> Float64[np.n
     """
     values = np.where(np.abs(found.values) > _NOTHING, found.values, 0.0)
     values = values[values.any(axis=1)]
-    observed = _statistic(found, values, np.ones((1, len(values))))[0]
+    length = np.sqrt(np.sum(values**2, axis=0))
+    values /= np.where(length > 0, length, 1.0)
+    n_units = len(found.values) if found.grouped else None
+    observed = _statistic(values, np.ones((1, len(values))), n_units)[0]
     order = np.argsort(-observed, kind="stable")
     observed, values = observed[order], values[:, order]
+    few = len(values) <= _ENUMERATED
     n_drawn, n_as_large = 0, np.zeros(len(order))
-    for signs in _draw_signs(*values.shape, n_flips, seed):
-        statistic = _statistic(found, values, signs)
+    for signs in _all_signs(*values.shape) if few else _draw_signs(*values.shape, n_flips, seed):
+        statistic = _statistic(values.astype(signs.dtype), signs, n_units)
         largest = np.maximum.accumulate(statistic[:, ::-1], axis=1)[:, ::-1]
         n_as_large += np.count_nonzero(largest >= observed * (1 - _TIE), axis=0)
         n_drawn += len(signs)
-    extra = 0 if len(values) <= _ENUMERATED else 1
-    p = (n_as_large + extra) / (n_drawn + extra)
-    p = _bound(p, found, values, found.exact_p[order])
+    # The signs that were observed are among all of them, and count as one of those drawn.
+    p = n_as_large / n_drawn if few else (n_as_large + 1) / (n_drawn + 1)
+    tails = np.ones(len(order)) if few or found.grouped else tail_bound(values.sum(axis=0))
+    p = _bound(p, values, found.exact_p[order], tails)
     adjusted = np.empty(len(order))
     adjusted[order] = np.maximum.accumulate(p)
     return adjusted
@@ -95,53 +100,53 @@ def tail_bound(z: Float64[np.ndarray, " p"]) -> Float64[np.ndarray, " p"]:
 
 
 def _statistic(
-    found: Contributions, values: Float64[np.ndarray, "u p"], signs: Float64[np.ndarray, "b u"]
-) -> Float64[np.ndarray, "b p"]:
+    values: Float[np.ndarray, "u p"], signs: Float[np.ndarray, "b u"], n_units: int | None
+) -> Float[np.ndarray, "b p"]:
     """How far each pair's signed sum lies from 0: studentised, larger is further.
 
-    Over units that weigh as they do, |sum| / sqrt(sum of squares) orders signs as Student's t does.
-    Of groups, whose effects may be skewed, it is Hall's transformation of t (Journal of the Royal
-    Statistical Society B 1992), by which a difference that rests on the absence of rare large
-    effects to the other side counts for less.
+    values: what units add, over the root of the sum of their squares, so that a sum with signs
+    orders them as Student's t does. n_units: None where the sum is the statistic. Of groups, their
+    number: effects of groups may be skewed, so the statistic is Hall's transformation of t (Journal
+    of the Royal Statistical Society B 1992), by which a difference that rests on the absence of
+    rare large effects to the other side counts for less.
     """
-    squares = np.sum(values**2, axis=0)
-    squares = np.where(squares > 0, squares, 1.0)
     total = signs @ values
-    if not found.grouped:
-        return np.abs(total) / np.sqrt(squares)
-    n = len(found.values)
-    mean, square = total / n, squares / n
-    variance = np.maximum(square - mean**2, 1e-6 * square)
-    third = (signs @ values**3) / n - 3 * mean * square + 2 * mean**3
-    skew = _SKEW * third / variance**1.5
-    t = mean / np.sqrt(variance)
-    cubic = t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / (6 * n)
-    return np.maximum(np.sqrt(n) * np.sign(t) * cubic, 0)
+    if n_units is None:
+        return np.abs(total)
+    # By products, not powers: this is most of the work.
+    mean = total * (1 / n_units)
+    variance = np.maximum(1 / n_units - mean * mean, 1e-5 / n_units)
+    spread = np.sqrt(variance)
+    t = mean / spread
+    cubes = signs @ (values * values * values)
+    third = cubes * (1 / n_units) - mean * (3 / n_units - 2 * mean * mean)
+    # A third of the skewness, in Hall's t + skew t^2 / 3 + skew^2 t^3 / 27 + skew / 6n.
+    skew = third * (_SKEW / 3) / (variance * spread)
+    bent = skew * t
+    cubic = t * (1 + bent + bent * bent * (1 / 3)) + skew * (1 / (2 * n_units))
+    return np.maximum(n_units**0.5 * np.sign(t) * cubic, 0)
+
+
+def _all_signs(n_units: int, n_pairs: int) -> Iterator[Float64[np.ndarray, "b u"]]:
+    """Every assignment of signs in which the first unit's is 1; the others are their opposites."""
+    step = _step(n_units, n_pairs)
+    n_all = 2 ** max(n_units - 1, 0)
+    for start in range(0, n_all, step):
+        number = 2 * np.arange(start, min(start + step, n_all))
+        yield 1.0 - 2 * (number[:, None] >> np.arange(n_units) & 1)
 
 
 def _draw_signs(
     n_units: int, n_pairs: int, n_flips: int, seed: int
-) -> Iterator[Float64[np.ndarray, "b u"]]:
-    """All signs, up to that of the whole, where units are few; else n_flips random ones."""
-    if n_units <= _ENUMERATED:
-        n_all = 2 ** max(n_units - 1, 0)
-        bits = np.arange(n_all)[:, None] >> np.arange(n_units)[None, :] & 1
-        yield from _split(1.0 - 2 * bits, n_pairs)
-        return
+) -> Iterator[Float32[np.ndarray, "b u"]]:
     rng = np.random.default_rng([seed, 2])
     left = n_flips
     while left:
         step = min(left, _step(n_units, n_pairs))
         n_bits = step * n_units
         bits = np.unpackbits(np.frombuffer(rng.bytes(n_bits // 8 + 1), np.uint8), count=n_bits)
-        yield 1.0 - 2 * bits.reshape(step, n_units).astype(np.float64)
+        yield 1 - 2 * bits.reshape(step, n_units).astype(np.float32)
         left -= step
-
-
-def _split(signs: Float64[np.ndarray, "b u"], n_pairs: int) -> Iterator[np.ndarray]:
-    step = _step(signs.shape[1], n_pairs)
-    for start in range(0, len(signs), step):
-        yield signs[start : start + step]
 
 
 def _step(n_units: int, n_pairs: int) -> int:
@@ -150,22 +155,16 @@ def _step(n_units: int, n_pairs: int) -> int:
 
 def _bound(
     p: Float64[np.ndarray, " p"],
-    found: Contributions,
     values: Float64[np.ndarray, "u p"],
     exact: Float64[np.ndarray, " p"],
+    tails: Float64[np.ndarray, " p"],
 ) -> Float64[np.ndarray, " p"]:
     """Put p between what a pair's own test says and what is known of the largest of those left."""
-    least = 2.0 ** (1 - np.count_nonzero(values, axis=0))
     known = ~np.isnan(exact)
-    own = np.where(known, exact, np.minimum(least, 1))
+    least = np.minimum(2.0 ** (1 - np.count_nonzero(values, axis=0)), 1)
     left = len(p) - np.arange(len(p))
-    most = np.ones(len(p))
-    if not found.grouped and len(values) > _ENUMERATED:
-        squares = np.sum(values**2, axis=0)
-        z = np.abs(values.sum(axis=0)) / np.sqrt(np.where(squares > 0, squares, 1.0))
-        most = np.minimum(1, left * tail_bound(z))
-    most = np.where(known & (left == 1), exact, most)
-    return np.maximum(own, np.minimum(p, most))
+    most = np.where(known & (left == 1), exact, np.minimum(left * tails, 1))
+    return np.maximum(np.where(known, exact, least), np.minimum(p, most))
 
 
 def holm(

@@ -17,7 +17,7 @@ from scipy import special
 from biobench import progress
 from biobench.metrics import Metric
 from biobench.stats.compare import too_few_to_differ
-from biobench.stats.contributions import MAX_UNITS, Contributions, mean_of, pairs_of
+from biobench.stats.contributions import Contributions, mean_of, most_units, pairs_of
 from biobench.stats.draws import average
 from biobench.stats.intervals import check_options
 from biobench.stats.pooled import crossed_p
@@ -93,6 +93,9 @@ def suite(
     check_options(confidence, n_resamples)
     tasks = list(dict.fromkeys(task for _, task in cells))
     models = list(dict.fromkeys(model for model, _ in cells))
+    missing = [(m, t) for t in tasks for m in models if (m, t) not in cells]
+    lacking = {model for model, _ in missing}
+    complete = [model for model in models if model not in lacking]
     found, rows = [], []
     for i, task in enumerate(tasks):
         progress.report("statistics", i, len(tasks))
@@ -101,12 +104,10 @@ def suite(
         one = task_statistics(task, tables, metrics[task], by_group=by_group, **options)
         rows += _rows_of_task(one, confidence)
         # Of many tasks the mean needs but few units each, and all of them would fill the memory.
-        kept = one.contributions.merge(max(MAX_UNITS // len(tasks), 1), seed)
+        kept = one.contributions.of_models([i for i, m in enumerate(tables) if m in complete])
+        kept = kept.merge(max(most_units(kept.n_models) // len(tasks), 1), seed)
         found.append(dataclasses.replace(one, contributions=kept))
     progress.report("statistics", len(tasks), len(tasks))
-    missing = [(m, t) for t in tasks for m in models if (m, t) not in cells]
-    lacking = {model for model, _ in missing}
-    complete = [model for model in models if model not in lacking]
     # A score and an error have no mean that says anything.
     has_mean = bool(complete) and len({one.sign for one in found}) == 1
     mean = _Mean.of(found, complete, seed) if has_mean else None
@@ -204,9 +205,7 @@ class _Mean:
         total = variances.mean(axis=1)
         parts = sum(v**2 / one.df for v, one in zip(total, found, strict=True))
         kinds = {one.intervals[0].resampled for one in found}
-        tests = mean_of(
-            [one.contributions.of_models(at) for one, at in zip(found, where, strict=True)], seed
-        )
+        tests = mean_of([one.contributions for one in found], seed)
         p = adjusted_p(tests, n_flips=flips_for(tests.values.shape[1]), seed=seed)
         if any(one.pairs for one in found):
             p = np.maximum(p, _crossed_p(found, where, by_task.mean(axis=0)))
