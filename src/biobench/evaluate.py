@@ -13,7 +13,7 @@ import platform
 import time
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +26,7 @@ from biobench._predictions import group_examples, predict, to_example
 from biobench.data import Manifest, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
-from biobench.interfaces import ModelArgs, Provenance, TaskArgs, TaskReport
+from biobench.interfaces import Example, ModelArgs, Provenance, TaskArgs, TaskReport
 
 __all__ = [
     "Args",
@@ -69,8 +69,9 @@ class Args(TaskArgs):
     """whether n_train counts per class or over all classes."""
     probe: str = ""
     """the probe to fit; empty means the task's own."""
-    folds: Literal["stratified-shuffle", "kfold"] = "stratified-shuffle"
-    """cross-validation folds of a probe that chooses a penalty."""
+    folds: Literal["stratified-shuffle", "kfold", "group"] = "stratified-shuffle"
+    """cross-validation folds of a probe that chooses a penalty; group keeps groups (cameras,
+    videos) whole, and the choice is then by accuracy."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """arithmetic of the backbone; auto is fp32 on a CPU."""
     exif: bool = False
@@ -81,6 +82,8 @@ class Args(TaskArgs):
     """use features embedded before; without, embed anew."""
     features: str = ""
     """Parquet file with the vectors of a `features:NAME` model."""
+    metrics: list[str] = dataclasses.field(default_factory=list)
+    """metrics to report beside the task's own; what they need is kept with the predictions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,14 +138,16 @@ def run(
     hashed = time.perf_counter()
 
     examples = group_examples(manifest, images, feats)
-    predictions, counts, chosen, odd = predict(examples, feats, protocol, described, args)
+    predicted = predict(examples, feats, protocol, described, args)
+    predictions = predicted.predictions
     fitted = time.perf_counter()
 
-    main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
+    tested = predicted.to_examples(protocol.test_split)
+    further, not_defined = _score_further(tested, args.metrics)
     images_of = zip(data.images(), hashes.to_list(), strict=True)
     known = {image: content.hex() for image, content in images_of if content is not None}
     scored = manifest.split("train", protocol.test_split)
-    found = [*traps.find_traps(scored, known), *odd]
+    found = [*traps.find_traps(scored, known), *predicted.odd]
     provenance = Provenance(
         protocol=described,
         manifest=data.digest(hashes),
@@ -159,18 +164,29 @@ def run(
         skipped=skipped,
         counts={
             "n_images": len(images),
-            **counts,
+            **predicted.counts,
             **manifest.dropped,
             **{trap.kind: trap.n for trap in found},
         },
-        fitted=chosen,
-        warnings=[*manifest.notes, *(trap.sentence for trap in found), *feats.warnings],
+        fitted=predicted.fitted,
+        warnings=[
+            *manifest.notes,
+            *(trap.sentence for trap in found),
+            *feats.warnings,
+            *predicted.warnings,
+            *not_defined,
+        ],
         left_out=[dataclasses.asdict(out) for out in manifest.left_out],
     )
+    main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
     report = TaskReport(
         name=protocol.title,
-        examples=[to_example(row) for row in main.iter_rows(named=True)],
-        splits={**calc_splits(predictions), **_score_unshared(main, scored, known, protocol)},
+        examples=tested,
+        splits={
+            **calc_splits(predictions),
+            **_score_unshared(main, scored, known, protocol),
+            **further,
+        },
         calc_mean_score=metrics.get_metric(protocol.metric),
         provenance=provenance,
     )
@@ -202,6 +218,12 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
     check_args(args)
     manifest, protocol = task.load(args), task.protocol(args)
+    _check_metrics(args.metrics, manifest)
+    if args.folds == "group" and not manifest.table["group"].count():
+        raise BadInput(
+            "--folds group needs groups (cameras, videos, specimens), but the data name none; use "
+            "other folds."
+        )
     _select(manifest, protocol, args).check_files()
     return manifest, protocol
 
@@ -254,6 +276,31 @@ def _score_unshared(
     return {UNSHARED: score(rest, protocol.metric)}
 
 
+def _score_further(
+    examples: list[Example], names: Sequence[str]
+) -> tuple[dict[str, float], list[str]]:
+    """The scores of further metrics by name, and why others have none."""
+    scores, warnings = {}, []
+    for name in dict.fromkeys(names):
+        try:
+            scores[name] = float(metrics.get_metric(name)(examples))
+        except BadInput as err:
+            warnings.append(f"Not reported: {err}")
+    return scores, warnings
+
+
+def _check_metrics(names: Sequence[str], manifest: Manifest) -> None:
+    """Raise BadInput for an unknown metric, or one of taxa that the data do not name."""
+    for name in names:
+        columns = metrics.get_columns(metrics.get_metric(name))
+        ranks = set(metrics.RANKS) & set(columns)
+        for rank in sorted(ranks - set(manifest.table.columns)):
+            raise BadInput(
+                f"The metric '{name}' needs the {rank} of every label, but the task's table has no "
+                f"column '{rank}'; add it, or leave the metric out."
+            )
+
+
 def _get_weights(source: "features.FeatureSource") -> str:
     """Where an adapter says it found the weights; empty where it does not say."""
     return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
@@ -294,6 +341,8 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
         "n_train_unit": args.n_train_unit,
         "exif": args.exif,
         "debug": args.debug,
+        # Only where some are asked for, so that other runs stay the cells that they were.
+        **({"metrics": sorted(set(args.metrics))} if args.metrics else {}),
     }
 
 

@@ -136,6 +136,7 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         n_train_unit = "total"
         probe = "knn"
         folds = "kfold"
+        metrics = ["brier"]
         precision = "fp32"
         exif = true
         compile = false

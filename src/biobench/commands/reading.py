@@ -16,6 +16,7 @@ __all__ = ["Compare", "Export", "Import", "Leaderboard", "Report"]
 Format = Literal["table", "json", "csv", "markdown", "latex"]
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK…")]
 Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…")]
+Metric = Annotated[str, tyro.conf.arg(metavar="NAME")]
 Where = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE…")]
 
 
@@ -38,6 +39,8 @@ class Leaderboard:
     column that the task knows (subtask, location, …)."""
     full: bool = False
     """compute ties and ranks however many cells there are."""
+    metric: Metric = ""
+    """score all predictions anew by this metric, as top5-accuracy (docs/metrics.md)."""
 
     def main(self) -> int:
         from biobench import report
@@ -48,6 +51,7 @@ class Leaderboard:
             models=self.models,
             where=_parse_where(self.where),
             full=self.full,
+            metric=self.metric,
         )
         console = make_console()
         parts = report.break_down(board, self.by) if self.by else None
@@ -83,12 +87,19 @@ class Compare:
     """keep these tasks only (patterns like newt* may be used)."""
     where: Where = ()
     """keep runs with this protocol only, as in n_train=10 seed=42."""
+    metric: Metric = ""
+    """score all predictions anew by this metric, as top5-accuracy (docs/metrics.md)."""
 
     def main(self) -> int:
         from biobench import report
 
         comparison = report.compare(
-            self.results, self.a, self.b, tasks=self.tasks, where=_parse_where(self.where)
+            self.results,
+            self.a,
+            self.b,
+            tasks=self.tasks,
+            where=_parse_where(self.where),
+            metric=self.metric,
         )
         if self.format == "table":
             make_console().print(report.render_comparison(comparison))

@@ -47,8 +47,11 @@ class Run:
     """the probe to fit instead of each task's own."""
     folds_test: Count = None
     """for the task folder: test every picture once, in so many folds, whole groups together."""
-    folds: Literal["stratified-shuffle", "kfold"] | None = None
-    """cross-validation folds of probes that choose a penalty."""
+    folds: Literal["stratified-shuffle", "kfold", "group"] | None = None
+    """cross-validation folds of probes that choose a penalty; group keeps groups (cameras, videos)
+    whole."""
+    metrics: Names = ()
+    """metrics to report beside each task's own, as brier or mean-average-precision."""
     batch_size: int | Literal["auto"] | None = None
     """images (kabr: clips) in a forward pass instead of each task's own."""
     n_workers: Count = None
@@ -126,6 +129,8 @@ class Run:
         names += ("folds_test",)
         args = {name: getattr(self, name) for name in names}
         args = {name: value for name, value in args.items() if value is not None}
+        if self.metrics:
+            args["metrics"] = list(self.metrics)
         args.update((name, True) for name in ("exif", "compile") if getattr(self, name))
         settings = config.load(self.config, **flags, args=args)
         if settings.jobs < 1:

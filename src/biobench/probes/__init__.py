@@ -6,6 +6,7 @@ probes.make("ridge", seed=42).fit(x, y).predict(z)    # one estimator
 probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in parallel
 """
 
+from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
 from biobench.probes.factory import describe, list_probes, make
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
@@ -20,6 +21,7 @@ from biobench.probes.svm import SvmSearch
 
 __all__ = [
     "KNN",
+    "LEAST_TEMPERATURE",
     "CenterNormalize",
     "Folds",
     "LinearProbe",

@@ -1,5 +1,6 @@
 """What all probes share: checked inputs, chunked reading, and labels from class scores."""
 
+import typing
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "check_features",
     "check_finite",
     "check_training_set",
+    "find_edges",
     "iter_chunks",
     "sum_by_class",
 ]
@@ -27,9 +29,12 @@ _CHUNK_ELEMENTS = 2**21
 class Probe(ClassifierMixin, BaseEstimator):
     """A classifier that scores every class; subclasses fit and give `_score_classes`.
 
-    Attributes after `fit`: `classes_` [c], `n_features_in_`, and `params_`, the hyperparameters it
-    chose by name.
+    Attributes after `fit`: `classes_` [c], `n_features_in_`, `params_`, the hyperparameters it
+    chose by name, and, where it chose from a range, `edges_`: "lowest" or "highest" for each that
+    lies at an end of it.
     """
+
+    edges_: typing.ClassVar[dict[str, str]] = {}
 
     def class_scores(self, X) -> Float[np.ndarray, "n c"]:
         """Score of every class for X [n d], higher is likelier, columns as in `classes_`.
@@ -97,6 +102,24 @@ def check_finite(chunk: np.ndarray, first_row: int = 0) -> None:
         f"Input X contains NaN or infinity in row {named}{more}; leave those examples out or embed "
         f"them again."
     )
+
+
+def find_edges(
+    name: str,
+    chosen: float,
+    grid: Float[np.ndarray, " g"],
+    scores: Float[np.ndarray, " g"],
+    was_chosen: bool,
+) -> dict[str, str]:
+    """Whether a hyperparameter lies at an end of its grid, so that a better one may lie beyond.
+
+    A grid of one value, or on which all scores are the same, has no such end.
+    """
+    if not was_chosen or len(grid) < 2 or np.ptp(scores) < 1e-12:
+        return {}
+    if chosen == grid.min():
+        return {name: "lowest"}
+    return {name: "highest"} if chosen == grid.max() else {}
 
 
 def iter_chunks(X: np.ndarray) -> Iterator[slice]:

@@ -21,7 +21,7 @@ from biobench.probes.svm import SvmSearch
 
 __all__ = ["describe", "list_probes", "make"]
 
-_Folds = typing.Literal["stratified-shuffle", "kfold"]
+_Folds = typing.Literal["stratified-shuffle", "kfold", "group"]
 
 # The seed stands beside the description, the others change how long it takes.
 _NOT_IN_NUMBERS = ("device", "memory_limit", "n_jobs", "random_state")
@@ -46,6 +46,7 @@ def make(
     """A fresh probe.
 
     folds: of ridge and linear; svm keeps NeWT's unshuffled stratified folds, the others have none.
+        "group" is for all three (groups are given to `fit`), and ridge then chooses by accuracy.
     params: constructor arguments that differ from the protocol's.
     Raises BadInput when the name is unknown.
     """
@@ -54,9 +55,13 @@ def make(
         return SimpleShot(**{"device": device, "n_jobs": n_jobs, **params})
     if name == "ridge":
         cv = Folds(5, folds, seed)
-        return RidgeSweep(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})
+        # By R², folds by group always pick the largest penalty.
+        scoring = "accuracy" if folds == "group" else "r2"
+        own = {"cv": cv, "scoring": scoring, "device": device, "n_jobs": n_jobs}
+        return RidgeSweep(**{**own, **params})
     if name == "svm":
-        search = SvmSearch(**{"cv": Folds(5, "stratified"), "random_state": seed, **params})
+        cv = Folds(5, "group", seed) if folds == "group" else Folds(5, "stratified")
+        search = SvmSearch(**{"cv": cv, "random_state": seed, **params})
         return make_pipeline(CenterNormalize(), search)
     if name == "linear":
         cv = Folds(5, folds, seed)

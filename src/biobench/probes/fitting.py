@@ -13,13 +13,17 @@ from collections.abc import Sequence
 import joblib
 import numpy as np
 import threadpoolctl
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Float16, Float64, Shaped
+from scipy.special import softmax
 
 from biobench import progress
 from biobench.errors import BadInput
+from biobench.probes.calibration import calibrate
 from biobench.probes.factory import make
 
 __all__ = ["ProbeOutput", "Problem", "fit_predict"]
+
+Kept = typing.Literal["scores", "probabilities"]
 
 _N_TOP = 5
 # A pool of processes takes a second or two to start.
@@ -35,6 +39,8 @@ class Problem:
     """strings."""
     x_test: Float[np.ndarray, "n_test d"]
     subtask: str | None = None
+    groups: Shaped[np.ndarray, " n"] | None = None
+    """of the training examples, for folds that keep groups whole."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +53,15 @@ class ProbeOutput:
     top_scores: Float[np.ndarray, "n_test k"] | None
     params: dict[str, float | str]
     """the hyperparameters that the probe chose."""
+    edges: dict[str, str] = dataclasses.field(default_factory=dict)
+    """"lowest" or "highest" for each of them that lies at an end of its range."""
+    classes: Shaped[np.ndarray, " c"] | None = None
+    scores: Float16[np.ndarray, "n_test c"] | None = None
+    """of all `classes`; None where they were not asked for."""
+    probabilities: Float64[np.ndarray, "n_test c"] | None = None
+    """of all `classes`; None where they were not asked for."""
+    temperature: float | None = None
+    """what made probabilities of the scores; None where the probe gives probabilities itself."""
 
 
 def fit_predict(
@@ -54,31 +69,35 @@ def fit_predict(
     problems: Sequence[Problem],
     *,
     seed: int = 42,
-    folds: typing.Literal["stratified-shuffle", "kfold"] = "stratified-shuffle",
+    folds: typing.Literal["stratified-shuffle", "kfold", "group"] = "stratified-shuffle",
     device: str = "cpu",
     n_jobs: int = 1,
+    keep: frozenset[Kept] = frozenset(),
     **params: object,
 ) -> list[ProbeOutput]:
     """Fit a fresh probe on every problem and predict its test features; order is kept.
 
     n_jobs: cores to use, -1 for all. One problem has them all as threads; many problems are shared
         out over processes of one thread each. The outputs do not depend on it.
+    keep: further outputs; "probabilities" fits the probe once more on every fold, to calibrate it.
     Reports progress as stage "probe", one unit a problem.
     Raises BadInput, naming the subtask, when a problem cannot be fitted.
     """
     n_jobs = joblib.cpu_count() if n_jobs == -1 else n_jobs
     options = {"seed": seed, "folds": folds, "device": device, **params}
+    if folds == "group" and all(problem.groups is None for problem in problems):
+        raise BadInput("Folds by group need groups, but no training example has one.")
     total = len(problems)
     outputs: list[ProbeOutput] = []
     start = time.monotonic()
     while len(outputs) < total and not _is_worth_a_pool(start, len(outputs), total, n_jobs):
         n_threads = n_jobs if total == 1 else 1
-        outputs.append(_fit_one(name, problems[len(outputs)], n_threads, options))
+        outputs.append(_fit_one(name, problems[len(outputs)], n_threads, options, keep))
         progress.report("probe", len(outputs), total)
     if len(outputs) < total:
         pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
         rest = problems[len(outputs) :]
-        tasks = (joblib.delayed(_fit_one)(name, problem, 1, options) for problem in rest)
+        tasks = (joblib.delayed(_fit_one)(name, problem, 1, options, keep) for problem in rest)
         for output in pool(tasks):
             outputs.append(output)
             progress.report("probe", len(outputs), total)
@@ -91,11 +110,13 @@ def _is_worth_a_pool(start: float, n_done: int, total: int, n_jobs: int) -> bool
     return (time.monotonic() - start) / n_done * (total - n_done) > _SECONDS_WORTH_A_POOL
 
 
-def _fit_one(name: str, problem: Problem, n_threads: int, options: dict) -> ProbeOutput:
+def _fit_one(
+    name: str, problem: Problem, n_threads: int, options: dict, keep: frozenset[Kept]
+) -> ProbeOutput:
     with threadpoolctl.threadpool_limits(n_threads):
         probe = make(name, n_jobs=n_threads, **options)
         try:
-            probe.fit(problem.x_train, problem.y_train)
+            _fit(probe, problem, options["folds"])
         except BadInput as err:
             if problem.subtask is None:
                 raise
@@ -103,15 +124,44 @@ def _fit_one(name: str, problem: Problem, n_threads: int, options: dict) -> Prob
         # Of a pipeline the last step is the probe.
         *steps, last = [step for _, step in getattr(probe, "steps", [("", probe)])]
         if len(problem.x_test) == 0:
-            return ProbeOutput(problem.y_train[:0], None, None, _get_params(last))
+            return ProbeOutput(problem.y_train[:0], None, None, _get_params(last), last.edges_)
         x = problem.x_test
         for step in steps:
             x = step.transform(x)
-        return ProbeOutput(np.asarray(last.predict(x)), *_get_top(last, x), _get_params(last))
+        scores = last.class_scores(x)
+        output = ProbeOutput(
+            np.asarray(last.predict(x)),
+            *_get_top(last, scores),
+            _get_params(last),
+            last.edges_,
+            last.classes_,
+            _to_half(scores) if "scores" in keep else None,
+        )
+        if "probabilities" not in keep:
+            return output
+        temperature = calibrate(probe, problem.x_train, problem.y_train, problem.groups)
+        p = scores if temperature is None else softmax(scores / temperature, axis=1)
+        return dataclasses.replace(output, probabilities=p, temperature=temperature)
 
 
-def _get_top(probe, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    scores = probe.class_scores(x)
+def _fit(probe, problem: Problem, folds: str) -> None:
+    if folds != "group" or not hasattr(getattr(probe, "steps", [("", probe)])[-1][1], "cv"):
+        probe.fit(problem.x_train, problem.y_train)
+        return
+    groups = problem.groups
+    if groups is None:
+        # Of a subtask whose examples have no groups each is its own.
+        groups = np.arange(len(problem.y_train))
+    name = f"{probe.steps[-1][0]}__groups" if hasattr(probe, "steps") else "groups"
+    probe.fit(problem.x_train, problem.y_train, **{name: groups})
+
+
+def _to_half(scores: Float[np.ndarray, "n c"]) -> Float16[np.ndarray, "n c"]:
+    largest = np.finfo(np.float16).max
+    return np.clip(scores, -largest, largest).astype(np.float16)
+
+
+def _get_top(probe, scores: Float[np.ndarray, "n c"]) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(-scores, axis=1, kind="stable")[:, :_N_TOP]
     return probe.classes_[order], np.take_along_axis(scores, order, axis=1)
 

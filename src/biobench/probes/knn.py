@@ -89,6 +89,10 @@ class KNN(Probe):
         search = _Search(self._X, min(self.k, n - 1), self.device, self.n_jobs)
         return search.find_others(own)
 
+    def predict_proba(self, X) -> Float[np.ndarray, "n c"]:
+        """Each class's share of the votes."""
+        return self.class_scores(X)
+
     def _score_classes(self, X: np.ndarray) -> Float[np.ndarray, "n c"]:
         return self._vote(self.kneighbors(X)[1])
 

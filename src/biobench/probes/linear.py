@@ -16,7 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from biobench.errors import BadInput
-from biobench.probes._base import Probe, check_features, check_training_set, iter_chunks
+from biobench.probes._base import (
+    Probe,
+    check_features,
+    check_training_set,
+    find_edges,
+    iter_chunks,
+)
 from biobench.probes._softmax import Loss, Rows, Solution, minimize
 from biobench.probes.folds import Split, resolve_splits
 
@@ -74,15 +80,15 @@ class LinearProbe(Probe):
         self.device = device
         self.n_jobs = n_jobs
 
-    def fit(self, X, y):
-        """Fit on features X [n d] and labels y [n].
+    def fit(self, X, y, groups=None):
+        """Fit on features X [n d] and labels y [n]; groups [n]: for folds that keep them whole.
 
         Raises BadInput for NaN or infinity, one class only, or unequal lengths. Warns with
         ConvergenceWarning when the final fit ends above its tolerance.
         """
         X, self.classes_, codes = check_training_set(self, X, y)
         self.Cs_ = self._resolve_Cs()
-        splits = resolve_splits(self.cv, codes, each_needs_two_classes=True)
+        splits = resolve_splits(self.cv, codes, groups, each_needs_two_classes=True)
         order, splits = _sort_by_fold(splits, len(X))
         rows = Rows(X, order, self.memory_limit)
         self._loss = Loss(rows, codes[order], len(self.classes_), self.device)
@@ -168,6 +174,9 @@ class LinearProbe(Probe):
         self.coef_ = found.weights.T / rows.scale
         self.intercept_ = found.intercept - self.coef_ @ rows.mean
         self.params_ = {"C": self.C_}
+        scored = self.scores_.shape[1] > 0
+        means = self.scores_.mean(axis=1) if scored else self.Cs_
+        self.edges_ = find_edges("C", self.C_, self.Cs_, means, scored)
 
     def _logits(self, X: np.ndarray) -> Float[np.ndarray, "n c"]:
         out = np.empty((len(X), len(self.classes_)))

@@ -15,7 +15,13 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from biobench.errors import BadInput
 from biobench.probes._backend import one_blas_thread, run_in_threads
-from biobench.probes._base import Probe, check_features, check_training_set, iter_chunks
+from biobench.probes._base import (
+    Probe,
+    check_features,
+    check_training_set,
+    find_edges,
+    iter_chunks,
+)
 from biobench.probes._spectrum import Spectrum
 from biobench.probes._sweeps import DualSweep, PrimalSweep
 from biobench.probes.folds import Folds, Split, resolve_splits
@@ -48,6 +54,12 @@ class _Sweep(BaseEstimator):
             raise BadInput("The ridge penalties (alphas) must be positive numbers, at least one.")
         if self.scoring not in ("r2", "accuracy", "f1_macro"):
             raise BadInput(f"scoring is '{self.scoring}', but must be r2, accuracy or f1_macro.")
+        if self.scoring == "r2" and getattr(self.cv, "kind", None) == "group":
+            raise BadInput(
+                "Folds by group go with a choice by accuracy or f1_macro: by R², which also scores "
+                "how far new groups lie from the training ones, the largest penalty always wins; "
+                "set scoring='accuracy'."
+            )
         if self.scoring == "r2" and any(len(test) < 2 for _, test in splits):
             raise BadInput("A test fold has fewer than two examples, where R² is undefined.")
 
@@ -60,6 +72,8 @@ class _Sweep(BaseEstimator):
             # The first of equals, and what differs by rounding is equal.
             self.alpha_ = float(self.alphas_[np.argmax(mean >= mean.max() - 1e-12)])
         self.params_ = {"alpha": self.alpha_}
+        means = self.cv_scores_.mean(axis=1) if scores else self.alphas_
+        self.edges_ = find_edges("alpha", self.alpha_, self.alphas_, means, bool(scores))
 
     def _keep_coef(self, sweep: PrimalSweep | DualSweep, spectrum: Spectrum) -> None:
         to = sweep.backend.numpy
@@ -84,6 +98,7 @@ class RidgeSweep(Probe, _Sweep):
     cv: an int (stratified, unshuffled), a scikit-learn splitter such as `Folds`, or index pairs.
         Where two folds cannot be made (see `biobench.probes.folds`), alpha is `default_alpha`.
     scoring: "r2", averaged over classes; "accuracy" and "f1_macro" read the features once more.
+        Folds by group need one of these two.
     device: "cpu", "cuda" or "cuda:N", where the d x d algebra is done.
     n_jobs: threads, -1 for all cores; the result is the same bits for any number.
 
@@ -110,18 +125,23 @@ class RidgeSweep(Probe, _Sweep):
         self.device = device
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, groups=None):
         """Fit on features X [n d], labels y [n] and, if given, weights [n] >= 0.
 
-        Weights enter the scaling, the fit and the scores.
+        Weights enter the scaling, the fit and the scores. groups [n]: for folds that keep them
+        whole.
         Raises BadInput for NaN or infinity, one class only, or unequal lengths.
         """
         X, self.classes_, codes = check_training_set(self, X, y)
-        splits = resolve_splits(self.cv, codes)
+        splits = resolve_splits(self.cv, codes, groups)
         self._sweep(X, codes, splits, sample_weight)
         # One-hot was 0 and 1 so far; ±1 is the same regression, twice as large.
         self.coef_, self.intercept_ = 2 * self.coef_, 2 * self.intercept_ - 1
         return self
+
+    def at_choice(self) -> "RidgeSweep":
+        """A fresh one, whose penalty is the one chosen here."""
+        return RidgeSweep((self.alpha_,), (), default_alpha=self.alpha_, device=self.device)
 
     def _score_classes(self, X: np.ndarray) -> Float[np.ndarray, "n c"]:
         return self._predict_targets(X)

@@ -38,6 +38,10 @@ DISTRIBUTIONS = {
 }
 
 
+EDGE = 0.025
+"""the share of a range, at each of its ends, that counts as its end."""
+
+
 class SvmSearch(Probe):
     """StandardScaler and SVC, tuned by random search for cross-validated accuracy.
 
@@ -58,15 +62,15 @@ class SvmSearch(Probe):
         self.cv = cv
         self.random_state = random_state
 
-    def fit(self, X, y):
-        """Fit on features X [n d] and labels y [n].
+    def fit(self, X, y, groups=None):
+        """Fit on features X [n d] and labels y [n]; groups [n]: for folds that keep them whole.
 
         Raises BadInput for NaN or infinity, one class only, or unequal lengths.
         """
         X, self.classes_, codes = check_training_set(self, X, y)
         check_finite(X)
         X = X.astype(np.float32) if X.dtype == np.float16 else X
-        splits = resolve_splits(self.cv, codes, each_needs_two_classes=True)
+        splits = resolve_splits(self.cv, codes, groups, each_needs_two_classes=True)
         if splits:
             draws = list(
                 ParameterSampler(DISTRIBUTIONS, self.n_iter, random_state=self.random_state)
@@ -78,7 +82,9 @@ class SvmSearch(Probe):
             mean = np.average(self.cv_scores_, axis=1)
             self.best_score_ = float(mean.max())
             self.best_params_ = draws[int(mean.argmax())]
+            self.edges_ = {} if np.ptp(mean) < 1e-12 else _find_edges(self.best_params_)
         else:
+            self.edges_ = {}
             self.cv_scores_, self.best_score_ = np.empty((0, 0)), float("nan")
             self.best_params_ = {"C": 1.0, "kernel": "linear"}
         self.params_ = dict(self.best_params_)
@@ -96,9 +102,40 @@ class SvmSearch(Probe):
         check_is_fitted(self)
         return self.best_estimator_.decision_function(check_features(self, X))
 
+    def at_choice(self) -> "_PlainSvm":
+        """A fresh support vector machine with the parameters chosen here."""
+        return _PlainSvm(self.best_params_)
+
     def _score_classes(self, X: np.ndarray) -> Float[np.ndarray, "n c"]:
         scores = self.best_estimator_.decision_function(X)
         return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
+
+
+class _PlainSvm(SvmSearch):
+    """`SvmSearch` without the search."""
+
+    def __init__(self, svc_params=None):
+        self.svc_params = svc_params
+
+    def fit(self, X, y):
+        """Fit on features X [n d] and labels y [n]."""
+        X, self.classes_, codes = check_training_set(self, X, y)
+        self.best_params_ = dict(self.svc_params or {})
+        self.best_estimator_ = make_pipeline(StandardScaler(), SVC(**self.best_params_))
+        self.best_estimator_.fit(X, self.classes_[codes])
+        return self
+
+
+def _find_edges(params: dict[str, object]) -> dict[str, str]:
+    """Parameters within the outermost 2.5% of their range, which is one in their logarithm."""
+    edges = {}
+    for name in ("C", "gamma"):
+        if name == "gamma" and params["kernel"] == "linear":
+            continue
+        share = DISTRIBUTIONS[name].cdf(params[name])
+        if not EDGE <= share <= 1 - EDGE:
+            edges[name] = "lowest" if share < 0.5 else "highest"
+    return edges
 
 
 @dataclasses.dataclass(frozen=True)

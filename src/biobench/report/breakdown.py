@@ -74,16 +74,19 @@ def break_down_task(
     parts = []
     for row in rows:
         runs = dict(zip(row["seeds"], map(Path, row["runs"]), strict=True))
-        name = results.read_report(Path(row["run"]))["provenance"]["protocol"]["metric"]
+        name = (
+            board.metric
+            or results.read_report(Path(row["run"]))["provenance"]["protocol"]["metric"]
+        )
         if not all(column in _read_columns(run) for run in runs.values()):
             continue
-        names = list(dict.fromkeys([*COLUMNS, column]))
+        metric, names = metrics.get_metric(name), [*COLUMNS, column]
         table = stats.join_seeds(
-            {seed: results.read_predictions(run, names) for seed, run in runs.items()}
+            {seed: results.read_for_metric(run, metric, names) for seed, run in runs.items()}
         )
         if table[column].null_count() == table.height:
             continue
-        part = stats.breakdown(table, metrics.get_metric(name), by)
+        part = stats.breakdown(table, metric, by)
         parts.append(part.with_columns(model=pl.lit(row["model"]), task=pl.lit(task)))
     if not parts:
         return None

@@ -38,20 +38,30 @@ class Cells(Mapping[tuple[str, str], pl.DataFrame]):
     memory; raises Unreadable where a file is damaged.
     """
 
-    def __init__(self, runs: dict[tuple[str, str], dict[str, Path]]):
+    def __init__(
+        self,
+        runs: dict[tuple[str, str], dict[str, Path]],
+        by_task: Mapping[str, metrics.Metric] | None = None,
+    ):
         self.runs = runs
+        self.metrics = by_task or {}
 
     def __getitem__(self, cell: tuple[str, str]) -> pl.DataFrame:
         tables = {}
         for seed, run in self.runs[cell].items():
             try:
-                table = results.read_predictions(run, COLUMNS)
+                table = self._read(cell[1], run)
                 if 0 < table["y_true"].null_count() < table.height:
                     raise BadInput(f"{run}: some of its predictions have no truth, others have.")
             except BadInput as err:
                 raise Unreadable(cell, results.Problem(run, str(err))) from err
             tables[seed] = table
         return stats.join_seeds(tables)
+
+    def _read(self, task: str, run: Path) -> pl.DataFrame:
+        if task in self.metrics:
+            return results.read_for_metric(run, self.metrics[task], COLUMNS)
+        return results.read_predictions(run, COLUMNS)
 
     def __contains__(self, cell: object) -> bool:
         # Mapping's own would read the file to find out.
@@ -66,7 +76,9 @@ class Cells(Mapping[tuple[str, str], pl.DataFrame]):
     def keep_tasks(self, tasks: Iterable[str]) -> "Cells":
         """The cells of some tasks."""
         kept = set(tasks)
-        return Cells({cell: runs for cell, runs in self.runs.items() if cell[1] in kept})
+        return Cells(
+            {cell: runs for cell, runs in self.runs.items() if cell[1] in kept}, self.metrics
+        )
 
     def without(self, run: Path) -> "Cells":
         """The cells without one of their runs."""
@@ -74,12 +86,21 @@ class Cells(Mapping[tuple[str, str], pl.DataFrame]):
             cell: {seed: one for seed, one in runs.items() if one != run}
             for cell, runs in self.runs.items()
         }
-        return Cells({cell: runs for cell, runs in kept.items() if runs})
+        return Cells({cell: runs for cell, runs in kept.items() if runs}, self.metrics)
 
 
 def get_scorable(runs: pl.DataFrame) -> pl.DataFrame:
     """The runs that can be scored again: with predictions, and with a metric that is known."""
-    return runs.filter(pl.col("has_predictions") & pl.col("metric").is_in(metrics.list_metrics()))
+    known = [name for name in runs["metric"].unique().drop_nulls() if _is_known(name)]
+    return runs.filter(pl.col("has_predictions") & pl.col("metric").is_in(known))
+
+
+def _is_known(name: str) -> bool:
+    try:
+        metrics.get_metric(name)
+    except BadInput:
+        return False
+    return True
 
 
 def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:
@@ -109,7 +130,8 @@ def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:
     for (model, task, seed, run), bad in zip(rows, found, strict=True):
         if bad is None:
             good.setdefault((model, task), {})[seed] = Path(run)
-    return Cells(good), [problem for problem in found if problem is not None]
+    by_task = get_metrics(runs, {task for _, task in good})
+    return Cells(good, by_task), [problem for problem in found if problem is not None]
 
 
 def get_metrics(runs: pl.DataFrame, tasks: Iterable[str]) -> dict[str, metrics.Metric]:

@@ -16,6 +16,7 @@ from biobench.errors import BadInput
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.reconcile import name_doubts
+from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import Selection, select
 
 __all__ = ["Comparison", "compare"]
@@ -46,13 +47,18 @@ def compare(
     *,
     tasks: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
+    metric: str = "",
 ) -> Comparison:
     """Compare the models `a` and `b` (as ORG:CKPT) on every task that both were run on.
 
-    tasks, where: see `selection.select`. Raises BadInput where a model is not there, is compared
-    with itself, or both share no task.
+    tasks, where: see `selection.select`. metric: score the predictions anew by this one instead of
+    each task's own. Raises BadInput where a model is not there, is compared with itself, or both
+    share no task.
     """
     selection = select(root, tasks=tasks, where=where)
+    stored = get_scorable(selection.runs)
+    if metric:
+        selection = rescore(selection, metric)
     a, b = (_find_model(selection, name) for name in (a, b))
     if a == b:
         raise BadInput(f"{a} is compared with itself; name two models.")
@@ -66,7 +72,8 @@ def compare(
             "one protocol and on the same data."
         )
     cells = cells.keep_tasks(shared)
-    doubts = name_doubts(scorable.filter(pl.col("column").is_in(shared)))
+    used = scorable.filter(pl.col("column").is_in(shared))
+    doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
     table = stats.compare_models(cells, get_metrics(scorable, shared), a, b)
     table = table.rename({"ci_low": "low", "ci_high": "high"})
     if selection.split or len(shared) < 2:
@@ -75,6 +82,8 @@ def compare(
     notes = _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
     notes[2:2] = explain_seeds(_get_seeds(cells), selection)
     notes += [f"Warning: {doubt}" for doubt in doubts]
+    if metric:
+        notes.insert(0, describe_rescoring(metric))
     return Comparison(a, b, table, notes, problems, doubts)
 
 

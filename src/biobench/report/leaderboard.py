@@ -16,10 +16,12 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
+from biobench.metrics import get_metric, is_better_low
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain, name_some
-from biobench.report.reconcile import reconcile
+from biobench.report.reconcile import name_doubts, reconcile
 from biobench.report.replicates import pool_runs
+from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import select
 
 __all__ = ["Leaderboard", "leaderboard"]
@@ -73,6 +75,8 @@ class Leaderboard:
     """folders that could not be read."""
     doubts: list[str] = dataclasses.field(default_factory=list)
     """one sentence for each run whose report says something else than its predictions give."""
+    metric: str = ""
+    """the metric by which all runs were scored anew; empty where each has its task's own."""
 
     @property
     def has_mean(self) -> bool:
@@ -87,13 +91,18 @@ def leaderboard(
     models: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
     full: bool = False,
+    metric: str = "",
 ) -> Leaderboard:
     """The leaderboard of a results folder.
 
     tasks, models, where: see `selection.select`. full: compute ties and ranks however many cells
-    there are. Raises BadInput where there is nothing to show.
+    there are. metric: score every run's predictions anew by this one instead of each task's own.
+    Raises BadInput where there is nothing to show.
     """
     selection = select(root, tasks=tasks, models=models, where=where)
+    stored = get_scorable(selection.runs)
+    if metric:
+        selection = rescore(selection, metric)
     problems, notes, suite = list(selection.problems), [], None
     runs, scorable = selection.runs, get_scorable(selection.runs)
     if scorable.height > MAX_CELLS and not full:
@@ -111,10 +120,14 @@ def leaderboard(
         runs = runs.filter(~pl.col("run").is_in(gone))
     table, unreadable = pool_runs(runs, _SCHEMA)
     problems += unreadable
-    is_large = scorable.height > MAX_CELLS and not full
-    computed = None if is_large else _NO_ROWS if suite is None else suite.leaderboard
-    table, doubts, unscored = reconcile(table, computed, selection.runs)
-    problems += unscored
+    if metric:
+        # The scores are computed from the predictions already, the stored ones are another metric's.
+        doubts = name_doubts(stored)
+    else:
+        is_large = scorable.height > MAX_CELLS and not full
+        computed = None if is_large else _NO_ROWS if suite is None else suite.leaderboard
+        table, doubts, unscored = reconcile(table, computed, selection.runs)
+        problems += unscored
     notes += [f"Warning: {doubt}" for doubt in doubts]
     if not table.height:
         raise BadInput(f"No run in {root} can be shown: {problems[-1].reason}")
@@ -128,16 +141,19 @@ def leaderboard(
             )
         has_mean = shown == computed and not selection.split and len(shown) > 1
         table = _merge(table, suite.leaderboard, has_mean)
+    if metric:
+        notes.append(describe_rescoring(metric))
     notes += explain(table, selection, problems)
     return Leaderboard(
         table=table,
-        models=_sort_models(table),
+        models=_sort_models(table, is_low=bool(metric) and is_better_low(get_metric(metric))),
         tasks=sorted(set(table["task"]) - {MEAN}),
         order=_get_order(table, suite),
         left_out=_get_left_out(table, suite),
         notes=notes,
         problems=problems,
         doubts=doubts,
+        metric=metric,
     )
 
 
@@ -211,8 +227,10 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
     return pl.concat([table.sort("task", "model"), means if has_mean else means.clear()])
 
 
-def _sort_models(table: pl.DataFrame) -> list[str]:
+def _sort_models(table: pl.DataFrame, *, is_low: bool) -> list[str]:
     """Models with every task first, by their mean; then by how they stand on what they have."""
+    if is_low:
+        table = table.with_columns(-pl.col("score"))
     standing = table.with_columns(
         pl.col("score").rank("average", descending=True).over("task").alias("place")
     )

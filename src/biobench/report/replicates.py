@@ -74,7 +74,7 @@ def _score(cell: pl.DataFrame) -> dict[str, object]:
     if get_scorable(cell).height == cell.height:
         paths = dict(zip(cell["seed"], map(Path, cell["run"]), strict=True))
         metric = metrics.get_metric(cell["metric"][0])
-        table = Cells({key: paths})[key]
+        table = Cells({key: paths}, {key[1]: metric})[key]
         try:
             one = stats.interval_from_table(table, metric)
         except BadInput:

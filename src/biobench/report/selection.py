@@ -63,6 +63,7 @@ def select(
     runs = _keep(runs, "model", models)
     runs = _keep_where(runs, where or {})
     newest = _name(results.current(runs))
+    newest = newest.unique(["row", "column", "seed"], keep="last", maintain_order=True)
     split = newest.filter(pl.col("column") != pl.col("task"))["task"].unique().sort().to_list()
     return Selection(newest, runs.height - newest.height, split, found.problems)
 
@@ -103,6 +104,7 @@ def _name(runs: pl.DataFrame) -> pl.DataFrame:
         flat = [_flatten(row) for row in protocols.select("protocol", "manifest").rows()]
         for protocol in flat:
             protocol.pop("seed", None)
+            protocol.pop("metrics", None)
         for key, text in zip(protocols["replicated"], _tell_apart(flat), strict=True):
             labels[task, key] = f"{task} [{text}]" if text else task
     several = (
@@ -130,6 +132,8 @@ def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
     for text, manifest in runs.select("protocol", "manifest").rows():
         protocol = json.loads(text)
         seed = protocol.pop("seed", None)
+        # What is reported beside the score does not make another column.
+        protocol.pop("metrics", None)
         few_shot = protocol.get("n_train", -1) not in (-1, None)
         key = json.dumps([protocol, manifest], sort_keys=True)
         rows.append((NONE if seed is None else str(seed), few_shot, key))

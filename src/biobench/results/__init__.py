@@ -17,6 +17,7 @@ from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
 from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_protocols, find_run, scan
+from biobench.results.scores import SCORES, check_for_metric, read_for_metric, read_scores
 from biobench.results.seal import is_ours
 from biobench.results.store import (
     get_schema,
@@ -37,6 +38,7 @@ from biobench.results.verify import (
 __all__ = [
     "CONFIG",
     "KNOWN_COLUMNS",
+    "SCORES",
     "TABLES",
     "TOLERANCE",
     "Exported",
@@ -45,6 +47,7 @@ __all__ = [
     "Scan",
     "TableName",
     "Verified",
+    "check_for_metric",
     "current",
     "describe_mismatch",
     "export",
@@ -58,8 +61,10 @@ __all__ = [
     "is_intact",
     "is_ours",
     "list_code",
+    "read_for_metric",
     "read_predictions",
     "read_report",
+    "read_scores",
     "reproduce_command",
     "reproduce_config",
     "scan",

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from biobench.errors import BadInput
 
-__all__ = ["MAX_LOG", "MAX_PREDICTIONS", "MAX_REPORT", "explain", "read_file"]
+__all__ = ["MAX_LOG", "MAX_PREDICTIONS", "MAX_REPORT", "MAX_SCORES", "explain", "read_file"]
 
 MAX_REPORT = 64 << 20
 MAX_PREDICTIONS = 4 << 30
+MAX_SCORES = 1 << 30
 MAX_LOG = 256 << 20
 """bytes; a file that is larger is none of ours."""
 

@@ -23,6 +23,7 @@ from biobench.interfaces import Provenance
 from biobench.results import files, intervals
 from biobench.results.predictions import KNOWN_COLUMNS
 from biobench.results.scan import Problem, scan
+from biobench.results.scores import SCORES, parse_scores
 from biobench.results.store import (
     LOG,
     PREDICTIONS,
@@ -87,9 +88,12 @@ def _import_run(run: Path, root: Path) -> int:
     """Take one run; what is checked are the bytes that are kept, read once."""
     text = files.read_file(run / REPORT, files.MAX_REPORT, follow=False)
     report = parse_report(text, run / REPORT)
-    data = log = None
+    data = log = scores = None
     if report["has_predictions"]:
         data = files.read_file(run / PREDICTIONS, files.MAX_PREDICTIONS, follow=False)
+        if (run / SCORES).exists():
+            scores = files.read_file(run / SCORES, files.MAX_SCORES, follow=False)
+            parse_scores(scores, run / SCORES)
     if report["has_log"]:
         log = files.read_file(run / LOG, files.MAX_LOG, follow=False).decode(errors="replace")
     try:
@@ -103,7 +107,7 @@ def _import_run(run: Path, root: Path) -> int:
         there = {key: value for key, value in read_report(target).items() if key not in own}
         if there != {key: value for key, value in report.items() if key not in own}:
             raise BadInput(f"{run}: another run has its place, {target}; it was not overwritten.")
-    write_folder(root, report, data, log)
+    write_folder(root, report, data, log, scores)
     return 1
 
 

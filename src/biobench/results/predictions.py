@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from biobench.interfaces import Example
+from biobench.metrics import CLASS_LABELS, CLASS_SCORES
 
 __all__ = ["KNOWN_COLUMNS", "to_examples", "to_table", "to_unicode"]
 
@@ -29,9 +30,15 @@ KNOWN_COLUMNS = {
 }
 
 
+APART = (CLASS_LABELS, CLASS_SCORES)
+"""what is kept in a file of its own (see `biobench.results.scores`)."""
+
+
 def to_table(examples: Sequence[Example]) -> pl.DataFrame:
     """The table of `examples`, in their order; a known column that none of them has is null."""
     names = dict.fromkeys(name for example in examples for name in example.info)
+    for name in APART:
+        names.pop(name, None)
     columns = {
         "example": pl.Series([to_unicode(example.id) for example in examples], dtype=pl.String()),
         "score": pl.Series([float(example.score) for example in examples], dtype=pl.Float64()),

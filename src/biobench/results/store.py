@@ -31,6 +31,7 @@ from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 from biobench.results import files, intervals, seal, validation
 from biobench.results.predictions import KNOWN_COLUMNS, to_table, to_unicode
+from biobench.results.scores import PREDICTIONS, SCORES, take_scores
 
 __all__ = [
     "FORMAT",
@@ -58,7 +59,6 @@ FORMAT = 1
 """version of the run folder's layout that this code writes; it reads every version up to it."""
 
 REPORT = "report.json"
-PREDICTIONS = "predictions.parquet"
 LOG = "log.txt"
 
 MAX_SLUG = 180
@@ -84,10 +84,11 @@ def write_run(
     full or cannot be written.
     """
     predictions = to_table(report.examples)
+    scores = take_scores(report.examples)
     text = log.read_text(errors="replace") if isinstance(log, Path) else log
     dct = build_report(task, model, report, predictions, config=config, has_log=text is not None)
     # Only what holds code to run again has to be told from somebody else's.
-    return write_folder(root, dct, predictions, text, sealed=config is not None)
+    return write_folder(root, dct, predictions, text, scores, sealed=config is not None)
 
 
 def build_report(
@@ -136,15 +137,19 @@ def write_folder(
     report: dict[str, object],
     predictions: pl.DataFrame | bytes | None,
     log: str | None = None,
+    scores: pl.DataFrame | bytes | None = None,
     *,
     sealed: bool = False,
 ) -> Path:
     """Put a run's files in their place in one step; FileExistsError if the run is there already.
 
-    predictions: the table, or the bytes of its file. sealed: note that the run was made here (see
+    predictions, scores (of all classes): tables, or the bytes of their files. sealed: note that the run was made here (see
     `biobench.results.seal`). Raises BadInput where no reader could take the report.
     """
-    data = _to_parquet(predictions) if isinstance(predictions, pl.DataFrame) else predictions
+    data, class_scores = (
+        _to_parquet(table) if isinstance(table, pl.DataFrame) else table
+        for table in (predictions, scores)
+    )
     report = _clean(report)
     if data is not None:
         digest = hashlib.sha256(data).hexdigest()
@@ -159,6 +164,8 @@ def write_folder(
         (folder / REPORT).write_text(text, encoding="utf-8")
         if data is not None:
             (folder / PREDICTIONS).write_bytes(data)
+        if class_scores is not None:
+            (folder / SCORES).write_bytes(class_scores)
         if log is not None:
             (folder / LOG).write_text(log, encoding="utf-8", errors="backslashreplace")
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from biobench.errors import BadInput
-from biobench.metrics import Counts, Metric
+from biobench.metrics import Counts, Metric, WeightedMetric
 from biobench.stats.coded import Coded, code_models, from_table
 from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.jackknife import variance_over_groups
@@ -53,8 +53,9 @@ def breakdown(
     Raises BadInput on an unknown column, or one that holds lists.
     """
     check_options(confidence, n_resamples)
-    check_labels(from_table(predictions.head(1), by_group=False), metric)
     tables = align_seeds(predictions)
+    models = code_models(tables, by_group=by_group, metric=metric)
+    check_labels(models[0], metric)
     values = _values(_average_counts(tables) if by == "rarity" else tables[0], by)
     order = values.unique().sort(nulls_last=True)
     texts = _texts(order, by)
@@ -66,7 +67,10 @@ def breakdown(
         maintain_order="left",
     )["part"]
     parts = part.to_numpy().astype(np.int64)
-    models = code_models(tables, by_group=by_group)
+    if isinstance(metric, WeightedMetric):
+        alone = _Alone(tables, metric, by_group, n_resamples, seed, confidence)
+        rows = [alone.row(by, text, parts == i) for i, text in enumerate(texts)]
+        return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
     of_class = _part_of_class(models[0], parts) if metric.macro else None
     if of_class is None:
         found = [
@@ -80,6 +84,35 @@ def breakdown(
         low, high = interval(one.score, one.crossed.spread(confidence), confidence)
         rows.append((text, one.score, low, high, one.models[0].n, one.models[0].n_units))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Alone:
+    """Scores parts by a weighted metric, which reads the rows themselves."""
+
+    tables: Sequence[pl.DataFrame]
+    """of each training draw."""
+    metric: WeightedMetric
+    by_group: bool
+    n_resamples: int
+    seed: int
+    confidence: float
+
+    def row(self, by: str, text: str, mask: Bool[np.ndarray, " n"]) -> tuple:
+        """The score of a part with its interval, null where it has none, and its counts."""
+        parts = [table.filter(mask) for table in self.tables]
+        own = from_table(parts[0], by_group=self.by_group)
+        metric = self.metric
+        if by == "class" and (one := metric.of_class(text)) is not None:
+            # One class against the rest, which needs the rest.
+            metric, parts = one, self.tables
+        models = code_models(parts, by_group=self.by_group, metric=metric)
+        if not np.isfinite(Resampler(models).scores(metric)).all():
+            return text, None, None, None, own.n, own.n_units
+        found = Replicated.resample(models, metric, self.n_resamples, self.seed)
+        spread = found.crossed.spread(self.confidence)
+        ends = interval(found.score, spread, self.confidence)
+        return text, found.score, *ends, own.n, own.n_units
 
 
 def _average_counts(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -9,6 +9,7 @@ one unit), or a group where there are groups.
 
 import dataclasses
 import itertools
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from jaxtyping import Float64, Int64
 
 from biobench.errors import BadInput
 from biobench.interfaces import Example
+from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, to_table
 
 __all__ = ["Coded", "code_models", "from_examples", "from_table"]
 
@@ -37,6 +39,8 @@ class Coded:
     n_units: int
     grouped: bool = False
     """whether a unit is a group, rather than an example."""
+    rows: typing.Any = None
+    """what a weighted metric reads of the rows; such a coding is for that metric alone."""
 
     @property
     def n(self) -> int:
@@ -44,8 +48,11 @@ class Coded:
         return len(self.score)
 
 
-def from_examples(examples: Sequence[Example]) -> Coded:
-    """Code a report's examples, each its own unit; raises BadInput where there are none."""
+def from_examples(examples: Sequence[Example], metric: Metric | None = None) -> Coded:
+    """Code a report's examples, each its own unit; raises BadInput where there are none.
+
+    metric: where it reads further columns, the coding is what it makes of them.
+    """
     if not len(examples):
         raise BadInput("There is no example to make an interval of; the test set is empty.")
     score = np.fromiter((example.score for example in examples), np.float64, len(examples))
@@ -63,14 +70,19 @@ def from_examples(examples: Sequence[Example]) -> Coded:
         # None is no prediction, even where somebody calls a class None.
         known = {**codes, None: -1}
         pred = np.fromiter(map(known.get, y_pred, itertools.repeat(-1)), np.int64, len(y_pred))
+    rows = None
+    if metric is not None and get_columns(metric):
+        table = to_table(examples, get_columns(metric), metric.name)
+        score, rows = _score_by(metric, table, score), make_rows(metric, table)
     unit = np.arange(len(examples), dtype=np.int64)
-    return Coded(_finite(score), true, pred, n_classes, unit, len(examples))
+    return Coded(_finite(score), true, pred, n_classes, unit, len(examples), rows=rows)
 
 
-def from_table(predictions: pl.DataFrame, *, by_group: bool) -> Coded:
+def from_table(predictions: pl.DataFrame, *, by_group: bool, metric: Metric | None = None) -> Coded:
     """Code a predictions table (columns of docs/architecture.md).
 
     by_group: a unit is a group (a row without one is its own); else it is an example.
+    metric: where it reads further columns, the coding is what it makes of them.
     Raises BadInput on a missing column, an empty table or a score that is not finite.
     """
     lacking = [name for name in ("example", "score") if name not in predictions.columns]
@@ -81,22 +93,25 @@ def from_table(predictions: pl.DataFrame, *, by_group: bool) -> Coded:
         )
     if predictions.is_empty():
         raise BadInput("The predictions table is empty, so it has no score.")
-    score = _code_scores(predictions)
+    score = _score_by(metric, predictions, _code_scores(predictions))
     true = pred = None
     n_classes = 0
     if _has_labels(predictions):
         true, pred, n_classes = _code_labels(predictions["y_true"], predictions["y_pred"])
     unit = _code_units(predictions, by_group=by_group)
     grouped = by_group and _has_groups(predictions)
-    return Coded(score, true, pred, n_classes, unit, int(unit.max()) + 1, grouped)
+    rows = make_rows(metric, predictions)
+    return Coded(score, true, pred, n_classes, unit, int(unit.max()) + 1, grouped, rows)
 
 
-def code_models(tables: Sequence[pl.DataFrame], *, by_group: bool) -> list[Coded]:
+def code_models(
+    tables: Sequence[pl.DataFrame], *, by_group: bool, metric: Metric | None = None
+) -> list[Coded]:
     """Code the predictions of several models that have the same rows in the same order.
 
     Truth and units are those of the first. Raises BadInput where another has other truths.
     """
-    first = from_table(tables[0], by_group=by_group)
+    first = from_table(tables[0], by_group=by_group, metric=metric)
     models = [first]
     labelled = first.true is not None
     classes = _classes_of(tables[0]["y_true"]) if labelled and len(tables) > 1 else None
@@ -105,8 +120,17 @@ def code_models(tables: Sequence[pl.DataFrame], *, by_group: bool) -> list[Coded
         if labelled:
             _require_same_truth(tables[0], table)
             pred = _code_predictions(classes, table["y_pred"])
-        models.append(dataclasses.replace(first, score=_code_scores(table), pred=pred))
+        score = _score_by(metric, table, _code_scores(table))
+        own = {"score": score, "pred": pred, "rows": make_rows(metric, table)}
+        models.append(dataclasses.replace(first, **own))
     return models
+
+
+def _score_by(
+    metric: Metric | None, table: pl.DataFrame, score: Float64[np.ndarray, " n"]
+) -> Float64[np.ndarray, " n"]:
+    """The metric's own value of each row where it has one, else the score."""
+    return _finite(metric.values(table)) if isinstance(metric, ExampleMean) else score
 
 
 def _has_labels(predictions: pl.DataFrame) -> bool:

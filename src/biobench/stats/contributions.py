@@ -17,7 +17,15 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy import sparse, special
 
-from biobench.metrics import Accuracy, Counts, MacroAccuracy, MacroF1, MeanScore, Metric
+from biobench.metrics import (
+    Accuracy,
+    Counts,
+    MacroAccuracy,
+    MacroF1,
+    MeanScore,
+    Metric,
+    WeightedMetric,
+)
 from biobench.stats.coded import Coded
 
 __all__ = [
@@ -85,6 +93,11 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
     n_blocks = min(one.n_units, most_units(len(models)))
     block = _blocks(one.n_units, n_blocks, seed)[one.unit]
     first, second = pairs_of(len(models))
+    if isinstance(metric, WeightedMetric):
+        each_model = _of_weighted(models, metric, block, n_blocks)
+        values = each_model[:, first] - each_model[:, second]
+        exact = np.full(len(first), np.nan)
+        return Contributions(values, exact, len(models), one.n_units < one.n, one.n_units)
     names = sorted(metric.fields - {"n_true"})
     counts = [_counts(model, metric) for model in models]
     own = [gradient(metric, each) for each in counts]
@@ -199,6 +212,25 @@ def _of_each_model(
             else:
                 # The last entry is that of a prediction of no class.
                 adds += np.append(getattr(slope, name)[:, 0], 0)[_codes(model, name)]
+        values[:, i] = np.bincount(block, adds, n_blocks)
+    return values
+
+
+def _of_weighted(
+    models: Sequence[Coded],
+    metric: WeightedMetric,
+    block: Int64[np.ndarray, " n"],
+    n_blocks: int,
+) -> Float64[np.ndarray, "u m"]:
+    """An equal share of the score, and how fast the score rises with the weight of each unit.
+
+    These are pseudo-values (DeLong's, where the score is an area). Two models' scores of examples
+    may be on different scales, so neither model's rows are put among the other's.
+    """
+    values = np.zeros((n_blocks, len(models)))
+    for i, model in enumerate(models):
+        score = float(metric.from_weights(model.rows, np.ones((model.n, 1)))[0])
+        adds = score / model.n + metric.contributions(model.rows, model.n)
         values[:, i] = np.bincount(block, adds, n_blocks)
     return values
 

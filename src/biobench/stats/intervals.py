@@ -15,7 +15,14 @@ from jaxtyping import Float64
 
 from biobench.errors import BadInput
 from biobench.interfaces import Example
-from biobench.metrics import Metric, get_metric, list_metrics, needs_labels
+from biobench.metrics import (
+    Metric,
+    WeightedMetric,
+    get_columns,
+    get_metric,
+    list_metrics,
+    needs_labels,
+)
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, from_examples
 from biobench.stats.resample import Resampler
@@ -67,7 +74,7 @@ def confidence_interval(
     finite number.
     """
     check_options(confidence, n_resamples)
-    coded = from_examples(examples)
+    coded = from_examples(examples, metric if isinstance(metric, Metric) else None)
     resampler = Resampler([coded])
     if isinstance(metric, Metric):
         check_labels(coded, metric)
@@ -109,9 +116,10 @@ def interval_from_table(
     Raises BadInput on a table that cannot be scored or an option out of range.
     """
     check_options(confidence, n_resamples)
-    models = code_seeds(predictions, by_group=by_group)
+    models = code_seeds(predictions, by_group=by_group, metric=metric)
     check_labels(models[0], metric)
     found = Replicated.resample(models, metric, n_resamples, seed)
+    require_score(metric, found.score)
     return interval_of_draws(found, metric, confidence, n_resamples)
 
 
@@ -168,12 +176,19 @@ def check_labels(coded: Coded, metric: Metric) -> None:
         )
 
 
+def require_score(metric: Metric, score: float) -> float:
+    """The score itself; raises BadInput where the examples define none."""
+    return metric.require(score) if isinstance(metric, WeightedMetric) else score
+
+
 def _recognise(
     values: Float64[np.ndarray, " b"], resampler: Resampler, n_resamples: int, seed: int
 ) -> Metric | None:
     # Macro averages first: where several fit (every answer is right), theirs is the wider interval.
     known = sorted(map(get_metric, list_metrics()), key=lambda metric: not metric.macro)
     for metric in known:
+        if get_columns(metric):
+            continue
         if needs_labels(metric) and resampler.models[0].true is None:
             continue
         if np.allclose(resampler.replicates(metric, n_resamples, seed), values, rtol=0, atol=1e-9):

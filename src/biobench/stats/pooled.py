@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from biobench.metrics import Metric, needs_labels
+from biobench.metrics import Metric, get_bounds
 from biobench.stats import spread as spreads
 from biobench.stats.align import align
 from biobench.stats.coded import Coded, code_models
@@ -77,7 +77,7 @@ class Pooled:
                 for one, table in draws.items()
             }
         )
-        coded = code_models(aligned, by_group=by_group)
+        coded = code_models(aligned, by_group=by_group, metric=metric)
         check_labels(coded[0], metric)
         seeds = [list(draws) for draws in parts.values()]
         models = _split(coded, [len(one) for one in seeds])
@@ -172,8 +172,7 @@ def _spread_of_difference(
     # One example on which they differ, so that agreement on a few is no proof of agreement
     # (Agresti and Min 2005).
     variance += 1 / (size + 2) ** 2
-    width = 1.0 if needs_labels(metric) else max(np.ptp(m.score) for m in models)
-    reach = max(1.0, float(width))
+    reach = max(float(np.ptp(get_bounds(metric, model.score))) for model in models)
     return spreads.Spread(
         variance, spreads.df_of(df, len(differences)), size, lower=-reach, upper=reach
     )
@@ -191,5 +190,5 @@ def _split(values: list[Coded] | np.ndarray, counts: Sequence[int]) -> list:
 
 
 def _is_same(one: Coded, other: Coded) -> bool:
-    same = np.array_equal(one.score, other.score)
+    same = one.rows is None and np.array_equal(one.score, other.score)
     return same and (one.pred is None or np.array_equal(one.pred, other.pred))

@@ -59,8 +59,15 @@ class Resampler:
     def replicates(
         self, metric: Metric, n_resamples: int, seed: int
     ) -> Float64[np.ndarray, "m {n_resamples}"]:
-        """The metric's score of each model on each resample; the models share the resamples."""
-        return self.score_copies(metric, self.draw(n_resamples, seed))
+        """The metric's score of each model on each resample; the models share the resamples.
+
+        A resample that has no score, as an area under a curve has none without examples of both
+        kinds, gets that of the predictions.
+        """
+        found = self.score_copies(metric, self.draw(n_resamples, seed))
+        if np.isfinite(found).all():
+            return found
+        return np.where(np.isfinite(found), found, self.scores(metric)[:, None])
 
     def replicates_of_callable(
         self,
@@ -112,12 +119,21 @@ class Resampler:
         # What all models share is counted once.
         shared = self.counts(self.models[:1], metric.fields & {"n_true"}, copies)[0]
         scores = np.empty((len(self.models), copies.shape[1]))
+        if self._is_weighted(metric):
+            weights = copies[self.atoms]
+            for i, model in enumerate(self.models):
+                counts = Counts(n=shared.n, weights=weights, rows=model.rows)
+                scores[i] = metric.from_counts(counts)
+            return scores
         totals = self._totals(self.models, copies) if "score" in metric.fields else None
         for i, model in enumerate(self.models):
             own = self._label_counts(model, metric.fields - {"n_true"}, copies)
             total = None if totals is None else totals[i]
             scores[i] = metric.from_counts(dataclasses.replace(shared, score=total, **own))
         return scores
+
+    def _is_weighted(self, metric: Metric) -> bool:
+        return "weights" in metric.fields
 
     def counts(
         self, models: Sequence[Coded], fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
@@ -203,7 +219,7 @@ def _merge_units(
 ) -> tuple[Int64[np.ndarray, " units"], Int64[np.ndarray, " atoms"]]:
     # The atom of each unit, and one unit of each atom.
     one = models[0]
-    if one.n_units < one.n or len(models) > 2:
+    if one.n_units < one.n or len(models) > 2 or one.rows is not None:
         every = np.arange(one.n_units, dtype=np.int64)
         return every, every
     key = np.zeros(one.n, np.int64)

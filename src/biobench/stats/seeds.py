@@ -86,9 +86,11 @@ def align_seeds(predictions: pl.DataFrame) -> list[pl.DataFrame]:
     return align(named)[0]
 
 
-def code_seeds(predictions: pl.DataFrame, *, by_group: bool) -> list[Coded]:
+def code_seeds(
+    predictions: pl.DataFrame, *, by_group: bool, metric: Metric | None = None
+) -> list[Coded]:
     """The coded predictions of each seed of one model; raises what `align_seeds` and coding do."""
-    return code_models(align_seeds(predictions), by_group=by_group)
+    return code_models(align_seeds(predictions), by_group=by_group, metric=metric)
 
 
 @dataclasses.dataclass(frozen=True)

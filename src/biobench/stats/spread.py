@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy import special
 
-from biobench.metrics import Metric, needs_labels
+from biobench.metrics import Metric, WeightedMetric, get_bounds, needs_labels
 from biobench.stats.coded import Coded
 from biobench.stats.jackknife import is_known, variance_over_groups
 
@@ -78,11 +78,11 @@ def spread_of(
     design: Design,
 ) -> Spread:
     """The spread of a shipped metric's score, from its value on resamples."""
-    lower, upper = (0.0, 1.0) if needs_labels(metric) else _range_of_scores(coded.score)
+    lower, upper = get_bounds(metric, coded.score)
     variance = design.variance
     if variance is None:
         variance = variance_of(replicates, score) * design.correction
-    if needs_labels(metric) or np.isin(coded.score, (0, 1)).all():
+    if coded.rows is None and (needs_labels(metric) or np.isin(coded.score, (0, 1)).all()):
         share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
         variance = max(variance, share * score * (1 - score) / design.size)
     return Spread(variance, df_of(design.df, len(replicates)), design.size, lower, upper)
@@ -98,6 +98,8 @@ def spread_of_callable(coded: Coded, score: float, replicates: Float64[np.ndarra
 
 def design_of(coded: Coded, metric: Metric) -> Design:
     """Corrections and effective size for a metric's score of the predictions."""
+    if isinstance(metric, WeightedMetric):
+        return _design_of_weighted(coded, metric)
     right = coded.score
     if needs_labels(metric):
         right = (coded.true == coded.pred).astype(np.float64)
@@ -123,6 +125,14 @@ def design_of(coded: Coded, metric: Metric) -> Design:
     variance = variance_over_groups(coded, metric) if is_known(metric) else None
     df = _degrees_of_freedom(rest)
     return Design(correction, float(size), df, n_errors, n_weighty, n_alone, variance)
+
+
+def _design_of_weighted(coded: Coded, metric: WeightedMetric) -> Design:
+    """From what each unit contributes to the score: its slope by the unit's weight."""
+    rest = np.bincount(coded.unit, metric.contributions(coded.rows, coded.n))
+    size = metric.count_independent(coded.rows, coded.n) * coded.n_units / coded.n
+    correction = coded.n_units / max(coded.n_units - 1, 1)
+    return Design(correction, max(size, 1.0), _degrees_of_freedom(rest), np.inf)
 
 
 def interval(score: float, spread: Spread, confidence: float) -> tuple[float, float]:
@@ -177,10 +187,6 @@ def df_of(df: float, n_resamples: int) -> float:
     """Degrees of freedom of a variance that n_resamples resamples of the units gave."""
     # Few resamples know the variance as badly as few units do.
     return 1 / (1 / df + 1 / max(n_resamples - 1, 1))
-
-
-def _range_of_scores(score: Float64[np.ndarray, " n"]) -> tuple[float, float]:
-    return min(0.0, float(score.min())), max(1.0, float(score.max()))
 
 
 def _effective_number(weight: Float64[np.ndarray, " u"]) -> float:

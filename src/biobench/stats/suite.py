@@ -108,7 +108,9 @@ def suite(
         kept = kept.merge(max(most_units(kept.n_models) // len(tasks), 1), seed)
         found.append(dataclasses.replace(one, contributions=kept))
     progress.report("statistics", len(tasks), len(tasks))
-    mean = _Mean.of(found, complete, seed) if complete else None
+    # A score and an error have no mean that says anything.
+    has_mean = bool(complete) and len({one.sign for one in found}) == 1
+    mean = _Mean.of(found, complete, seed) if has_mean else None
     if mean:
         rows += mean.rows(confidence)
     return Suite(
@@ -139,7 +141,7 @@ _SCHEMA = {
 
 
 def _rows_of_task(found: TaskStatistics, confidence: float) -> list[tuple]:
-    scores = np.array([one.score for one in found.intervals])
+    scores = found.sign * np.array([one.score for one in found.intervals])
     rank, claims = ranks(scores), _claims(scores, found.p, confidence)
     return [
         (
@@ -185,6 +187,9 @@ class _Mean:
     n: int
     n_groups: int
     resampled: str
+    sign: int
+    """as those of its tasks."""
+    bounds: tuple[float, float]
     warnings: list[list[str]]
     """of each model: what its tasks' rows are warned of."""
 
@@ -214,6 +219,8 @@ class _Mean:
             n=sum(one.intervals[0].n for one in found),
             n_groups=sum(one.intervals[0].n_groups for one in found),
             resampled=kinds.pop() if len(kinds) == 1 else "groups",
+            sign=found[0].sign,
+            bounds=tuple(np.mean([one.bounds for one in found], axis=0).tolist()),
             warnings=[_gather_warnings(found, model, tests) for model in models],
         )
 
@@ -221,12 +228,17 @@ class _Mean:
     def scores(self) -> Float64[np.ndarray, " m"]:
         return self.by_task.mean(axis=0)
 
+    @property
+    def merits(self) -> Float64[np.ndarray, " m"]:
+        """The scores so turned that the higher is the better."""
+        return self.sign * self.scores
+
     def rows(self, confidence: float) -> list[tuple]:
-        scores, rank = self.scores, ranks(self.scores)
-        claims = _claims(scores, self.p, confidence)
+        scores, rank = self.scores, ranks(self.merits)
+        claims = _claims(self.merits, self.p, confidence)
         rows = []
         for i in np.lexsort((self.models, rank)):
-            spread = Spread(float(self.variances[i]), self.df, float(self.n_groups))
+            spread = Spread(float(self.variances[i]), self.df, float(self.n_groups), *self.bounds)
             rows.append(
                 (
                     self.models[i],
@@ -272,9 +284,9 @@ def _rank_over_tasks(mean: _Mean | None, confidence: float) -> pl.DataFrame:
     schema = {"model": pl.String, "rank": pl.Int64, "rank_low": pl.Int64, "rank_high": pl.Int64}
     if mean is None:
         return pl.DataFrame(schema=schema)
-    better = better_over_tasks(mean.by_task, 1 - confidence / 100)
+    better = better_over_tasks(mean.sign * mean.by_task, 1 - confidence / 100)
     bounds = [None, None] if better is None else rank_intervals(better)
-    columns = dict(zip(schema, (mean.models, ranks(mean.scores), *bounds), strict=True))
+    columns = dict(zip(schema, (mean.models, ranks(mean.merits), *bounds), strict=True))
     return pl.DataFrame(columns, schema=schema).sort("rank", "model")
 
 
@@ -282,7 +294,7 @@ def _beats(mean: _Mean | None) -> pl.DataFrame:
     schema = {"a": pl.String, "b": pl.String, "probability": pl.Float64}
     if mean is None:
         return pl.DataFrame(schema=schema)
-    scores, models = mean.scores, mean.models
+    scores, models = mean.merits, mean.models
     error = np.where(mean.errors > 0, mean.errors, 1)
     t = (scores[:, None] - scores[None, :]) / error
     probability = special.ndtr(t) if np.isinf(mean.df) else special.stdtr(mean.df, t)
@@ -306,7 +318,7 @@ def _leave_one_out(mean: _Mean | None, tasks: Sequence[str]) -> pl.DataFrame:
     if mean is not None and len(tasks) > 1:
         for i, task in enumerate(tasks):
             scores = np.delete(mean.by_task, i, axis=0).mean(axis=0)
-            rank = ranks(scores)
+            rank = ranks(mean.sign * scores)
             order = np.lexsort((mean.models, rank))
             rows += [(task, mean.models[j], float(scores[j]), int(rank[j])) for j in order]
     return pl.DataFrame(rows, schema=schema, orient="row")

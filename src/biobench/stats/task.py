@@ -12,7 +12,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from biobench.errors import BadInput
-from biobench.metrics import Metric
+from biobench.metrics import Metric, is_better_low
 from biobench.stats.compare import too_few_to_differ
 from biobench.stats.contributions import Contributions, pairs_of
 from biobench.stats.draws import Crossed
@@ -37,6 +37,10 @@ class TaskStatistics:
     df: float
     p: Float64[np.ndarray, "m m"]
     """of no difference of two models, adjusted for all pairs; 1 on the diagonal."""
+    sign: int
+    """-1 where the lower score is the better one, as of an error or a cost; else 1."""
+    bounds: tuple[float, float]
+    """the lowest and the highest score there can be."""
     contributions: Contributions
     """what the units add to the difference of each pair."""
     pairs: list[PairOfDraws] | None = None
@@ -102,6 +106,8 @@ def task_statistics(
         errors=errors,
         df=min(spread.df for spread in spreads),
         p=matrix_of(p, len(intervals)),
+        sign=-1 if is_better_low(metric) else 1,
+        bounds=(min(spread.lower for spread in spreads), max(spread.upper for spread in spreads)),
         contributions=contributions,
         pairs=pairs,
     )

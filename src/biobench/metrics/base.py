@@ -1,0 +1,108 @@
+"""What a metric is: a score of examples, and of many resamples of them at once.
+
+Three kinds, by what a resample tells them:
+
+- a count metric reads counts of classes or the sum of scores (`Counts`);
+- a mean over examples (`ExampleMean`) is the mean of one value an example;
+- a weighted metric (`WeightedMetric`) is any function of the examples and a weight for each.
+
+All three have `name`, `fields`, `macro`, `__call__` and `from_counts`, so whoever resamples needs
+to know no metric by its name.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from biobench.errors import BadInput
+from biobench.interfaces import Example
+
+__all__ = [
+    "CLASS_LABELS",
+    "CLASS_SCORES",
+    "Counts",
+    "Metric",
+    "get_bounds",
+    "get_columns",
+    "is_better_low",
+    "needs_labels",
+    "require_examples",
+]
+
+CLASS_SCORES = "class_scores"
+"""the column with the scores of all classes, in the order of `class_labels`."""
+CLASS_LABELS = "class_labels"
+"""the column with the names of all classes, as a JSON list."""
+
+_LABEL_FIELDS = frozenset({"n_true", "n_pred", "n_hit"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What a metric needs to know of `b` (re)samples of one set of predictions.
+
+    n: number of examples. Further, and only where the metric asks for it: the sum of their scores;
+    for each class how often it is the truth (n_true), is predicted (n_pred), is both (n_hit); or
+    the examples themselves (rows, as the metric's `prepare` made them) with how often each of the
+    `r` of them was drawn (weights).
+    """
+
+    n: Num[np.ndarray, " b"]
+    score: Num[np.ndarray, " b"] | None = None
+    n_true: Num[np.ndarray, "c b"] | None = None
+    n_pred: Num[np.ndarray, "c b"] | None = None
+    n_hit: Num[np.ndarray, "c b"] | None = None
+    weights: Num[np.ndarray, "r b"] | None = None
+    rows: typing.Any = None
+
+
+@typing.runtime_checkable
+class Metric(typing.Protocol):
+    """A score with a vectorised form."""
+
+    name: typing.ClassVar[str]
+    """its name in a protocol and on the command line."""
+    fields: typing.ClassVar[frozenset[str]]
+    """which fields of `Counts` it reads besides n."""
+    macro: typing.ClassVar[bool]
+    """whether it is a mean over the classes present in the truth."""
+
+    def __call__(self, examples: Sequence[Example]) -> float:
+        """The score of the examples; raises BadInput where there are none."""
+        ...
+
+    def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
+        """The same score of `b` samples, each with at least one example."""
+        ...
+
+
+def needs_labels(metric: Metric) -> bool:
+    """Whether a metric counts truths and predictions, rather than reading scores or columns."""
+    return bool(metric.fields & _LABEL_FIELDS)
+
+
+def get_columns(metric: Metric) -> tuple[str, ...]:
+    """The columns of the predictions that a metric reads besides score, y_true and y_pred."""
+    return tuple(getattr(metric, "columns", ()))
+
+
+def is_better_low(metric: Metric) -> bool:
+    """Whether the lower of two scores is the better one, as of an error or a cost."""
+    return bool(getattr(metric, "better_low", False))
+
+
+def get_bounds(metric: Metric, values: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """The range of a metric's score: its own, else 0 to 1, wider where the values are."""
+    if needs_labels(metric):
+        return 0.0, 1.0
+    own = getattr(metric, "bounds", None)
+    return own or (min(0.0, float(values.min())), max(1.0, float(values.max())))
+
+
+def require_examples(examples: Sequence[Example], name: str) -> None:
+    """Raise BadInput where there is no example."""
+    if not len(examples):
+        raise BadInput(f"There is no example to score with '{name}'; the test set is empty.")

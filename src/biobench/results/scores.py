@@ -1,0 +1,153 @@
+"""The scores of all classes: a file beside the predictions, kept where a metric needs them.
+
+    read_scores(run)              # example subtask class_labels class_scores
+    read_for_metric(run, metric)  # the predictions with every column that the metric reads
+
+`scores.parquet` has one row a prediction, in the same order: `class_scores` is a list of half
+precision numbers, null where the picture could not be read, and `class_labels` the names of the
+classes in the order of the scores, as JSON.
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from biobench.errors import BadInput
+from biobench.interfaces import Example
+from biobench.metrics import CLASS_LABELS, CLASS_SCORES, Metric, get_columns
+from biobench.results import files
+
+__all__ = [
+    "SCORES",
+    "check_for_metric",
+    "parse_scores",
+    "read_for_metric",
+    "read_scores",
+    "take_scores",
+]
+
+SCORES = "scores.parquet"
+
+PREDICTIONS = "predictions.parquet"
+KEYS = ["example", "subtask"]
+
+_BASE = ("example", "subtask", "group", "y_true", "y_pred", "score")
+
+
+def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
+    """The scores of all classes of the examples; None where they have none."""
+    if not any(CLASS_SCORES in example.info for example in examples):
+        return None
+    texts: dict[int, str] = {}
+    labels, scores = [], []
+    for example in examples:
+        classes, row = example.info.get(CLASS_LABELS), example.info.get(CLASS_SCORES)
+        if classes is None or row is None:
+            labels.append(None)
+            scores.append(None)
+            continue
+        if id(classes) not in texts:
+            texts[id(classes)] = json.dumps([str(name) for name in classes])
+        labels.append(texts[id(classes)])
+        scores.append(np.asarray(row, np.float16))
+    subtasks = [example.info.get("subtask") for example in examples]
+    return pl.DataFrame(
+        {
+            "example": pl.Series([example.id for example in examples], dtype=pl.String),
+            "subtask": pl.Series(subtasks, dtype=pl.String),
+            CLASS_LABELS: pl.Series(labels, dtype=pl.String),
+            CLASS_SCORES: _to_lists(scores),
+        }
+    )
+
+
+def _to_lists(rows: Sequence[np.ndarray | None]) -> pl.Series:
+    # Through one flat array: rows may differ in length, and Python's numbers are slow.
+    kept = [row for row in rows if row is not None]
+    flat = pl.DataFrame(
+        {
+            "row": np.repeat(np.arange(len(kept)), [len(row) for row in kept]),
+            "value": pl.Series(np.concatenate(kept) if kept else [], dtype=pl.Float16),
+        }
+    )
+    lists = flat.group_by("row", maintain_order=True).agg("value")["value"]
+    where = np.cumsum([row is not None for row in rows]) - 1
+    index = [int(at) if row is not None else None for at, row in zip(where, rows, strict=True)]
+    return lists.gather(pl.Series(index, dtype=pl.UInt32))
+
+
+def read_scores(run: Path) -> pl.DataFrame:
+    """The scores of all classes of a run: columns example, subtask, class_labels, class_scores.
+
+    Raises BadInput where the run keeps none, or the file is damaged.
+    """
+    path = Path(run) / SCORES
+    if not path.exists():
+        raise BadInput(
+            f"{run} keeps no scores of all classes; run it again with --metrics and the metric."
+        )
+    return parse_scores(files.read_file(path, files.MAX_SCORES), path)
+
+
+def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
+    """The table in the bytes of a `scores.parquet`; raises BadInput where it is none."""
+    try:
+        table = pl.read_parquet(io.BytesIO(data))
+        lacking = [
+            name for name in (*KEYS, CLASS_LABELS, CLASS_SCORES) if name not in table.columns
+        ]
+        if lacking:
+            raise BadInput(f"{source} is damaged: it lacks the column {lacking[0]}.")
+        return table.with_columns(pl.col(CLASS_SCORES).cast(pl.List(pl.Float32)))
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
+        reason = (str(err) or type(err).__name__).splitlines()[0]
+        raise BadInput(f"{source} is damaged ({reason}).") from err
+
+
+def check_for_metric(run: Path, metric: Metric) -> None:
+    """See from the files' heads that a run can be scored by a metric; raises BadInput if not."""
+    path = Path(run) / PREDICTIONS
+    wanted = get_columns(metric)
+    if not path.is_file():
+        raise BadInput(f"{path} is missing or no regular file.")
+    try:
+        # A path would be taken for a pattern, where a folder's name has brackets.
+        with open(path, "rb") as file:
+            there = set(pl.read_parquet_schema(file))
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
+        reason = (str(err) or type(err).__name__).splitlines()[0]
+        raise BadInput(f"{path} is damaged ({reason}).") from err
+    lacking = [name for name in wanted if name not in (*there, CLASS_LABELS, CLASS_SCORES)]
+    if lacking:
+        raise BadInput(
+            f"{run} has no '{lacking[0]}' in its predictions, which the metric '{metric.name}' "
+            f"needs; run it again with --metrics {metric.name}."
+        )
+    if CLASS_SCORES in wanted and not (Path(run) / SCORES).is_file():
+        raise BadInput(
+            f"{run} keeps no scores of all classes, which the metric '{metric.name}' needs; run it "
+            f"again with --metrics {metric.name}."
+        )
+
+
+def read_for_metric(run: Path, metric: Metric, columns: Sequence[str] = _BASE) -> pl.DataFrame:
+    """A run's predictions with the columns that a metric reads, from its files alone.
+
+    columns: which to read besides. Raises BadInput, naming the metric, where the run lacks one.
+    """
+    from biobench.results.store import read_predictions
+
+    check_for_metric(run, metric)
+    wanted = get_columns(metric)
+    own = [name for name in wanted if name not in (CLASS_LABELS, CLASS_SCORES)]
+    predictions = read_predictions(run, [*dict.fromkeys([*columns, *own])])
+    if CLASS_SCORES not in wanted:
+        return predictions
+    scores = read_scores(run)
+    if not scores.select(KEYS).equals(predictions.select(KEYS)):
+        raise BadInput(f"{Path(run) / SCORES} is damaged: its rows are not those of {PREDICTIONS}.")
+    return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])
