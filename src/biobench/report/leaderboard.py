@@ -121,7 +121,7 @@ def leaderboard(
     table, unreadable = pool_runs(runs, _SCHEMA)
     problems += unreadable
     if metric:
-        # The scores are computed from the predictions already, the stored ones are another metric's.
+        # Scores are computed from predictions already; the stored ones are another metric's.
         doubts = name_doubts(stored)
     else:
         is_large = scorable.height > MAX_CELLS and not full

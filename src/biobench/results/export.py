@@ -142,7 +142,7 @@ class _Source:
     def _make_run(self, row: dict[str, object], *, is_current: bool) -> dict[str, object]:
         run = Path(row["run"])
         report, config = read_report(run), None
-        if report["config"] is not None:
+        if report.get("config") is not None:
             config = clean.to_json(report["config"])
         given = {
             "run": self._get_key(run),
