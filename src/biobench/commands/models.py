@@ -27,7 +27,7 @@ class Models:
     format: Literal["table", "json"] = "table"
     """how to print them."""
     imports: list[str] | None = None
-    """modules to import first: they register backbones of your own."""
+    """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
         from biobench import registry
@@ -60,7 +60,7 @@ class Doctor:
     format: Literal["table", "json"] = "table"
     """how to print the checks."""
     imports: list[str] | None = None
-    """modules to import first: they register backbones of your own."""
+    """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
         from biobench.errors import BadInput

@@ -62,7 +62,7 @@ class Run:
     name: Text = None
     """NAME of --features (default: the file's stem)."""
     imports: Names = ()
-    """modules to import first: they register backbones and tasks of your own."""
+    """modules or .py files to import first: they register backbones and tasks of your own."""
     jobs: Count = None
     """cells that run at once (default: 1)."""
     dry_run: bool = False
