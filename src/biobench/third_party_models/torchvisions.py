@@ -41,7 +41,6 @@ class TorchVision(VisionBackbone):
         self.check_ckpt(ckpt)
         self._preset = _find_weights(ckpt).transforms()
         self.model, self.weights_source = _create(ckpt)
-        _replace_last_layer(self.model, torch.nn.Identity())
         weights.freeze(self)
 
     def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
@@ -91,7 +90,7 @@ def _find_weights(ckpt: str) -> "Weights":
 
 
 def _create(ckpt: str) -> tuple[torch.nn.Module, str]:
-    """The classifier with its weights, and where they came from."""
+    """The classifier with its weights but without its last layer, and where they came from."""
     from torchvision import models
 
     if ckpt.startswith("local:"):
@@ -104,6 +103,7 @@ def _create(ckpt: str) -> tuple[torch.nn.Module, str]:
         raise weights.say_missing(ckpt, chosen.url)
     with weights.refuse_mismatch(ckpt, chosen.url):
         model = models.get_model(ckpt.partition(".")[0], weights=chosen, progress=False)
+    _replace(model, _find_last_layer(model)[0], torch.nn.Identity())
     return model, weights.say_source(ckpt, f"{chosen.url} ({chosen.name})")
 
 
@@ -115,14 +115,13 @@ def _from_file(ckpt: str, arch: str, path: pathlib.Path) -> tuple[torch.nn.Modul
     name, last = _find_last_layer(model)
     head = found.state.get(f"{name}.weight")
     if head is None:
-        _replace_last_layer(model, torch.nn.Identity())
+        _replace(model, name, torch.nn.Identity())
     elif head.ndim == 2 and len(head) != last.out_features:
-        has_bias = f"{name}.bias" in found.state
-        own = torch.nn.Linear(last.in_features, len(head), bias=has_bias)
-        _replace_last_layer(model, own)
+        _replace(model, name, torch.nn.Linear(last.in_features, len(head)))
     source = found.describe(path)
     with weights.refuse_mismatch(ckpt, source):
         model.load_state_dict(found.state)
+    _replace(model, name, torch.nn.Identity())
     return model, source
 
 
@@ -131,6 +130,6 @@ def _find_last_layer(model: torch.nn.Module) -> tuple[str, torch.nn.Linear]:
     return linear[-1]
 
 
-def _replace_last_layer(model: torch.nn.Module, layer: torch.nn.Module) -> None:
-    parent, _, name = _find_last_layer(model)[0].rpartition(".")
-    setattr(model.get_submodule(parent), name, layer)
+def _replace(model: torch.nn.Module, name: str, layer: torch.nn.Module) -> None:
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, layer)
