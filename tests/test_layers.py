@@ -13,7 +13,7 @@ import biobench
 SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
-BASE = {"errors", "progress"}
+BASE = {"errors", "progress", "clean", "screen", "console"}
 CONTRACT = BASE | {"interfaces", "_backbone"}
 CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
 CORE |= {"probes"}
@@ -23,6 +23,9 @@ MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "progress": set(),
+    "clean": set(),
+    "screen": {"clean"},
+    "console": {"clean", "screen"},
     # The contract's one upward call, made late inside get_confidence_interval.
     "interfaces": {"_backbone", "stats"},
     "_backbone": set(),

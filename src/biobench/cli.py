@@ -5,8 +5,10 @@ A command's module is imported when it is called, so that help costs nothing.
 """
 
 import importlib
+import os
 import sys
 
+from biobench import clean, screen
 from biobench.errors import BadInput
 
 __all__ = ["COMMANDS", "main"]
@@ -36,13 +38,15 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    screen.make_tolerant(sys.stdout, sys.stderr)
+    sys.excepthook = screen.show_exception
     if not argv or argv[0] in ("-h", "--help"):
-        print(_usage())
+        screen.say(_usage())
         return 0 if argv else 2
     if argv[0] == "--version":
         from biobench import __version__
 
-        print(f"biobench {__version__}")
+        screen.say(f"biobench {__version__}")
         return 0
     name = argv[0]
     if name not in COMMANDS:
@@ -52,7 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     path, _, cls = COMMANDS[name][0].partition(":")
     command = getattr(importlib.import_module(f"biobench.commands.{path}"), cls)
     try:
-        return tyro.cli(command, args=argv[1:], prog=f"biobench {name}").main()
+        called = tyro.cli(command, args=argv[1:], prog=f"biobench {name}")
+        _check_folder()
+        return called.main()
     except BadInput as err:
         return _refuse(str(err))
     except BrokenPipeError:
@@ -85,8 +91,19 @@ def _suggest(name: str) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
+def _check_folder() -> None:
+    """Raise BadInput where this process stands in a folder that is gone."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise BadInput(
+            "The folder that this command was started in is gone or closed; change to another "
+            "one, and start it again."
+        ) from None
+
+
 def _refuse(message: str) -> int:
-    print(f"biobench: {message}", file=sys.stderr)
+    screen.say(f"biobench: {clean.sentence(message)}", error=True)
     return 2
 
 

@@ -1,13 +1,18 @@
 """What a person sees of a plan that runs."""
 
 import io
+import pathlib
 import re
 
+import pytest
 import rich.console
 
-from biobench import launch
+from biobench import cli, launch, report, results
+from biobench.console import CleanConsole
+from biobench.launch.cell import _summarise as summarise_run
 from biobench.launch.display import _Lines, _Table, summarise
-from biobench.launch.state import CellState
+from biobench.launch.state import CellState, StateFile
+from results_world import make_report
 
 
 def make_plan(n_models=2):
@@ -81,3 +86,33 @@ def test_the_summary_ends_with_the_failures_their_causes_and_logs(tmp_path):
         "  newt · timm:m0: it broke",
         f"    log: {plan.results}/.launch/x.log",
     ]
+
+
+@pytest.mark.parametrize("n_groups", [None, 8])
+def test_run_status_and_leaderboard_show_one_interval(tmp_path, capsys, n_groups):
+    plan = launch.Plan((launch.Cell("birds", "folder", ("timm", "a"), {}),), tmp_path)
+    plan.save()
+    made = make_report(n=64, n_groups=n_groups, metric="macro-f1")
+    run = results.write_run(tmp_path, "birds", ("timm", "a"), made)
+    (row,) = report.leaderboard(tmp_path).table.iter_rows(named=True)
+    shown = f"{row['score']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    (cell,) = plan.cells
+    state = StateFile(plan.folder, cell.id).update(state="done", **summarise_run(plan, run))
+    _Lines(plan)(cell, state)
+    assert cli.main(["status", "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count(shown) == 2
+    stored = results.read_report(run)
+    assert (stored["ci"] == [row["low"], row["high"]]) == (n_groups is None)
+
+
+def test_the_live_table_shows_names_as_they_are():
+    plan = launch.Plan(
+        (launch.Cell("[red]a\x1b[2J", "folder", ("timm", "[/]\u202e:smile:"), {"seed": 1}),),
+        pathlib.Path("results"),
+    )
+    table = _Table(plan)
+    console = CleanConsole(width=120, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(table.render())
+    text = console.file.getvalue()
+    assert r"[red]a\x1b[2J" in text and r"timm:[/]\u202e:smile:" in text
+    assert "\x1b" not in text and "seed 1" in text

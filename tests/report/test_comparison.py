@@ -1,9 +1,14 @@
+import dataclasses
+import io
+import json
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from biobench import report
+from biobench import report, stats
+from biobench.console import CleanConsole
 from biobench.errors import BadInput
 from results_world import CLOSE, GOOD, POOR
 
@@ -85,3 +90,32 @@ def test_a_damaged_run_is_named(suite):
     comparison = report.compare(suite, GOOD, CLOSE)
     assert "birds" not in comparison.table["task"]
     assert any("is damaged" in note for note in comparison.notes)
+
+
+def test_where_nothing_could_be_shown_no_format_gives_a_number(suite, monkeypatch):
+    compare_models = stats.compare_models
+
+    def compare_too_few_groups(*args):
+        return compare_models(*args).with_columns(detectable=pl.lit(None, pl.Float64))
+
+    monkeypatch.setattr(stats, "compare_models", compare_too_few_groups)
+    comparison = report.compare(suite, GOOD, CLOSE)
+    (note,) = [note for note in comparison.notes if note.startswith("Detectable none")]
+    assert "birds" in note and "too few groups" in note
+    rows = json.loads(report.comparison_to_text(comparison, "json"))
+    assert [row["detectable"] for row in rows] == [None] * len(rows)
+    table = pl.read_csv(io.StringIO(report.comparison_to_text(comparison, "csv")))
+    assert table["detectable"].null_count() == table.height
+    for kind, end in (("markdown", "none |"), ("latex", r"none \\")):
+        lines = report.comparison_to_text(comparison, kind).splitlines()
+        assert sum(line.endswith(end) for line in lines) == len(rows)
+    console = CleanConsole(file=io.StringIO(), width=140)
+    console.print(report.render_comparison(comparison))
+    text = console.file.getvalue()
+    assert len(re.findall(r" none +(. is better|none could be shown)", text)) == len(rows)
+
+
+def test_what_could_have_been_seen_is_said_in_numbers_where_there_is_enough(suite):
+    comparison = report.compare(suite, GOOD, CLOSE)
+    assert comparison.table["detectable"].null_count() == 0
+    assert not any(note.startswith("Detectable none") for note in comparison.notes)

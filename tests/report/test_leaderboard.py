@@ -9,7 +9,7 @@ import pytest
 from biobench import metrics, report, results, stats
 from biobench.interfaces import Provenance
 from biobench.results.store import write_folder
-from results_world import CLOSE, GOOD, POOR, make_report
+from results_world import CLOSE, GOOD, POOR, START, make_report
 
 
 def get(board, model, task):
@@ -152,3 +152,28 @@ def test_examples_that_some_models_lack_are_left_out_for_all_and_said(suite):
     table = results.read_predictions(Path(row["run"])).head(195)
     assert row["n"] == 195 and row["score"] == pytest.approx(table["score"].mean())
     assert any("5 examples that not every model has" in note for note in board.notes)
+
+
+def test_a_score_over_common_examples_is_told_from_the_run_s_own(keep, tmp_path):
+    keep("birds", GOOD)
+    short = dataclasses.replace(make_report(backbone=CLOSE), posix_time=START)
+    short = dataclasses.replace(short, examples=short.examples[2:])
+    results.write_run(keep.root, "birds", tuple(CLOSE.split(":")), short)
+    board = report.leaderboard(keep.root)
+    (row,) = board.table.filter(model=GOOD).iter_rows(named=True)
+    own = results.read_report(Path(row["run"]))
+    assert row["n"] == 58 and own["n"] == 60 and row["score"] != own["score"]
+    (note,) = [note for note in board.notes if "58 examples that every model has" in note]
+    assert note.startswith("Scores on birds are over") and "run" in note
+    page = report.write_page(keep.root, tmp_path / "site").read_text()
+    assert f"{own['score']:.3f} on all of its 60 examples" in page
+    (part,) = report.break_down(board, "class")
+    assert part.is_uneven
+    assert "not all have the same" in report.breakdowns_to_text([part], "markdown")
+    assert "not all have the same" in page
+
+
+def test_models_with_the_same_examples_are_not_told_apart(suite):
+    board = report.leaderboard(suite)
+    assert not any("that every model has" in note for note in board.notes)
+    assert not any(part.is_uneven for part in report.break_down(board, "class"))

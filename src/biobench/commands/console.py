@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from biobench.console import CleanConsole
 
 __all__ = ["make_console"]
 
@@ -11,9 +11,9 @@ PIPE_WIDTH = 120
 """width of a table that does not go to a terminal."""
 
 
-def make_console() -> "Console":
+def make_console() -> "CleanConsole":
     """A console as wide as the terminal, or of a fixed width in a pipe."""
-    from rich.console import Console
+    from biobench.console import CleanConsole
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    console = CleanConsole()
+    return console if console.is_terminal else CleanConsole(width=PIPE_WIDTH)

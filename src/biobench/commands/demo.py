@@ -37,13 +37,14 @@ class Demo:
         from biobench import demo, launch, progress, report
         from biobench.commands.console import make_console
         from biobench.launch import display
+        from biobench.screen import say
 
         data, results, site = self.out / "data", self.out / "results", self.out / "site"
-        print(f"drawing a world into {data}", flush=True)
+        say(f"drawing a world into {data}")
         with progress.listen(_print_quarters):
             world = demo.generate(data, size=self.size, seed=self.seed)
         for task, counts in world.counts.items():
-            print(f"{task}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
+            say(f"{task}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
         settings = launch.load(
             models=MODELS,
             tasks=TASKS,
@@ -55,14 +56,16 @@ class Demo:
         plan = launch.make_plan(settings)
         launch.check(plan)
         states = launch.run(plan, jobs=settings.jobs)
-        print(display.summarise(plan, states))
+        say(display.summarise(plan, states))
         console = make_console()
         console.print(report.render(report.leaderboard(results), console.width))
         page = report.write_page(results, site)
-        print(f"The same as a page: {page}")
+        say(f"The same as a page: {page}")
         return int(any(state.state == "failed" for state in states))
 
 
 def _print_quarters(stage: str, done: int, total: int) -> None:
+    from biobench.screen import say
+
     if done and done * 4 // total > (done - 1) * 4 // total:
-        print(f"{stage} {done:,} of {total:,}", flush=True)
+        say(f"{stage} {done:,} of {total:,}")

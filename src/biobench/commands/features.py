@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -49,10 +48,11 @@ class Embed:
     def main(self) -> int:
         import os
 
-        from biobench import features, registry
+        from biobench import clean, features, registry
         from biobench.errors import BadInput, CellFailed
         from biobench.features import export
         from biobench.launch.plan import import_modules
+        from biobench.screen import say
 
         import_modules(self.imports, [os.getcwd()])
         table = export.read_pictures(self.images)
@@ -77,20 +77,21 @@ class Embed:
             with _show_progress():
                 found = source(table.root, table.images)
         except CellFailed as err:
-            print(f"biobench: {err}", file=sys.stderr)
+            say(f"biobench: {clean.sentence(str(err))}", error=True)
             return 1
         except KeyboardInterrupt:
-            print("biobench: stopped; the same command goes on from here.", file=sys.stderr)
+            say("biobench: stopped; the same command goes on from here.", error=True)
             return 130
         n_rows = export.write_vectors(table, found, self.out)
         counts = found.counts
-        print(
-            f"{self.out}: {n_rows:,} rows of {found.dim} numbers ({counts['embedded']:,} pictures "
+        place = clean.line(str(self.out))
+        say(
+            f"{place}: {n_rows:,} rows of {found.dim} numbers ({counts['embedded']:,} pictures "
             f"embedded, {counts['known'] + counts['recognised']:,} known, {counts['failed']:,} "
             "failed)"
         )
         for warning in found.warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {clean.sentence(warning)}", error=True)
         _print_failures(found.failures)
         return 1 if found.failures else 0
 
@@ -122,70 +123,75 @@ class Cache:
         return {"ls": self._ls, "verify": self._verify, "prune": self._prune}[self.action](root)
 
     def _ls(self, root: Path) -> int:
+        from biobench import clean
         from biobench.features import inventory
+        from biobench.screen import say
 
         entries = inventory.list_entries(root)
         if self.model is not None:
             entries = [entry for entry in entries if entry.matches(self.model)]
         if self.format == "json":
-            print(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2))
+            say(clean.to_json([dataclasses.asdict(entry) for entry in entries], indent=2))
             return 0
         rows = [_describe_entry(entry) for entry in entries]
         header = ("key", "images", "dim", "size", "used", "models")
         widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
         for row in [header, *rows]:
-            print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
+            say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
         n_bytes = sum(entry.n_bytes for entry in entries)
-        print(f"{len(entries)} models, {_format_bytes(n_bytes)} in {root}")
+        say(f"{len(entries)} models, {_format_bytes(n_bytes)} in {root}")
         return 0
 
     def _verify(self, root: Path) -> int:
+        from biobench import clean
         from biobench.features import inventory
+        from biobench.screen import say
 
         problems = inventory.verify(root)
         for problem in problems:
-            print(problem)
+            say(clean.sentence(problem))
         if problems:
-            print(f"{len(problems)} damaged files; 'biobench cache prune' deletes those put aside.")
+            say(f"{len(problems)} damaged files; 'biobench cache prune' deletes those put aside.")
             return 1
-        print(f"{root}: every shard is intact")
+        say(f"{root}: every shard is intact")
         return 0
 
     def _prune(self, root: Path) -> int:
         from biobench.features import inventory
+        from biobench.screen import say
 
         seconds = None if self.older_than is None else self.older_than * 86400
         deleted, n_bytes = inventory.prune(
             root, older_than=seconds, model=self.model, dry_run=self.dry_run
         )
         for entry in deleted:
-            print("  ".join(_describe_entry(entry)))
+            say("  ".join(_describe_entry(entry)))
         verb = "would be freed" if self.dry_run else "freed"
-        print(f"{len(deleted)} models deleted, {_format_bytes(n_bytes)} {verb} in {root}")
+        say(f"{len(deleted)} models deleted, {_format_bytes(n_bytes)} {verb} in {root}")
         return 0
 
 
 @contextlib.contextmanager
 def _show_progress() -> Iterator[None]:
     """A bar with rate and time left on a terminal, one plain line elsewhere."""
-    from biobench import progress
+    from biobench import progress, screen
 
-    if not sys.stderr.isatty():
-        print("embedding …", file=sys.stderr)
+    if not screen.is_terminal(sys.stderr):
+        screen.say("embedding …", error=True)
         yield
         return
-    import rich.console
     import rich.progress as bars
 
+    from biobench.console import CleanConsole
+
     columns = (
-        bars.TextColumn("{task.description}"),
+        bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
+        bars.TextColumn("{task.fields[rate]}", markup=False),
         bars.TimeRemainingColumn(),
     )
-    console = rich.console.Console(stderr=True)
-    with bars.Progress(*columns, console=console) as display:
+    with bars.Progress(*columns, console=CleanConsole(stderr=True)) as display:
         task = display.add_task("embed", total=None, rate="")
 
         def update(stage: str, done: int, total: int) -> None:
@@ -198,13 +204,18 @@ def _show_progress() -> Iterator[None]:
 
 
 def _print_failures(failures: dict[str, str]) -> None:
+    from biobench import clean
+    from biobench.screen import say
+
     for image, reason in list(failures.items())[:MAX_SHOWN]:
-        print(f"failed: {image}: {reason}", file=sys.stderr)
+        say(f"failed: {clean.line(image)}: {clean.sentence(reason)}", error=True)
     if len(failures) > MAX_SHOWN:
-        print(f"… and {len(failures) - MAX_SHOWN:,} more", file=sys.stderr)
+        say(f"… and {len(failures) - MAX_SHOWN:,} more", error=True)
 
 
 def _describe_entry(entry) -> tuple[str, ...]:
+    from biobench import clean
+
     days = (time.time() - entry.used) / 86400
     return (
         entry.key[:12],
@@ -212,7 +223,7 @@ def _describe_entry(entry) -> tuple[str, ...]:
         str(entry.dim),
         _format_bytes(entry.n_bytes),
         "today" if days < 1 else f"{days:.0f} days ago",
-        ", ".join(entry.models) or entry.adapter,
+        clean.line(", ".join(entry.models) or entry.adapter),
     )
 
 

@@ -1,7 +1,6 @@
 """`biobench models`: what there is; `biobench doctor`: whether one of them can be trusted."""
 
 import dataclasses
-import json
 import typing
 from typing import Literal
 
@@ -10,11 +9,12 @@ import tyro
 __all__ = ["Doctor", "Models"]
 
 _MARKS = {
-    "pass": "[green]pass[/]",
-    "fail": "[bold red]FAIL[/]",
-    "warn": "[yellow]warn[/]",
-    "info": "[dim]info[/]",
+    "pass": ("pass", "green"),
+    "fail": ("FAIL", "bold red"),
+    "warn": ("warn", "yellow"),
+    "info": ("info", "dim"),
 }
+"""what stands for a check's status, and in which style."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Models:
     """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
-        from biobench import registry
+        from biobench import clean, registry
+        from biobench.screen import say
 
         _import(self.imports)
         rows = [_describe(org) for org in registry.list_vision_backbones()]
         if self.format == "json":
-            print(json.dumps(rows, indent=2))
+            say(clean.to_json(rows, indent=2))
             return 0
-        width = max(len(row["org"]) for row in rows) + 2
+        width = max(len(clean.line(row["org"])) for row in rows) + 2
         for row in rows:
             examples = ", ".join(f"{row['org']}:{ckpt}" for ckpt in row["examples"])
-            print(
-                f"{row['org']:<{width}}{row['description']}" + (f" ({examples})" * bool(examples))
-            )
+            shown = row["description"] + f" ({examples})" * bool(examples)
+            say(f"{clean.line(row['org']):<{width}}{clean.sentence(shown)}")
         return 0
 
 
@@ -63,9 +63,11 @@ class Doctor:
     """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
+        from biobench import clean
         from biobench.errors import BadInput
         from biobench.features import resolve_device
         from biobench.features.doctor import Check, examine
+        from biobench.screen import say
 
         _import(self.imports)
         org, ckpt, cls = _find(self.model)
@@ -80,7 +82,7 @@ class Doctor:
         else:
             checks = examine(backbone, (org, ckpt), device=device)
         if self.format == "json":
-            print(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+            say(clean.to_json([dataclasses.asdict(check) for check in checks], indent=2))
         else:
             _print_checks(self.model, checks)
         return int(any(check.status == "fail" for check in checks))
@@ -125,20 +127,24 @@ def _import(names: list[str] | None) -> None:
 
 
 def _print_checks(model: str, checks: list) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console(highlight=False)
-    table = Table(title=f"biobench doctor {escape(model)}", box=None, pad_edge=False)
+    from biobench import clean
+    from biobench.console import CleanConsole
+
+    console = CleanConsole()
+    title = Text(f"biobench doctor {clean.line(model)}")
+    table = Table(title=title, box=None, pad_edge=False)
     table.add_column("check", no_wrap=True)
     table.add_column("")
     table.add_column("found", overflow="fold")
     for check in checks:
-        table.add_row(check.name, _MARKS[check.status], escape(check.value))
+        table.add_row(clean.line(check.name), Text(*_MARKS[check.status]), clean.lines(check.value))
     console.print(table)
     for check in checks:
         if check.advice:
-            console.print(f"{_MARKS[check.status]} {check.name}: {escape(check.advice)}")
+            text = f" {clean.line(check.name)}: {clean.lines(check.advice)}"
+            console.print(Text.assemble(_MARKS[check.status], text))
     n_failed = sum(check.status == "fail" for check in checks)
     console.print(f"{n_failed} failed" if n_failed else "Fit for benchmarking.")

@@ -1,14 +1,15 @@
 """`biobench leaderboard`, `compare`, `report`, `export`, `import`: what is done with results."""
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from biobench import clean
 from biobench.commands.console import make_console
 from biobench.errors import BadInput
+from biobench.screen import say
 
 __all__ = ["Compare", "Export", "Import", "Leaderboard", "Report"]
 
@@ -57,7 +58,7 @@ class Leaderboard:
                 else report.render_breakdowns(parts, console.width)
             )
             return 0
-        print(
+        say(
             report.to_text(board, self.format)
             if parts is None
             else report.breakdowns_to_text(parts, self.format)
@@ -92,7 +93,7 @@ class Compare:
         if self.format == "table":
             make_console().print(report.render_comparison(comparison))
         else:
-            print(report.comparison_to_text(comparison, self.format))
+            say(report.comparison_to_text(comparison, self.format))
             _warn(comparison.problems)
         return 0
 
@@ -122,7 +123,7 @@ class Report:
             models=self.models,
             where=_parse_where(self.where),
         )
-        print(page)
+        say(clean.line(str(page)))
         return 0
 
 
@@ -141,7 +142,7 @@ class Export:
         from biobench import results
 
         done = results.export(self.results, self.to, table=self.table)
-        print(f"{self.to}: " + ", ".join(f"{n:,} {name}" for name, n in done.rows.items()))
+        say(f"{self.to}: " + ", ".join(f"{n:,} {name}" for name, n in done.rows.items()))
         _warn(done.problems)
         return 0
 
@@ -160,7 +161,7 @@ class Import:
 
         take = results.import_folder if self.source.is_dir() else results.import_sqlite
         done = take(self.source, self.results)
-        print(
+        say(
             f"{self.results}: {done.n_imported:,} runs imported, {done.n_present:,} were there "
             f"already, {len(done.problems):,} left out."
         )
@@ -179,6 +180,6 @@ def _parse_where(items: tuple[str, ...]) -> dict[str, str]:
 def _warn(problems) -> None:
     """Say on the error stream what the output has no place for."""
     if problems:
-        print(f"biobench: {len(problems):,} could not be read and are left out:", file=sys.stderr)
+        say(f"biobench: {len(problems):,} could not be read and are left out:", error=True)
         for problem in problems:
-            print(f"  {problem.reason}", file=sys.stderr)
+            say(f"  {clean.sentence(problem.reason)}", error=True)

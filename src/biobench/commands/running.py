@@ -79,6 +79,7 @@ class Run:
     def main(self) -> int:
         from biobench import launch
         from biobench.launch import display
+        from biobench.screen import say
 
         settings = self._load()
         plan = launch.make_plan(settings, force=self.force)
@@ -94,7 +95,7 @@ class Run:
         except KeyboardInterrupt:
             _print_stopped(plan)
             return 130
-        print(display.summarise(plan, states))
+        say(display.summarise(plan, states))
         return int(any(state.state == "failed" for state in states))
 
     def _load(self):
@@ -140,25 +141,25 @@ class Status:
     """how to print it."""
 
     def main(self) -> int:
-        import json
-
+        from biobench import clean
         from biobench.launch import status
+        from biobench.screen import say
 
         rows = status.read_status(_find_plan(self.results, self.plan))
         if self.format == "json":
-            print(json.dumps([_to_dict(cell, state) for cell, state in rows], indent=1))
+            say(clean.to_json([_to_dict(cell, state) for cell, state in rows], indent=1))
             return 0
         width = max(len(cell.label) for cell, _ in rows) + 2
         for cell, state in rows:
-            print(f"{cell.label:<{width}}{status.describe(state)}")
+            say(f"{cell.label:<{width}}{status.describe(state)}")
         failed = [(cell, state) for cell, state in rows if state.state == "failed"]
         counts = status.count([state for _, state in rows])
-        print(
+        say(
             f"{len(rows)} cell{'s' * (len(rows) != 1)}: "
             + ", ".join(f"{n} {name}" for name, n in counts.items())
         )
         for cell, state in failed:
-            print(f"  {cell.label}: read {self.results / state.log}")
+            say(f"  {cell.label}: read {clean.line(str(self.results / state.log))}")
         return 0
 
 
@@ -174,9 +175,10 @@ class Cancel:
     def main(self) -> int:
         from biobench.launch import slurm
         from biobench.launch.plan import Plan
+        from biobench.screen import say
 
         jobs = slurm.cancel(Plan.read(_find_plan(self.results, self.plan)))
-        print(f"Cancelled {len(jobs)} jobs; biobench run --slurm with the same plan goes on.")
+        say(f"Cancelled {len(jobs)} jobs; biobench run --slurm with the same plan goes on.")
         return 0
 
 
@@ -192,21 +194,20 @@ class Reproduce:
     """with --check, embed every picture again instead of taking features from the cache."""
 
     def main(self) -> int:
-        import shlex
-
-        from biobench import results
+        from biobench import clean, results
+        from biobench.screen import say
 
         report = results.read_report(self.run)
         config = results.reproduce_config(report)
         if config is not None:
-            print(f"cat > reproduce.toml <<'END'\n{config}END")
-        print(shlex.join(results.reproduce_command(report)), flush=True)
+            say(f"cat > reproduce.toml <<'END'\n{config}END")
+        say(clean.shell(results.reproduce_command(report)))
         if not self.check:
             return 0
         from biobench.launch import reproduce
 
         difference = reproduce.check(self.run, anew=self.anew)
-        print(difference or f"Reproduced: score and {report['n']:,} predictions are equal.")
+        say(difference or f"Reproduced: score and {report['n']:,} predictions are equal.")
         return int(bool(difference))
 
 
@@ -236,18 +237,22 @@ def _to_dict(cell, state) -> dict[str, object]:
 
 
 def _submit(plan, checked, settings) -> None:
+    from biobench import clean
     from biobench.launch import slurm
+    from biobench.screen import say
 
     done = slurm.submit(plan, checked, settings)
-    print(
+    say(
         f"Submitted {done.submitted} cells in {len(done.jobs)} jobs; {done.queued} are queued or "
         f"running already, {done.finished} finished."
     )
-    print(f"See how they go: biobench status --results {plan.results} --plan {plan.id}")
+    words = ["biobench", "status", "--results", str(plan.results), "--plan", plan.id]
+    say(f"See how they go: {clean.shell(words)}")
 
 
 def _print_plan(plan, checked) -> None:
-    from biobench import launch
+    from biobench import clean, launch
+    from biobench.screen import say
 
     finished = launch.find_finished(plan, checked)
     width = max(len(cell.label) for cell in plan.cells) + 2
@@ -255,9 +260,10 @@ def _print_plan(plan, checked) -> None:
         here = checked[cell.id]
         splits = ", ".join(f"{split} {n:,}" for split, n in here.by_split.items())
         note = f"  finished: {finished[cell.id]}" if cell.id in finished else ""
-        print(f"{cell.label:<{width}}{here.n_images:>9,} images ({splits}){note}")
+        found = clean.line(f"{here.n_images:>9,} images ({splits}){note}")
+        say(f"{cell.label:<{width}}{found}")
     n_passes = sum({cell.feature_key: checked[cell.id].n_images for cell in plan.cells}.values())
-    print(
+    say(
         f"{len(plan.cells)} cells, {len(finished)} finished; at most {n_passes:,} images to embed; "
         f"plan {plan.id}"
     )
@@ -265,9 +271,10 @@ def _print_plan(plan, checked) -> None:
 
 def _print_stopped(plan) -> None:
     from biobench import launch
+    from biobench.screen import say
 
     done = sum(state.state == "done" for state in launch.read_states(plan.folder))
-    print(
+    say(
         f"Stopped: {done} of {len(plan.cells)} cells are done. "
         "The same command goes on from here; features embedded so far are kept."
     )

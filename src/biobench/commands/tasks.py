@@ -1,7 +1,6 @@
 """`biobench tasks`: what there is, one line each."""
 
 import dataclasses
-import json
 from typing import Literal
 
 __all__ = ["Tasks"]
@@ -15,15 +14,17 @@ class Tasks:
     """how to print them."""
 
     def main(self) -> int:
-        from biobench import registry
+        from biobench import clean, registry
+        from biobench.screen import say
 
         rows = [_describe(name, registry.load_task(name)) for name in registry.list_tasks()]
         if self.format == "json":
-            print(json.dumps(rows, indent=2))
+            say(clean.to_json(rows, indent=2))
             return 0
-        width = max(len(row["task"]) for row in rows) + 2
-        for row in rows:
-            print(f"{row['task']:<{width}}{row['description']}")
+        shown = [(clean.line(row["task"]), clean.line(row["description"])) for row in rows]
+        width = max(len(task) for task, _ in shown) + 2
+        for task, description in shown:
+            say(f"{task:<{width}}{description}")
         return 0
 
 

@@ -155,7 +155,7 @@ def _summarise(plan: Plan, run: Path) -> dict[str, object]:
     return {
         "run": str(run.relative_to(plan.results)),
         "score": report["score"],
-        "ci": report["ci"],
+        "ci": results.get_shown(report),
     }
 
 

@@ -2,7 +2,7 @@
 
 with open_display(plan) as show:
     states = run_local(plan, plan.cells, jobs=2, show=show)
-print(summarise(plan, states))
+say(summarise(plan, states))
 """
 
 import contextlib
@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
+from biobench import clean
 from biobench.launch.local import Show
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.state import CellState
 from biobench.launch.status import describe_score
+from biobench.screen import is_terminal, say
 
 __all__ = ["open_display", "summarise"]
 
@@ -21,16 +23,15 @@ __all__ = ["open_display", "summarise"]
 @contextlib.contextmanager
 def open_display(plan: Plan) -> Iterator[Show]:
     """A function to call whenever a cell's state changes."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         yield _Lines(plan)
         return
-    import rich.console
     import rich.live
 
+    from biobench.console import CleanConsole
+
     table = _Table(plan)
-    with rich.live.Live(
-        get_renderable=table.render, refresh_per_second=4, console=rich.console.Console()
-    ):
+    with rich.live.Live(get_renderable=table.render, refresh_per_second=4, console=CleanConsole()):
         yield table
 
 
@@ -38,12 +39,13 @@ def summarise(plan: Plan, states: Sequence[CellState]) -> str:
     """What came of the plan; the failures last, each with its cause and the file to read."""
     failed = [state for state in states if state.state == "failed"]
     done = sum(state.state == "done" for state in states)
-    lines = [f"{done} of {len(states)} cells done; results in {plan.results}"]
+    folder = clean.line(str(plan.results))
+    lines = [f"{done} of {len(states)} cells done; results in {folder}"]
     if failed:
         lines.append(f"{len(failed)} failed:")
     for state in failed:
-        lines.append(f"  {plan.get_cell(state.cell).label}: {state.cause}")
-        lines.append(f"    log: {plan.results / state.log}")
+        lines.append(f"  {plan.get_cell(state.cell).label}: {clean.sentence(state.cause)}")
+        lines.append(f"    log: {clean.line(str(plan.results / state.log))}")
     return "\n".join(lines)
 
 
@@ -61,12 +63,12 @@ class _Lines:
         self.last[cell.id] = key
         text = {
             "done": lambda: describe_score(state),
-            "failed": lambda: f"failed: {state.cause}",
+            "failed": lambda: f"failed: {clean.sentence(state.cause)}",
         }.get(state.state, lambda: _describe_stage(state))()
         if state.state in ("done", "failed"):
             self.n_ended += 1
             text = f"{text} ({self.n_ended} of {self.n_cells} cells)"
-        print(f"{cell.label}: {text}", flush=True)
+        say(f"{cell.label}: {text}")
 
 
 class _Table:
@@ -94,10 +96,12 @@ class _Table:
         table = rich.table.Table(title=title, title_justify="left")
         table.add_column("model", overflow="fold")
         for task, variant in self.columns:
-            table.add_column(f"{task}\n{variant}" if variant else task, justify="right")
+            head = f"{clean.line(task)}\n{variant}" if variant else clean.line(task)
+            table.add_column(rich.text.Text(head), justify="right")
         for model in self._get_shown():
             row = [self.cells.get((model, *column)) for column in self.columns]
-            table.add_row(rich.text.Text(model), *(self._render_cell(cell) for cell in row))
+            name = rich.text.Text(clean.line(model))
+            table.add_row(name, *(self._render_cell(cell) for cell in row))
         return table
 
     def _get_shown(self) -> list[str]:
@@ -133,4 +137,4 @@ class _Table:
 def _describe_stage(state: CellState) -> str:
     share = f" {state.done / state.total:.0%}" if state.total and state.done else ""
     again = " (again)" if state.attempt > 1 else ""
-    return f"{state.stage}{share}{again}"
+    return f"{clean.line(state.stage)}{share}{again}"

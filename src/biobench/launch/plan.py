@@ -20,7 +20,7 @@ import typing
 from collections.abc import Iterable
 from pathlib import Path
 
-from biobench import registry
+from biobench import clean, registry
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs
 from biobench.launch import config
@@ -81,7 +81,7 @@ class Cell:
     def label(self) -> str:
         """The cell in one line, for people."""
         variant = f" ({self.variant})" if self.variant else ""
-        return f"{self.task}{variant} · {self.model_name}"
+        return clean.line(f"{self.task}{variant} · {self.model_name}")
 
     @property
     def feature_key(self) -> tuple[object, ...]:

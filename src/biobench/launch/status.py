@@ -1,6 +1,6 @@
 """What a plan's cells are doing, from files alone: no torch, no polars, no Slurm commands.
 
-    for cell, state in read_status(folder): print(cell.label, describe(state))
+    for cell, state in read_status(folder): say(f"{cell.label} {describe(state)}")
 
 A job that was killed cannot say so itself. What Slurm wrote into the job's log, and the exit code
 that the job's script leaves behind, say it instead.
@@ -11,6 +11,7 @@ import re
 import time
 from pathlib import Path
 
+from biobench import clean
 from biobench.launch.files import read_json
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.state import CellState, read_state, read_states
@@ -52,13 +53,13 @@ def describe(state: CellState) -> str:
     if state.state == "done":
         return f"done {describe_score(state)}"
     if state.state == "failed":
-        return f"failed: {state.cause}"
+        return f"failed: {clean.sentence(state.cause)}"
     words = [state.state]
     if state.state == "queued" and state.job:
-        words.append(f"as job {state.job}")
+        words.append(f"as job {clean.line(state.job)}")
     if state.stage:
         share = f" {state.done / state.total:.0%}" if state.total else ""
-        words.append(f"{state.stage}{share}")
+        words.append(f"{clean.line(state.stage)}{share}")
     if state.attempt > 1:
         words.append(f"attempt {state.attempt}")
     if state.is_silent(time.time()):

@@ -19,12 +19,16 @@ from biobench.report.cells import COLUMNS
 from biobench.report.leaderboard import Leaderboard
 from biobench.report.notes import MEAN
 
-__all__ = ["Breakdown", "break_down", "break_down_task", "list_columns"]
+__all__ = ["UNEVEN", "Breakdown", "break_down", "break_down_task", "list_columns"]
 
 _COLUMNS = {"rarity": "train_count", "class": "y_true"}
 
 MAX_PARTS = 50
 """different values up to which a column is offered for a breakdown."""
+
+
+UNEVEN = "Each model is scored on all examples of a part that it has, and not all have the same."
+"""what is said where models of a breakdown were not tested on the same examples."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +46,13 @@ class Breakdown:
     def values(self) -> list[str]:
         """The parts, in order."""
         return self.table["value"].unique(maintain_order=True).to_list()
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether the models have different numbers of examples of some part."""
+        counts = self.table.group_by("value").agg(n=pl.col("n").n_unique(), models=pl.len())
+        n_models = self.table["model"].n_unique()
+        return bool(((counts["n"] > 1) | (counts["models"] < n_models)).any())
 
 
 def break_down(board: Leaderboard, by: str) -> list[Breakdown]:

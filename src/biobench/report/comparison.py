@@ -24,7 +24,8 @@ __all__ = ["Comparison", "compare"]
 class Comparison:
     """What two models' scores differ by. `table` has the columns task, a, b, score_a, score_b,
     difference (a - b), low, high (its interval), p, p_holm, n, n_groups, n_left_out, detectable
-    (the smallest difference that would have been seen four times in five) and warnings."""
+    (the smallest difference that would have been seen four times in five; null where there are too
+    few groups to show any) and warnings."""
 
     a: str
     b: str
@@ -97,6 +98,12 @@ def _explain(
         notes.append(
             f"Whole groups of examples (one camera, video or specimen) were resampled and "
             f"exchanged in {name_some(grouped['task'].to_list())}."
+        )
+    nothing = table.filter(pl.col("detectable").is_null())
+    if nothing.height:
+        notes.append(
+            f"Detectable none ({name_some(nothing['task'].to_list())}): there are too few groups "
+            "for any difference, however large, to be shown at 5% with Holm's correction."
         )
     if alone:
         notes.append(f"Only one of the two has {name_some(alone)}: not compared.")

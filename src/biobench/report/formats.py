@@ -4,15 +4,15 @@ to_text(board, "latex")
 comparison_to_text(comparison, "json")
 """
 
-import json
 from collections.abc import Sequence
 
 import polars as pl
 
-from biobench.report.breakdown import Breakdown
+from biobench import clean
+from biobench.report.breakdown import UNEVEN, Breakdown
 from biobench.report.comparison import Comparison
 from biobench.report.leaderboard import Leaderboard
-from biobench.report.markup import latex, latex_table, markdown, markdown_table
+from biobench.report.markup import latex_table, markdown_table
 from biobench.report.notes import MEAN
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "get_cells",
     "get_columns",
     "is_tied",
+    "show_detectable",
     "to_rows",
     "to_text",
 ]
@@ -34,10 +35,10 @@ Cell = dict[str, object]
 def to_text(board: Leaderboard, kind: str) -> str:
     """The board as "json", "csv", "markdown" or "latex"."""
     if kind == "json":
-        return json.dumps(to_rows(board), indent=2, ensure_ascii=False)
+        return clean.to_json(to_rows(board), indent=2)
     if kind == "csv":
         table = board.table.rename({"low": "ci_low", "high": "ci_high"}).drop("warnings")
-        return table.write_csv(float_precision=6).rstrip("\n")
+        return _to_csv(table)
     escape, show, make = _MARKUP[kind]
     columns, cells = get_columns(board), get_cells(board)
     rows = [
@@ -72,10 +73,10 @@ def to_rows(board: Leaderboard) -> list[dict[str, object]]:
 def comparison_to_text(comparison: Comparison, kind: str) -> str:
     """The comparison as "json", "csv", "markdown" or "latex"."""
     if kind == "json":
-        return json.dumps(comparison_to_rows(comparison), indent=2, ensure_ascii=False)
+        return clean.to_json(comparison_to_rows(comparison), indent=2)
     if kind == "csv":
         table = comparison.table.rename({"low": "ci_low", "high": "ci_high"}).drop("warnings")
-        return table.write_csv(float_precision=6).rstrip("\n")
+        return _to_csv(table)
     escape, _, make = _MARKUP[kind]
     header = ["Task", comparison.a, comparison.b, "Difference", "p", "p (Holm)", "n", "Detectable"]
     rows = [
@@ -87,7 +88,7 @@ def comparison_to_text(comparison: Comparison, kind: str) -> str:
             f"{row['p']:.4f}",
             f"{row['p_holm']:.4f}",
             f"{row['n']:,}",
-            "–" if row["detectable"] is None else f"{row['detectable']:.3f}",
+            show_detectable(row["detectable"]),
         ]
         for row in comparison.table.iter_rows(named=True)
     ]
@@ -118,7 +119,7 @@ def breakdowns_to_text(breakdowns: Sequence[Breakdown], kind: str) -> str:
         table = pl.concat([one.table for one in breakdowns])
         if kind == "csv":
             named = table.rename({"low": "ci_low", "high": "ci_high"})
-            return named.write_csv(float_precision=6).rstrip("\n")
+            return _to_csv(named)
         rows = [
             {
                 **{name: row[name] for name in ("task", "value", "model", "score")},
@@ -127,7 +128,7 @@ def breakdowns_to_text(breakdowns: Sequence[Breakdown], kind: str) -> str:
             }
             for row in table.iter_rows(named=True)
         ]
-        return json.dumps(rows, indent=2, ensure_ascii=False)
+        return clean.to_json(rows, indent=2)
     escape, show, make = _MARKUP[kind]
     tables = []
     for one in breakdowns:
@@ -139,7 +140,8 @@ def breakdowns_to_text(breakdowns: Sequence[Breakdown], kind: str) -> str:
             n = max(cell["n"] for cell in row if cell)
             rows.append([escape(value), f"{n:,}", *(show(cell and cell | plain) for cell in row)])
         header = [escape(text) for text in (f"{one.task}, by {one.by}", "Examples", *one.models)]
-        tables.append(make(header, rows, ["Scores with their 95% intervals."]))
+        notes = ["Scores with their 95% intervals.", *([UNEVEN] if one.is_uneven else [])]
+        tables.append(make(header, rows, notes))
     return "\n\n".join(tables)
 
 
@@ -159,9 +161,18 @@ def get_cells(board: Leaderboard) -> dict[tuple[str, str], Cell]:
     }
 
 
+def show_detectable(value: float | None) -> str:
+    """The smallest difference that could have been seen, or that there is none."""
+    return "none" if value is None else f"{value:.3f}"
+
+
 def is_tied(cell: Cell) -> bool:
     """Whether the cell is not distinguishable from the best, and not the best itself."""
     return cell["rank"] != 1 and bool(cell["tied_with_best"]) and not cell["best"]
+
+
+def _to_csv(table: pl.DataFrame) -> str:
+    return clean.csv_table(table).write_csv(float_precision=6).rstrip("\n")
 
 
 def _pair(low: object, high: object) -> list[object] | None:
@@ -192,6 +203,6 @@ def _show_latex(cell: Cell | None) -> str:
 
 
 _MARKUP = {
-    "markdown": (markdown, _show_markdown, markdown_table),
-    "latex": (latex, _show_latex, latex_table),
+    "markdown": (clean.markdown, _show_markdown, markdown_table),
+    "latex": (clean.latex, _show_latex, latex_table),
 }

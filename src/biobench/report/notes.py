@@ -25,7 +25,7 @@ def explain(
         *_explain_intervals(table),
         *_explain_marks(table),
         *_explain_columns(table, selection),
-        *_explain_runs(selection),
+        *_explain_runs(table, selection),
         *_explain_warnings(table),
         *_explain_problems(problems),
     ]
@@ -89,9 +89,17 @@ def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[str]:
     return notes
 
 
-def _explain_runs(selection: Selection) -> list[str]:
+def _explain_runs(table: pl.DataFrame, selection: Selection) -> list[str]:
     runs = selection.runs
     notes = []
+    alone = runs.join(table.select("run", n_shown="n"), on="run").filter(
+        pl.col("n_shown") < pl.col("n")
+    )
+    for task, n in alone.group_by("column").agg(pl.col("n_shown").min()).sort("column").rows():
+        notes.append(
+            f"Scores on {task} are over the {n:,} examples that every model has; by itself (run, "
+            "status, export, --by) a run is scored on all that it has, and may differ."
+        )
     if selection.n_older:
         notes.append(f"{count(selection.n_older, 'older run')} of the same cells not shown.")
     skipped = int(runs["n_skipped"].sum())

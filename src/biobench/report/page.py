@@ -13,9 +13,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from biobench import results
+from biobench import clean, results
 from biobench.errors import BadInput
-from biobench.report.breakdown import Breakdown, break_down_task, list_columns
+from biobench.report.breakdown import UNEVEN, Breakdown, break_down_task, list_columns
 from biobench.report.formats import Cell, get_cells, get_columns, is_tied
 from biobench.report.leaderboard import Leaderboard, leaderboard
 from biobench.report.notes import MEAN
@@ -64,6 +64,7 @@ class Part:
     rows: list[tuple[str, int, list[Cell | None]]]
     """what the part is, its examples, and one cell a model."""
     n_left_out: int
+    note: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +92,8 @@ def _render(board: Leaderboard) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        # What is escaped already (the style, the plots) is ours, and clean.
+        finalize=lambda value: clean.lines(value) if type(value) is str else value,
     )
     env.filters.update(score=_show_score, time=_show_time, seconds=_show_seconds)
     env.tests["tied"] = is_tied
@@ -150,7 +153,8 @@ def _make_part(found: Breakdown) -> Part:
         rows.sort(key=lambda row: (_mean([cell["score"] for cell in row[2] if cell]), row[0]))
     named = {"rarity": "training examples of the class"}.get(found.by, found.by)
     left_out = max(0, len(rows) - MAX_PARTS)
-    return Part(f"By {named}", found.models, rows[:MAX_PARTS], left_out)
+    note = UNEVEN if found.is_uneven else ""
+    return Part(f"By {named}", found.models, rows[:MAX_PARTS], left_out, note)
 
 
 def _mean(values: list[float]) -> float:

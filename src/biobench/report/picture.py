@@ -7,8 +7,9 @@ import io
 import re
 from pathlib import Path
 
-from rich.console import Console
+from rich.text import Text
 
+from biobench.console import CleanConsole
 from biobench.report.leaderboard import Leaderboard
 from biobench.report.terminal import render
 
@@ -17,16 +18,15 @@ __all__ = ["write_picture"]
 
 def write_picture(board: Leaderboard, path: Path, *, command: str, width: int = 100) -> None:
     """Write what a terminal `width` characters wide shows after `command` as an SVG file."""
-    console = Console(
+    console = CleanConsole(
         record=True,
         width=width,
         file=io.StringIO(),
         force_terminal=True,
-        highlight=False,
         color_system="truecolor",
         legacy_windows=False,
     )
-    console.print(f"[bold]$[/bold] {command}")
+    console.print(Text.assemble(("$", "bold"), f" {command}"))
     console.print(render(board, width))
     picture = console.export_svg(title="biobench", unique_id="biobench")
     # Rich names web fonts; without them the reader's own monospace font is used.

@@ -1,7 +1,8 @@
 """Pictures for the page, drawn as SVG in the colours of the text around them."""
 
-import html
 from collections.abc import Mapping, Sequence
+
+from biobench import clean
 
 __all__ = ["plot_intervals"]
 
@@ -21,8 +22,8 @@ def plot_intervals(cells: Sequence[Mapping[str, object]], title: str) -> str:
         return LABEL + (value - left) / (right - left) * (WIDTH - LABEL - MARGIN)
 
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(title)}">',
-        f"<title>{html.escape(title)}</title>",
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{clean.html(title)}">',
+        f"<title>{clean.html(title)}</title>",
     ]
     for step in range(6):
         value = left + (right - left) * step / 5
@@ -36,7 +37,7 @@ def plot_intervals(cells: Sequence[Mapping[str, object]], title: str) -> str:
         name = str(cell["model"])
         label = name if len(name) <= 42 else f"{name[:41]}…"
         parts.append(
-            f'<text x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{html.escape(label)}</text>'
+            f'<text x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{clean.html(label)}</text>'
         )
         if cell["low"] is not None:
             parts.append(

@@ -1,5 +1,6 @@
 """Leaderboards, breakdowns and comparisons for people: rich tables that say how to read them.
 
+console = biobench.console.CleanConsole()
 console.print(render(board, console.width))
 console.print(render_breakdowns(break_down(board, "rarity"), console.width))
 console.print(render_comparison(comparison))
@@ -15,9 +16,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from biobench.report.breakdown import Breakdown
+from biobench.clean import line
+from biobench.report.breakdown import UNEVEN, Breakdown
 from biobench.report.comparison import Comparison
-from biobench.report.formats import Cell, get_cells, get_columns, is_tied
+from biobench.report.formats import Cell, get_cells, get_columns, is_tied, show_detectable
 from biobench.report.leaderboard import Leaderboard
 from biobench.report.notes import MEAN
 
@@ -54,18 +56,19 @@ def render_comparison(comparison: Comparison) -> Group:
         difference.append(f"{row['low']:+.3f} to {row['high']:+.3f}", style="dim")
         found = row["p_holm"] < ALPHA
         better = "A" if row["difference"] > 0 else "B"
+        verdict = Text(f"{better} is better", style="green") if found else Text(_explain(row))
         table.add_row(
-            row["task"],
+            Text(line(row["task"])),
             f"{row['score_a']:.3f}",
             f"{row['score_b']:.3f}",
             difference,
             _show_p(row["p"]),
             _show_p(row["p_holm"]),
             f"{row['n']:,}",
-            "–" if row["detectable"] is None else f"{row['detectable']:.3f}",
-            Text(f"{better} is better", style="green") if found else Text("no difference seen"),
+            show_detectable(row["detectable"]),
+            verdict,
         )
-    names = Text(f"A  {comparison.a}\nB  {comparison.b}\n", style="bold")
+    names = Text(f"A  {line(comparison.a)}\nB  {line(comparison.b)}\n", style="bold")
     return Group(names, table, _render_notes(comparison.notes))
 
 
@@ -82,12 +85,13 @@ def render_breakdowns(breakdowns: Sequence[Breakdown], width: int) -> Group:
         labels = {value: f"{value} (n = {counts[value]:,})" for value in one.values}
         named = {(labels[value], model): cell for (value, model), cell in cells.items()}
         rows = list(labels.values())
-        shown.append(Text(f"{one.task}, by {one.by}", style="bold"))
+        shown.append(Text(line(f"{one.task}, by {one.by}"), style="bold"))
         for part in _split(one.models, rows, width):
             shown.append(_make_table(rows, part, named, None, head="part"))
         shown.append(Text(""))
-    note = "Below each score its 95% interval; n: test examples of the part."
-    return Group(*shown, _render_notes([note]))
+    notes = ["Below each score its 95% interval; n: test examples of the part."]
+    notes += [UNEVEN] * any(one.is_uneven for one in breakdowns)
+    return Group(*shown, _render_notes(notes))
 
 
 def _render_order(board: Leaderboard) -> Table:
@@ -106,7 +110,7 @@ def _render_order(board: Leaderboard) -> Table:
     for row in board.order.iter_rows(named=True):
         beats = row["beats_next"]
         table.add_row(
-            Text(row["model"]),
+            Text(line(row["model"])),
             str(row["rank"]),
             _show_range(row["rank_low"], row["rank_high"]),
             _show_range(row["tasks_low"], row["tasks_high"]),
@@ -126,7 +130,7 @@ def _render_notes(notes: Sequence[str]) -> Table:
     for note in notes:
         warns = note.startswith("Warning")
         style = "yellow" if warns else "dim"
-        grid.add_row(Text("!" if warns else "·", style=style), Text(note, style=style))
+        grid.add_row(Text("!" if warns else "·", style=style), Text(line(note), style=style))
     return grid
 
 
@@ -136,7 +140,7 @@ def _new_table() -> Table:
 
 def _split(columns: Sequence[str], models: Sequence[str], width: int) -> list[list[str]]:
     """Columns in as many tables as the width asks for, at least one column in each."""
-    room = width - min(max(map(len, models)), MAX_MODEL) - PADDING
+    room = width - min(max(len(line(model)) for model in models), MAX_MODEL) - PADDING
     parts, left = [[]], room
     for column in columns:
         widest = ["100–100"] if column == "rank" else [*_fold(column), "0.000–0.000"]
@@ -166,7 +170,7 @@ def _make_table(
             else _show(cells.get((model, column)))
             for column in columns
         ]
-        table.add_row(Text(model), *shown)
+        table.add_row(Text(line(model)), *shown)
     return table
 
 
@@ -191,11 +195,16 @@ def _show_rank(cell: Cell | None) -> Text:
     )
 
 
+def _explain(row: dict[str, object]) -> str:
+    """Why no difference was found."""
+    return "none could be shown" if row["detectable"] is None else "no difference seen"
+
+
 def _show_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _fold(column: str) -> list[str]:
     """A column's head in lines: the task, then what tells its protocol from the others."""
-    task, _, protocol = column.partition(" [")
+    task, _, protocol = line(column).partition(" [")
     return [task, *(f"[{protocol}".split(", ") if protocol else [])]

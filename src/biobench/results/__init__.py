@@ -12,6 +12,7 @@ Nothing here loads torch.
 
 from biobench.results.export import TABLES, Exported, TableName, export
 from biobench.results.importing import Imported, import_folder
+from biobench.results.intervals import get_shown
 from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
 from biobench.results.reproduce import CONFIG, reproduce_command, reproduce_config
@@ -37,6 +38,7 @@ __all__ = [
     "export",
     "find_run",
     "get_schema",
+    "get_shown",
     "import_folder",
     "import_sqlite",
     "read_predictions",

@@ -11,7 +11,6 @@ its path below the results folder.
 import contextlib
 import dataclasses
 import datetime
-import json
 import os
 import secrets
 import sqlite3
@@ -21,6 +20,7 @@ from typing import Literal
 
 import polars as pl
 
+from biobench import clean
 from biobench.errors import BadInput
 from biobench.results.predictions import KNOWN_COLUMNS
 from biobench.results.scan import Problem, current, scan
@@ -141,7 +141,7 @@ class _Source:
                 "hostname": report["hostname"],
                 "device": report["gpu_name"],
                 "warnings": "\n".join(row["warnings"]),
-                "config": None if config is None else json.dumps(config, ensure_ascii=False),
+                "config": None if config is None else clean.to_json(config),
             }
             rows.append({name: (row | given)[name] for name in TABLES["runs"]})
         return pl.DataFrame(rows, schema=TABLES["runs"], orient="row")
@@ -158,9 +158,7 @@ class _Source:
         further = [name for name in table.columns if name not in KNOWN_COLUMNS]
         info = (
             [
-                json.dumps(
-                    {k: v for k, v in row.items() if v is not None}, ensure_ascii=False, default=str
-                )
+                clean.to_json({k: v for k, v in row.items() if v is not None})
                 for row in table.select(further).iter_rows(named=True)
             ]
             if further
@@ -184,7 +182,7 @@ def _write_csv(parts: Parts, path: Path, schema: dict) -> int:
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write(pl.DataFrame(schema=_flat_schema(schema)).write_csv())
         for part in parts:
-            file.write(_flatten(part).write_csv(include_header=False))
+            file.write(clean.csv_table(_flatten(part)).write_csv(include_header=False))
             n += part.height
     return n
 
@@ -209,7 +207,7 @@ def _write_json(parts: Parts, path: Path, schema: dict) -> int:
         for part in parts:
             for row in part.iter_rows(named=True):
                 file.write(",\n" if n else "\n")
-                file.write(json.dumps(row, ensure_ascii=False))
+                file.write(clean.to_json(row))
                 n += 1
         file.write("\n]\n")
     return n
@@ -246,10 +244,7 @@ def _flatten(part: pl.DataFrame) -> pl.DataFrame:
     return part.with_columns(
         pl.Series(
             name,
-            [
-                None if v is None else json.dumps(v, ensure_ascii=False)
-                for v in part[name].to_list()
-            ],
+            [None if v is None else clean.to_json(v) for v in part[name].to_list()],
             dtype=pl.String(),
         )
         for name, dtype in part.schema.items()

@@ -7,7 +7,7 @@ import polars as pl
 from biobench.interfaces import TaskReport
 from biobench.metrics import Metric
 
-__all__ = ["CONFIDENCE", "Intervals", "compute", "compute_from_table"]
+__all__ = ["CONFIDENCE", "Intervals", "compute", "compute_from_table", "get_shown"]
 
 CONFIDENCE = 95.0
 """confidence of every stored interval, in percent."""
@@ -24,6 +24,14 @@ class Intervals:
     n_groups: int | None
     warnings: list[str]
     """one sentence for each reason to read the intervals with care."""
+
+
+def get_shown(report: dict[str, object]) -> list[float] | None:
+    """The interval that stands beside a run's score wherever it is shown, of a `report.json`.
+
+    Over groups where there are groups; None where the score could not be verified.
+    """
+    return report["group_ci"] or report["ci"]
 
 
 def compute(report: TaskReport, predictions: pl.DataFrame) -> Intervals:
