@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -53,7 +53,7 @@ class Doctor:
     Exit code 1 where a check failed.
     """
 
-    model: tyro.conf.Positional[str]
+    model: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="ORG:CKPT")]]
     """the backbone as ORG:CKPT."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
