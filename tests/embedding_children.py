@@ -21,6 +21,7 @@ import tiny_backbones
 from biobench.errors import CellFailed
 from biobench.features import BackboneSource, EmbedOptions
 
+HERE = str(pathlib.Path(__file__).parent)
 SHARD_ROWS = 8
 
 
@@ -72,7 +73,10 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")]),
+            },
         )
         return self
 
@@ -81,7 +85,7 @@ class Nursery:
 
     def start(self, function: str, *args) -> int:
         """The child's process id."""
-        return self._ask(function, *args)
+        return self._ask(function, os.environ["BIOBENCH_CACHE"], *args)
 
     def wait(self, pid: int) -> int:
         """The child's exit code, negative if a signal ended it."""
@@ -110,6 +114,7 @@ def serve() -> None:
         pid = os.fork()
         if pid == 0:
             os.dup2(2, 1)
+            os.environ["BIOBENCH_CACHE"], *args = args
             globals()[function](*args)
             os._exit(0)
         print(pid, flush=True)

@@ -185,11 +185,12 @@ def test_plantnet_works_without_its_metadata(copy):
         load("plantnet", root)
 
 
-def test_a_folder_of_classes_is_split_by_class_from_the_seed(world):
+def test_a_folder_of_classes_is_split_by_class_from_a_seed_of_its_own(world):
     table = load("folder", world["folder"]).table
     counts = table.group_by("label", "split").len().sort("label", "split")
     assert counts["len"].to_list() == [2, 8] * 3
-    other = load("folder", world["folder"], seed=1).table
+    assert load("folder", world["folder"], seed=1).table.equals(table)
+    other = load("folder", world["folder"], split_seed=1).table
     assert set(other.filter(pl.col("split") == "test")["image"]) != set(
         table.filter(pl.col("split") == "test")["image"]
     )

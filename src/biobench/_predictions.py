@@ -1,6 +1,6 @@
 """From a manifest and features to the table of predictions (the second half of `evaluate`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import joblib
@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from biobench import features, probes
 from biobench.data import Manifest
+from biobench.data.traps import Trap, find_vector_traps, find_voting_trap
 from biobench.interfaces import Example
 
 if TYPE_CHECKING:
@@ -37,14 +38,12 @@ def predict(
     protocol: "Protocol",
     settings: dict[str, object],
     args: "Args",
-) -> tuple[pl.DataFrame, dict[str, int], dict[str, dict[str, object]]]:
-    """Predictions, counts of examples, and what each subtask's probe chose."""
+) -> tuple[pl.DataFrame, dict[str, int], dict[str, dict[str, object]], list[Trap]]:
+    """Predictions, counts of examples, what each subtask's probe chose, and what is odd of it."""
     readable = pl.col("positions").list.len() > 0
     usable = examples.filter(readable)
     tables, problems = [], []
-    for (subtask,), rows in usable.group_by("subtask", maintain_order=True):
-        train = rows.filter(pl.col("split") == "train")
-        test = rows.filter(pl.col("split") != "train")
+    for subtask, train, test in _iter_problems(usable, protocol):
         problems.append(
             probes.Problem(
                 x_train=_pool(train["positions"], feats, protocol),
@@ -54,6 +53,7 @@ def predict(
             )
         )
         tables.append(test)
+    odd = _find_traps(problems, protocol, settings)
     outputs = probes.fit_predict(
         str(settings["probe"]),
         problems,
@@ -65,10 +65,14 @@ def predict(
     scored = [_attach(test, output) for test, output in zip(tables, outputs, strict=True)]
     unreadable = examples.filter(~readable & (pl.col("split") != "train"))
     predictions = pl.concat([*scored, unreadable], how="diagonal_relaxed")
-    predictions = _finish(predictions, examples, usable)
+    predictions = _finish(predictions, examples, _count_training(usable, protocol))
     is_train = pl.col("split") == "train"
+    n_train = usable.filter(is_train).height
+    if protocol.folds_test:
+        # What the probe of each fold had at least.
+        n_train = min(len(problem.y_train) for problem in problems)
     counts = {
-        "n_train": usable.filter(is_train).height,
+        "n_train": n_train,
         "n_train_unreadable": examples.filter(is_train & ~readable).height,
         "n_test": examples.filter(pl.col("split") == protocol.test_split).height,
         "n_test_unreadable": unreadable.filter(pl.col("split") == protocol.test_split).height,
@@ -77,7 +81,53 @@ def predict(
         problem.subtask or "": dict(output.params)
         for problem, output in zip(problems, outputs, strict=True)
     }
-    return predictions, counts, fitted
+    return predictions, counts, fitted, odd
+
+
+def _iter_problems(
+    usable: pl.DataFrame, protocol: "Protocol"
+) -> Iterator[tuple[str | None, pl.DataFrame, pl.DataFrame]]:
+    """(name, training examples, test examples) of every probe that is to be fitted."""
+    for (subtask,), rows in usable.group_by("subtask", maintain_order=True):
+        if not protocol.folds_test:
+            is_train = pl.col("split") == "train"
+            yield subtask, rows.filter(is_train), rows.filter(~is_train)
+            continue
+        for fold in sorted(rows["fold"].unique()):
+            is_test = pl.col("fold") == fold
+            name = f"fold {fold + 1}" if subtask is None else f"{subtask}, fold {fold + 1}"
+            yield name, rows.filter(~is_test), rows.filter(is_test)
+
+
+def _count_training(usable: pl.DataFrame, protocol: "Protocol") -> pl.DataFrame:
+    """`train_count`: training examples by subtask and label, and by fold where there are folds."""
+    keys = ["subtask", "label"]
+    if not protocol.folds_test:
+        return usable.filter(pl.col("split") == "train").group_by(keys).agg(train_count=pl.len())
+    inside = usable.group_by(*keys, "fold").agg(n=pl.len().cast(pl.Int64))
+    folds = usable.select("fold").unique()
+    every = inside.group_by(keys).agg(total=pl.col("n").sum()).join(folds, how="cross")
+    every = every.join(inside, on=[*keys, "fold"], how="left", nulls_equal=True)
+    count = (pl.col("total") - pl.col("n").fill_null(0)).alias("train_count")
+    return every.select(*keys, "fold", count)
+
+
+def _find_traps(
+    problems: Sequence["probes.Problem"], protocol: "Protocol", settings: dict[str, object]
+) -> list[Trap]:
+    """What makes a probe's answers mean little, whatever the pictures."""
+    # With folds every example is tested once; else it is either trained on or tested.
+    counted = [problem.x_test for problem in problems]
+    if not protocol.folds_test:
+        counted += [problem.x_train for problem in problems]
+    trained = {problem.subtask or "": problem.x_train for problem in problems}
+    odd = find_vector_traps(trained, counted)
+    described = settings["probe_params"]
+    if settings["probe"] == "knn" and isinstance(described, dict):
+        sizes = {name: len(x) for name, x in trained.items()}
+        voting = find_voting_trap(sizes, int(described["k"]))
+        odd += [voting] if voting else []
+    return odd
 
 
 def _attach(test: pl.DataFrame, output: "probes.ProbeOutput") -> pl.DataFrame:
@@ -88,10 +138,9 @@ def _attach(test: pl.DataFrame, output: "probes.ProbeOutput") -> pl.DataFrame:
     return test.with_columns(**columns)
 
 
-def _finish(predictions: pl.DataFrame, examples: pl.DataFrame, usable: pl.DataFrame):
+def _finish(predictions: pl.DataFrame, examples: pl.DataFrame, train_count: pl.DataFrame):
     """Bring the predictions into their published form and the manifest's order."""
-    keys = ["subtask", "label"]
-    train_count = usable.filter(pl.col("split") == "train").group_by(keys).agg(train_count=pl.len())
+    keys = [name for name in train_count.columns if name != "train_count"]
     for name, dtype in (("top_labels", pl.List(pl.String)), ("top_scores", pl.List(pl.Float64))):
         if name not in predictions.columns:
             predictions = predictions.with_columns(pl.lit(None, dtype).alias(name))

@@ -12,7 +12,7 @@ import importlib.metadata
 import platform
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ import polars as pl
 
 from biobench import features, metrics, probes, registry
 from biobench._predictions import group_examples, predict, to_example
-from biobench.data import Manifest
+from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.interfaces import ModelArgs, Provenance, TaskArgs, TaskReport
 
@@ -42,6 +42,9 @@ FILE_ORG = "features"
 """model_org of vectors that were computed elsewhere; the checkpoint is the name the user gave."""
 
 BatchSize = int | Literal["auto"]
+
+UNSHARED = "without shared pictures"
+"""the split of a report that holds the score without test pictures that are in training, too."""
 
 MAX_FAILED = 3
 MAX_FAILED_FRACTION = 0.01
@@ -95,6 +98,8 @@ class Protocol:
     """scale each image's features to unit length before pooling."""
     version: int = 1
     """raised whenever the task's loader or protocol changes what it computes."""
+    folds_test: int = 0
+    """test every example once, in the folds of the manifest's column `fold`; 0: one test split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,11 +138,16 @@ def run(
     skipped = _check_failures(manifest, feats)
 
     examples = group_examples(manifest, images, feats)
-    predictions, counts, chosen = predict(examples, feats, protocol, provenance.protocol, args)
+    predictions, counts, chosen, odd = predict(examples, feats, protocol, provenance.protocol, args)
     fitted = time.perf_counter()
 
     org, ckpt = model_args
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
+    # Those that were just embedded are known: this reads none of them again.
+    readable = [image for image in images if image not in feats.failures]
+    known = contents.read(manifest.root, readable)
+    scored = manifest.split("train", protocol.test_split)
+    found = [*traps.find_traps(scored, known), *odd]
     provenance = dataclasses.replace(
         provenance,
         backbone={"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)},
@@ -148,14 +158,20 @@ def run(
             "probe": fitted - embedded,
         },
         skipped=skipped,
-        counts={"n_images": len(images), **counts, **manifest.dropped},
+        counts={
+            "n_images": len(images),
+            **counts,
+            **manifest.dropped,
+            **{trap.kind: trap.n for trap in found},
+        },
         fitted=chosen,
-        warnings=list(feats.warnings),
+        warnings=[*manifest.notes, *(trap.sentence for trap in found), *feats.warnings],
+        left_out=[dataclasses.asdict(out) for out in manifest.left_out],
     )
     report = TaskReport(
         name=protocol.title,
         examples=[to_example(row) for row in main.iter_rows(named=True)],
-        splits=calc_splits(predictions),
+        splits={**calc_splits(predictions), **_score_unshared(main, scored, known, protocol)},
         calc_mean_score=metrics.get_metric(protocol.metric),
         provenance=provenance,
     )
@@ -188,6 +204,11 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
         raise BadInput(f"Unknown probe '{args.probe}'; known: {', '.join(known)}.")
     if args.n_train == 0 or args.n_train < -1:
         raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
+    if args.n_train != -1 and protocol.folds_test:
+        raise BadInput(
+            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
+            "leave one of them out."
+        )
     if args.batch_size != "auto" and args.batch_size < 1:
         raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
     if args.n_workers < 0:
@@ -225,6 +246,17 @@ def score(predictions: pl.DataFrame, metric: str) -> float:
     return float(metrics.get_metric(metric)(examples))
 
 
+def _score_unshared(
+    main: pl.DataFrame, scored: pl.DataFrame, known: Mapping[str, str], protocol: Protocol
+) -> dict[str, float]:
+    """The score without the test examples that share a picture with training, if there are some."""
+    shared = traps.find_shared(scored, known)
+    rest = main.join(shared, on=["subtask", "example"], how="anti", nulls_equal=True)
+    if not shared.height or not rest.height:
+        return {}
+    return {UNSHARED: score(rest, protocol.metric)}
+
+
 def _get_weights(source: "features.FeatureSource") -> str:
     """Where an adapter says it found the weights; empty where it does not say."""
     return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
@@ -247,9 +279,13 @@ _loaded: dict[str, object] = {}
 
 def _describe(manifest: Manifest, protocol: Protocol, args: Args) -> Provenance:
     name = args.probe or protocol.probe
+    fields = dataclasses.asdict(protocol)
+    if not protocol.folds_test:
+        # Runs with one test split are the same protocol as before there were folds.
+        del fields["folds_test"]
     return Provenance(
         protocol={
-            **dataclasses.asdict(protocol),
+            **fields,
             "probe": name,
             "probe_params": probes.describe(name, folds=args.folds),
             "folds": args.folds,

@@ -2,11 +2,13 @@
 
 Data
     `datadir` is one of
-    - a folder with `train/<class>/…` and `test/<class>/…` (or `val/`),
-    - a folder of class folders, split 80/20 by class from the seed,
+    - a folder with `train/<class>/…` and `test/<class>/…` (or `val/`); `Training`, `test_set` and
+      the like are understood, and said; what could be a split or a class is refused,
+    - a folder of class folders, split 80/20 by class,
     - a CSV or Parquet file with columns path and label, and optionally split, group and id; paths
       are relative to the file's folder (or to `root`). Without split it is split as above, whole
       groups together. Further columns are kept for breakdowns.
+    Every file that is not used is counted and listed with its reason.
 
 Citation
     None: cite where your pictures came from.
@@ -15,26 +17,30 @@ Protocol
     Any classification probe (ridge, as for iWildCam, unless told otherwise), fitted on train,
     evaluated on test. Score: macro-F1, or another metric by `metric`. Splits: accuracy, macro-F1
     and macro accuracy. `group` (specimen, camera, site) is what is resampled.
+    The split is the one nearest to 80/20 by class that keeps groups whole and every class in
+    training (`biobench.data.split`). It hangs on `split_seed` alone, so runs with other seeds share
+    one test set. With `folds_test` K there are K such parts, and every picture is tested once, by a
+    probe that was trained on the other parts.
 """
 
 import dataclasses
-import hashlib
 import pathlib
+from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import Manifest, list_pictures, read_table
+from biobench.data import LeftOut, Manifest, list_pictures, read_table, require_plain
+from biobench.data import layout as layouts
+from biobench.data import split as splitting
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
 __all__ = ["Args", "benchmark", "load", "protocol"]
 
-TEST_FRACTION = 0.2
-TEST_NAMES = ("test", "val", "valid", "validation")
 TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
+OUTSIDE = "pictures outside a class folder"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +53,10 @@ class Args(evaluate.Args):
     """where a table's paths start; empty means the table's own folder."""
     metric: Literal["macro-f1", "accuracy", "macro-accuracy"] = "macro-f1"
     """the score."""
+    split_seed: int = 42
+    """which of equally good splits is taken; `seed` leaves the test set as it is."""
+    folds_test: int = 0
+    """test every picture once, in this many folds, whole groups together; 0 is one test set."""
 
 
 def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:
@@ -55,7 +65,9 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 
 
 def protocol(args: Args) -> evaluate.Protocol:
-    return evaluate.Protocol(title=args.title, probe="ridge", metric=args.metric)
+    return evaluate.Protocol(
+        title=args.title, probe="ridge", metric=args.metric, folds_test=args.folds_test
+    )
 
 
 def load(args: Args) -> Manifest:
@@ -64,12 +76,12 @@ def load(args: Args) -> Manifest:
         raise BadInput("The task folder needs a datadir: a folder of pictures, or a table.")
     path = pathlib.Path(args.datadir)
     if path.suffix.lower() in TABLE_SUFFIXES:
-        return _load_table(path, pathlib.Path(args.root) if args.root else path.parent, args.seed)
+        return _load_table(path, pathlib.Path(args.root) if args.root else path.parent, args)
     if not path.is_dir():
         raise BadInput(
             f"{path} is neither a folder nor a .csv or .parquet file; correct the datadir."
         )
-    return _load_folder(path, args.seed)
+    return _load_folder(path, args)
 
 
 def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
@@ -80,42 +92,62 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     }
 
 
-def _load_folder(root: pathlib.Path, seed: int) -> Manifest:
-    found = list_pictures(root)
+def _load_folder(root: pathlib.Path, args: Args) -> Manifest:
+    tops = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
+    # What is linked from a split's folder must be found there, wherever else it lies.
+    found = list_pictures(root, first=[name for name in tops if layouts.read_role(name)])
     parts = [name.split("/") for name in found.names]
-    dropped = {"files that are not pictures": found.n_others} if found.n_others else {}
-    tops = {part[0] for part in parts}
-    test = next((name for name in TEST_NAMES if name in tops), None)
-    is_split = "train" in tops and test is not None
-    depth = 3 if is_split else 2
-    kept = [part for part in parts if len(part) >= depth]
-    if is_split:
-        kept = [part for part in kept if part[0] in ("train", test)]
-    if len(kept) < len(parts):
-        dropped["pictures outside a class folder"] = len(parts) - len(kept)
-    table = pl.DataFrame(
-        {
-            "image": ["/".join(part) for part in kept],
-            "example": ["/".join(part) for part in kept],
-            "label": [part[depth - 2] for part in kept],
-        },
-        schema=dict.fromkeys(("image", "example", "label"), pl.String),
-    )
+    inside = dict.fromkeys(part[0] for part in parts if len(part) > 1)
+    layout = layouts.read_layout(inside, str(root))
+    depth = 3 if layout.roles else 2
+    kept, left_out = [], list(found.left_out)
+    for part in parts:
+        reason = layout.unused.get(part[0]) or (OUTSIDE if len(part) < depth else None)
+        if reason:
+            left_out.append(LeftOut("/".join(part), reason))
+        else:
+            kept.append(part)
+    images = ["/".join(part) for part in kept]
+    columns = {"image": images, "example": images, "label": [part[depth - 2] for part in kept]}
+    table = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     if not table.height:
-        raise BadInput(
-            f"{root}: no pictures found in train/<class>/ and test/<class>/, nor in <class>/; "
-            "arrange them so, or give a table with columns path and label."
-        )
-    if is_split:
-        split = ["train" if part[0] == "train" else "test" for part in kept]
-        table = table.with_columns(pl.Series("split", split))
-    else:
-        table = _split(table, seed)
-    return _build(root, table, str(root), dropped)
+        raise BadInput(_describe_empty(root, found.left_out))
+    notes = [*layout.notes, *_find_emptied(left_out, kept, depth)]
+    if layout.roles:
+        split = [layout.roles[part[0]] for part in kept]
+        table = table.with_columns(pl.Series("split", split, dtype=pl.String))
+    return _build(root, table, str(root), args, notes, left_out=left_out)
 
 
-def _load_table(path: pathlib.Path, root: pathlib.Path, seed: int) -> Manifest:
+def _describe_empty(root: pathlib.Path, left_out: Sequence[LeftOut]) -> str:
+    files = f"; {len(left_out):,} other files, as {left_out[0].path}" if left_out else ""
+    return (
+        f"{root}: no pictures found in train/<class>/ and test/<class>/, nor in <class>/{files}; "
+        "arrange them so, or give a table with columns path and label."
+    )
+
+
+def _find_emptied(
+    left_out: Sequence[LeftOut], kept: Sequence[Sequence[str]], depth: int
+) -> list[str]:
+    """Folders that look like classes but have no picture that is used."""
+    classes = {part[depth - 2] for part in kept}
+    lost: dict[str, int] = {}
+    for out in left_out:
+        part = out.path.split("/")
+        if len(part) == depth and not part[depth - 2].startswith(".") and out.reason != OUTSIDE:
+            lost[part[depth - 2]] = lost.get(part[depth - 2], 0) + 1
+    return [
+        f"No picture in the folder '{name}' is used ({n:,} files are left out): it is no class."
+        for name, n in lost.items()
+        if name not in classes
+    ]
+
+
+def _load_table(path: pathlib.Path, root: pathlib.Path, args: Args) -> Manifest:
     table = read_table(path, ("path", "label"))
+    names = [name for name in ("path", "label", "id", "split", "group") if name in table.columns]
+    require_plain(table, names, str(path))
     for name in ("image", "example"):
         if name in table.columns:
             table = table.rename({name: f"{name}_"})
@@ -125,17 +157,50 @@ def _load_table(path: pathlib.Path, root: pathlib.Path, seed: int) -> Manifest:
     example = pl.col("id").cast(pl.String) if "id" in table.columns else pl.col("image")
     table = table.with_columns(example.alias("example"))
     if "split" not in table.columns:
-        table = _split(table, seed)
-    elif not (table["split"] == "test").any():
-        table = table.with_columns(pl.col("split").replace(dict.fromkeys(TEST_NAMES, "test")))
-    return _build(root, table, str(path), {})
+        return _build(root, table, str(path), args, [])
+    table = table.with_columns(pl.col("split").cast(pl.String))
+    layout = layouts.read_splits(table["split"].drop_nulls().unique().to_list(), str(path))
+    dropped: dict[str, int] = {}
+    for value, reason in layout.unused.items():
+        dropped[reason] = dropped.get(reason, 0) + table.filter(pl.col("split") == value).height
+    used = ~pl.col("split").is_in(list(layout.unused)) | pl.col("split").is_null()
+    table = table.filter(used).with_columns(pl.col("split").replace(layout.roles))
+    return _build(root, table, str(path), args, list(layout.notes), dropped=dropped)
 
 
 def _build(
-    root: pathlib.Path, table: pl.DataFrame, source: str, dropped: dict[str, int]
+    root: pathlib.Path,
+    table: pl.DataFrame,
+    source: str,
+    args: Args,
+    notes: Sequence[str],
+    *,
+    dropped: dict[str, int] | None = None,
+    left_out: Sequence[LeftOut] = (),
 ) -> Manifest:
-    manifest = Manifest.build(root, table, source=source, dropped=dropped)
-    classes = manifest.split("train")["label"].n_unique()
+    if "fold" in table.columns:
+        table = table.rename({"fold": "fold_"})
+    if args.folds_test:
+        if "split" in table.columns:
+            notes = [
+                *notes,
+                "With folds_test the given split is not used: every picture is tested.",
+            ]
+        table = _fold(table, source, args)
+    elif "split" not in table.columns:
+        table, more = _split(table, source, args)
+        notes = [*notes, *more]
+    manifest = Manifest.build(
+        root,
+        table,
+        source=source,
+        splits=("test",) if args.folds_test else ("train", "test"),
+        dropped=dropped,
+        left_out=left_out,
+        notes=notes,
+    )
+    trained = manifest.table if args.folds_test else manifest.split("train")
+    classes = trained["label"].n_unique()
     if classes < 2:
         raise BadInput(
             f"{source}: the training pictures have {classes} class; at least 2 are needed."
@@ -143,35 +208,35 @@ def _build(
     return manifest
 
 
-def _split(table: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Mark a fifth of every class `test`, whole groups together, whatever the rows' order."""
-    by = pl.col("example")
-    if "group" in table.columns:
-        by = pl.col("group").cast(pl.String).fill_null(pl.col("example"))
-    units = (
-        table.with_columns(by.alias("unit"))
-        .group_by("unit")
-        .agg(pl.col("label").mode().sort().first(), pl.len())
-        .with_columns(
-            pl.col("unit")
-            .map_elements(lambda unit: _draw(seed, unit), return_dtype=pl.String)
-            .alias("draw")
+def _split(table: pl.DataFrame, source: str, args: Args) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    try:
+        found = splitting.split(_get_labels(table), _get_units(table), seed=args.split_seed)
+    except BadInput as err:
+        raise BadInput(f"{source}: {err}.") from err
+    split = pl.when(pl.Series(found.is_test)).then(pl.lit("test")).otherwise(pl.lit("train"))
+    return table.with_columns(split.alias("split")), found.notes
+
+
+def _fold(table: pl.DataFrame, source: str, args: Args) -> pl.DataFrame:
+    """Every example in the test split, with the fold that it is tested in."""
+    try:
+        fold = splitting.fold(
+            _get_labels(table), _get_units(table), args.folds_test, seed=args.split_seed
         )
-        .sort("label", "draw")
-    )
-    test = []
-    for _, members in units.group_by("label", maintain_order=True):
-        before = np.cumsum(members["len"].to_numpy()) - members["len"].to_numpy()
-        # At least one unit each way where there are two: a class of one can only be trained on.
-        quota = TEST_FRACTION * members["len"].sum()
-        chosen = before + 0.5 * members["len"].to_numpy() < quota
-        chosen[0] = True
-        chosen[-1] = False
-        test.extend(members["unit"].filter(pl.Series(chosen)).to_list())
-    return table.with_columns(
-        pl.when(by.is_in(test)).then(pl.lit("test")).otherwise(pl.lit("train")).alias("split")
-    )
+    except BadInput as err:
+        raise BadInput(f"{source}: {err}") from err
+    return table.with_columns(pl.lit("test").alias("split"), pl.Series("fold", fold))
 
 
-def _draw(seed: int, unit: str) -> str:
-    return hashlib.sha256(f"{seed}/{unit}".encode()).hexdigest()
+def _get_labels(table: pl.DataFrame) -> list[str]:
+    # What is empty is refused where the manifest is built, with its row.
+    return table["label"].fill_null("").to_list()
+
+
+def _get_units(table: pl.DataFrame) -> list[str]:
+    """What must stay together: the group, or the example where it has none."""
+    example = pl.concat_str(pl.lit("example/"), pl.col("example"))
+    if "group" not in table.columns:
+        return table.select(example.alias("unit"))["unit"].fill_null("").to_list()
+    group = pl.concat_str(pl.lit("group/"), pl.col("group").cast(pl.String))
+    return table.select(group.fill_null(example).alias("unit"))["unit"].fill_null("").to_list()

@@ -96,6 +96,8 @@ class Provenance:
     """Python and package versions."""
     fitted: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)
     """what each probe chose (a penalty, a kernel), by subtask; "" where there is no subtask."""
+    left_out: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    """one entry a file that the task found but does not use: path, reason."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""

@@ -76,8 +76,9 @@ def load(args: Args) -> Manifest:
         schema=dict.fromkeys(("image", "example", "split", "label"), pl.String),
     )
     table = _add_metadata(table, root)
-    dropped = {"files that are not pictures": found.n_others} if found.n_others else {}
-    return Manifest.build(root, table, source=str(images), splits=("train", "val"), dropped=dropped)
+    return Manifest.build(
+        root, table, source=str(images), splits=("train", "val"), left_out=found.left_out
+    )
 
 
 def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:

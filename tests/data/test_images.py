@@ -1,6 +1,10 @@
 """One decoding policy for every picture there is."""
 
 import io
+import os
+import socket
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -9,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
+from biobench.data import images
 from biobench.data.images import MAX_PIXELS, UndecodableImage, decode
 
 
@@ -151,7 +156,7 @@ def test_20_000_pixels_a_side_are_within_the_limit():
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_damage_is_decoded_or_refused_but_never_anything_else(data):
-    format = data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"]))
+    format = data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "HEIF"]))
     content = bytearray(encode(Image.fromarray(gradient()), format))
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -159,3 +164,99 @@ def test_damage_is_decoded_or_refused_but_never_anything_else(data):
         assert decode(bytes(content)).mode == "RGB"
     except UndecodableImage as err:
         assert str(err)
+
+
+def test_a_heic_picture_is_read(tmp_path):
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    pixels[:, :24], pixels[:, 24:] = [200, 40, 30], [20, 60, 180]
+    path = tmp_path / "phone.HEIC"
+    decode(encode(Image.new("RGB", (4, 4))))  # registers the format
+    Image.fromarray(pixels).save(path, "HEIF", quality=95)
+    decoded = np.asarray(decode(path)).astype(int)
+    assert decoded.shape == pixels.shape
+    assert np.abs(decoded - pixels)[:, [4, -4]].max() <= 12
+    with pytest.raises(UndecodableImage):
+        decode(path.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_what_is_not_a_regular_file_is_refused_and_never_waited_for(kind, tmp_path):
+    path = tmp_path / "endless.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.relpath(path))
+    with pytest.raises(UndecodableImage, match="not a regular file"):
+        decode(path)
+
+
+def test_a_file_that_becomes_a_pipe_while_it_is_opened_is_not_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(Image.new("RGB", (4, 4))))
+    before = os.stat(path)
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(images.os, "stat", lambda *_: before)
+    with pytest.raises(UndecodableImage, match="not a regular file"):
+        decode(path)
+
+
+def test_a_file_of_60_gigabytes_is_refused_by_its_size(tmp_path):
+    path = tmp_path / "sparse.png"
+    with path.open("wb") as file:
+        file.truncate(60 * 10**9)
+    with pytest.raises(UndecodableImage, match="60,000,000,000 bytes, more than the limit"):
+        decode(path)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I;16", "F", "P+alpha"])
+def test_strips_are_bit_equal_to_the_whole(mode, monkeypatch):
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (37, 23, 3), np.uint8).astype(np.uint8))
+    options = {}
+    if mode == "I;16":
+        image = Image.fromarray(rng.integers(0, 2**16, (37, 23), np.uint16))
+    elif mode == "F":
+        image = Image.fromarray(rng.normal(0.5, 1, (37, 23)).astype(np.float32))
+    elif mode == "P+alpha":
+        image, options = image.quantize(32), {"transparency": bytes(range(0, 256, 8))}
+    else:
+        image = image.convert(mode)
+        if "A" in mode:
+            image.putalpha(Image.fromarray(rng.integers(0, 256, (37, 23), np.uint8)))
+    data = encode(image, "PNG" if mode not in ("CMYK", "F") else "TIFF", **options)
+    whole = np.asarray(decode(data))
+    monkeypatch.setattr(images, "STRIP_PIXELS", 60)
+    np.testing.assert_array_equal(np.asarray(decode(data)), whole)
+
+
+MEASURE = """
+import resource, sys
+from biobench.data.images import decode
+decode(open(sys.argv[1], "rb").read())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decode(open(sys.argv[2], "rb").read())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_palette_picture_takes_its_own_pixels_and_those_it_becomes(tmp_path):
+    for name, side in (("small", 100), ("large", 5000)):
+        image = Image.new("P", (side, side))
+        image.save(tmp_path / f"{name}.png", transparency=bytes(256))
+    paths = [str(tmp_path / f"{name}.png") for name in ("small", "large")]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *paths], capture_output=True, text=True, check=True
+    )
+    # One byte a pixel, and four of RGB; three copies with alpha took 13 a pixel.
+    assert int(done.stdout) * 1024 < 9 * 5000**2
+
+
+def test_pixels_that_take_too_much_memory_are_refused_by_the_header(monkeypatch):
+    monkeypatch.setattr(images, "MAX_DECODED_BYTES", 1000)
+    assert decode(encode(Image.new("RGB", (25, 10)))).size == (25, 10)
+    with pytest.raises(UndecodableImage, match="of mode RGBA take"):
+        decode(encode(Image.new("RGBA", (25, 10))))

@@ -1,5 +1,6 @@
 """The cache survives death, damage, a full disk and company, and says what it lost."""
 
+import hashlib
 import os
 import random
 import signal
@@ -12,8 +13,10 @@ import pytest
 
 import embedding_children
 import tiny_backbones
+from biobench.data.contents import Record
 from biobench.errors import BadInput
-from biobench.features.cache import Record, open_generation
+from biobench.features import inventory
+from biobench.features.cache import open_generation
 from embedding_children import SHARD_ROWS, embed
 
 N_IMAGES = 280
@@ -183,10 +186,12 @@ def test_a_shard_has_the_columns_that_other_programs_expect(world, tmp_path):
 
 def fill(cache, n_shards, rows, dim, rng):
     vectors = rng.standard_normal((n_shards, rows, dim)).astype(np.float32)
+    everything = []
     for number in range(n_shards):
         records = [Record(rng.bytes(16), f"{number}-{row}", number, row) for row in range(rows)]
         cache.append("/images", records, vectors[number])
-    return vectors.reshape(-1, dim)
+        everything += records
+    return vectors.reshape(-1, dim), everything
 
 
 def test_blocks_are_views_of_the_mapped_files_and_hold_no_memory(tmp_path):
@@ -194,14 +199,12 @@ def test_blocks_are_views_of_the_mapped_files_and_hold_no_memory(tmp_path):
 
     rng = np.random.default_rng(0)
     cache = open_generation(tmp_path, "key")
-    vectors = fill(cache, 5, 2000, 768, rng)
-    names = [f"{number}-{row}" for number in range(5) for row in range(2000)]
-    sizes, mtimes = np.divmod(np.arange(10_000), 2000)
-    table = pl.DataFrame({"path": names, "size": sizes, "mtime": mtimes})
-    rows, by_hash = open_generation(tmp_path, "key").lookup("/images", table)
+    vectors, records = fill(cache, 5, 2000, 768, rng)
+    hashes = pl.Series([record.hash for record in records], dtype=pl.Binary)
+    rows, by_hash = open_generation(tmp_path, "key").lookup(hashes)
     assert by_hash == {}
     reopened = open_generation(tmp_path, "key")
-    rows, _ = reopened.lookup("/images", table)
+    rows, _ = reopened.lookup(hashes)
     features = Features(768, rows, reopened)
     total = np.zeros(768)
     seen = []
@@ -219,6 +222,64 @@ def test_blocks_are_views_of_the_mapped_files_and_hold_no_memory(tmp_path):
 def test_a_shard_costs_little_more_than_its_floats(tmp_path):
     rng = np.random.default_rng(0)
     cache = open_generation(tmp_path, "key")
-    vectors = fill(cache, 1, 4096, 768, rng)
+    vectors, _ = fill(cache, 1, 4096, 768, rng)
     (path,) = list_shards(tmp_path)
     assert path.stat().st_size < 1.05 * vectors.nbytes
+
+
+def test_contents_are_found_whatever_their_bytes_and_only_those_that_are_there(tmp_path):
+    odd = [bytes(16), b"a".ljust(16, b"\0"), b"\0" * 15 + b"a", b"\xff" * 16, bytes(range(16))]
+    cache = open_generation(tmp_path, "key")
+    records = [Record(content, str(i), 1, 1) for i, content in enumerate(odd)]
+    cache.append("/images", records, np.eye(5, dtype=np.float32))
+    wanted = [odd[3], None, b"b".ljust(16, b"\0"), odd[0], odd[2], odd[1], odd[4]]
+    rows, by_hash = open_generation(tmp_path, "key").lookup(pl.Series(wanted, dtype=pl.Binary))
+    assert rows.tolist() == [3, -1, -1, 0, 2, 1, 4]
+    assert by_hash == {content: row for row, content in enumerate(odd)}
+
+
+def write_as_before(home, root, records, vectors, key, suffix=".arrow"):
+    """A shard as the version before wrote it: paths known by size and mtime."""
+    columns = {
+        "hash": pa.array([r.hash for r in records], pa.binary(16)),
+        "path": pa.array([r.path for r in records], pa.string()),
+        "size": pa.array([r.size for r in records], pa.int64()),
+        "mtime": pa.array([r.mtime for r in records], pa.int64()),
+    }
+    if vectors is not None:
+        flat = pa.array(vectors.reshape(-1))
+        columns["feature"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    metadata = {"biobench.key": key, "biobench.root": str(root), "biobench.format": "1"}
+    table = pa.table(columns).replace_schema_metadata(metadata)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    data = sink.getvalue()
+    path = home / f"{hashlib.sha256(data).hexdigest()}{suffix}"
+    path.write_bytes(data)
+    return path
+
+
+def test_a_cache_of_an_earlier_version_is_used_by_content_and_not_by_path(world, tmp_path):
+    root, images, reference = world
+    embed(root, images[:1], tmp_path / "new")
+    (home,) = (tmp_path / "new").glob("*/0000")
+    for path in list_shards(home):
+        path.unlink()
+    status = {image: (root / image).stat() for image in images}
+    hashes = [hashlib.sha256((root / image).read_bytes()).digest()[:16] for image in images]
+    # The paths of two pictures are those of each other: size and time would have said so.
+    hashes[0], hashes[1] = hashes[1], hashes[0]
+    records = [
+        Record(content, image, status[image].st_size, status[image].st_mtime_ns)
+        for content, image in zip(hashes, images, strict=True)
+    ]
+    vectors = reference[[1, 0, *range(2, N_IMAGES)]]
+    write_as_before(home, root, records, vectors, home.parent.name)
+    paths = write_as_before(home, root, records, None, home.parent.name, ".paths.arrow")
+    features = embed(root, images, tmp_path / "new")
+    assert features.counts["embedded"] == 0 and features.warnings == []
+    assert take_all(features).tobytes() == reference.tobytes()
+    assert inventory.verify(tmp_path / "new") == []
+    inventory.prune(tmp_path / "new")
+    assert not paths.exists() and len(list_shards(tmp_path / "new")) == 1

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import os
 import subprocess
 import sys
 
@@ -54,7 +55,7 @@ def test_the_digest_is_the_same_in_another_process():
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONPATH": "tests", "PYTHONHASHSEED": "7"},
+        env={"PYTHONPATH": os.pathsep.join(["tests", *sys.path]), "PYTHONHASHSEED": "7"},
     )
     assert done.stdout.strip() == backbone_digest(tiny_backbones.TinyConv())
 

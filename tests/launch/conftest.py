@@ -1,5 +1,6 @@
 """What the tests of plans share: small data, and an environment in which the fakes are found."""
 
+import os
 import pathlib
 
 import pytest
@@ -22,7 +23,7 @@ def world(tmp_path_factory):
 def place(tmp_path, monkeypatch):
     """The working folder, from which the fakes are importable, for what happens once too."""
     monkeypatch.setenv("FAKES_FOLDER", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -45,6 +45,8 @@ class Run:
     """seeds; several make the grid larger."""
     probe: Text = None
     """the probe to fit instead of each task's own."""
+    folds_test: Count = None
+    """for the task folder: test every picture once, in so many folds, whole groups together."""
     folds: Literal["stratified-shuffle", "kfold"] | None = None
     """cross-validation folds of probes that choose a penalty."""
     batch_size: int | Literal["auto"] | None = None
@@ -84,6 +86,7 @@ class Run:
         settings = self._load()
         plan = launch.make_plan(settings, force=self.force)
         checked = launch.check(plan, device=not self.slurm)
+        _print_data(plan, checked)
         if self.dry_run:
             _print_plan(plan, checked)
             return 0
@@ -120,6 +123,7 @@ class Run:
         if self.features is not None:
             flags["features"] = {self.name or self.features.stem: str(self.features)}
         names = ("n_train_unit", "probe", "folds", "batch_size", "n_workers", "precision")
+        names += ("folds_test",)
         args = {name: getattr(self, name) for name in names}
         args = {name: value for name, value in args.items() if value is not None}
         args.update((name, True) for name in ("exif", "compile") if getattr(self, name))
@@ -248,6 +252,20 @@ def _submit(plan, checked, settings) -> None:
     )
     words = ["biobench", "status", "--results", str(plan.results), "--plan", plan.id]
     say(f"See how they go: {clean.shell(words)}")
+
+
+def _print_data(plan, checked) -> None:
+    """What each task's data is, once: pictures, classes, and every kind of file left out."""
+    lines: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        here = checked[cell.id]
+        lines.setdefault(cell.task, []).extend(
+            line for line in (here.found, *here.notes) if line not in lines.get(cell.task, [])
+        )
+    for task, (found, *notes) in lines.items():
+        print(f"{task}: {found}")
+        for note in notes:
+            print(f"  note: {note}")
 
 
 def _print_plan(plan, checked) -> None:

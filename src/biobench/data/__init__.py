@@ -1,15 +1,31 @@
 """What a task hands on: the manifest of its pictures, and how a picture is read."""
 
-from biobench.data.manifest import Manifest, read_table, require_columns, require_folder
-from biobench.data.scan import SUFFIXES, Pictures, list_pictures, match_suffix_case
+from biobench.data.manifest import (
+    Manifest,
+    read_table,
+    require_columns,
+    require_folder,
+    require_plain,
+)
+from biobench.data.scan import (
+    SUFFIXES,
+    LeftOut,
+    Pictures,
+    count_left_out,
+    list_pictures,
+    match_suffix_case,
+)
 
 __all__ = [
     "SUFFIXES",
+    "LeftOut",
     "Manifest",
     "Pictures",
+    "count_left_out",
     "list_pictures",
     "match_suffix_case",
     "read_table",
     "require_columns",
     "require_folder",
+    "require_plain",
 ]

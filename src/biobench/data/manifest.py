@@ -8,6 +8,7 @@ A task is little more than a function from a folder to one of these.
 """
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -17,12 +18,15 @@ from typing import Any
 
 import polars as pl
 
+from biobench.data.scan import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
 
-__all__ = ["Manifest", "read_table", "require_columns", "require_folder"]
+__all__ = ["Manifest", "read_table", "require_columns", "require_folder", "require_plain"]
 
 REQUIRED = ("image", "example", "split", "label")
 OPTIONAL = ("subtask", "group")
+RESERVED = ("y_true", "y_pred", "score", "top_labels", "top_scores", "train_count")
+RESERVED += ("position", "positions", "row")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +36,11 @@ class Manifest:
     root: pathlib.Path
     table: pl.DataFrame
     dropped: dict[str, int] = dataclasses.field(default_factory=dict)
-    """rows that the task left out, counted by reason."""
+    """rows and files that the task left out, counted by reason."""
+    left_out: tuple[LeftOut, ...] = ()
+    """the files among them, one by one."""
+    notes: tuple[str, ...] = ()
+    """what a reader of the results should know of how the data was read, one sentence each."""
 
     @classmethod
     def build(
@@ -44,16 +52,23 @@ class Manifest:
         splits: Sequence[str] = ("train", "test"),
         clips: bool = False,
         dropped: dict[str, int] | None = None,
+        left_out: Sequence[LeftOut] = (),
+        notes: Sequence[str] = (),
     ) -> "Manifest":
         """Check `table` and bring it into the manifest's form.
 
         source: the file or folder the rows came from, named in errors.
         splits: the splits that must not be empty.
         clips: an example may have many images; else each example has one row a subtask.
+        dropped, left_out: rows left out, by reason, and files, which are counted with them.
+        Further columns of lists, structs or bytes are left out, those with a name that predictions
+        need are renamed; a note says so.
         Raises BadInput on a missing column, an empty value, an empty split, a repeated id, or an
         example that stands in two splits, under two labels or in two groups.
         """
         require_columns(table, REQUIRED, source)
+        require_plain(table, [*REQUIRED, *OPTIONAL], source)
+        table, renamed = _keep_plain(table)
         table = table.with_columns(
             pl.lit(None, pl.String).alias(name) for name in OPTIONAL if name not in table.columns
         )
@@ -71,11 +86,32 @@ class Manifest:
                     f"{source}: the split '{split}' is empty (splits found: {found}); "
                     "check that the whole data set was extracted."
                 )
-        return cls(pathlib.Path(root), table, dict(dropped or {}))
+        counts = count_left_out(left_out)
+        for reason, n in (dropped or {}).items():
+            counts[reason] = counts.get(reason, 0) + n
+        return cls(pathlib.Path(root), table, counts, tuple(left_out), (*notes, *renamed))
 
     def split(self, *names: str) -> pl.DataFrame:
         """The rows of the named splits, in order."""
         return self.table.filter(pl.col("split").is_in(names))
+
+    def describe(self) -> str:
+        """What was found and what was left out, by reason with the first names, in one line."""
+        n_images, n_classes = self.table["image"].n_unique(), self.table["label"].n_unique()
+        text = (
+            f"{n_images:,} picture{'s' * (n_images != 1)} in {n_classes:,} "
+            f"class{'es' * (n_classes != 1)}"
+        )
+        names = collections.defaultdict(list)
+        for out in self.left_out:
+            names[out.reason].append(show_name(out.path))
+        parts = []
+        for reason, n in self.dropped.items():
+            shown = ", ".join(names[reason][:2]) + (", …" if len(names[reason]) > 2 else "")
+            parts.append(f"{n:,} {name_reason(reason, n)}" + (f" ({shown})" if shown else ""))
+        if not parts:
+            return f"{text}; nothing left out"
+        return f"{text}; {sum(self.dropped.values()):,} left out: {', '.join(parts)}"
 
     def images(self) -> list[str]:
         """Every image once, in order of first appearance."""
@@ -118,12 +154,12 @@ class Manifest:
             bases = set(bases)
             try:
                 with os.scandir(self.root / folder) as entries:
-                    sizes |= {
-                        prefix + entry.name: entry.stat().st_size
-                        for entry in entries
-                        if entry.name in bases
-                    }
-            except (FileNotFoundError, NotADirectoryError):
+                    for entry in entries:
+                        # One bad link says nothing of its neighbours.
+                        if entry.name in bases:
+                            with contextlib.suppress(OSError):
+                                sizes[prefix + entry.name] = entry.stat().st_size
+            except OSError:
                 continue
         return [sizes.get(name) for name in names]
 
@@ -145,6 +181,16 @@ def require_columns(table: pl.DataFrame, names: Iterable[str], source: str | pat
         )
 
 
+def require_plain(table: pl.DataFrame, names: Iterable[str], source: str) -> None:
+    """Raise BadInput for one of the columns that are there that holds lists, structs or bytes."""
+    for name in names:
+        if name in table.columns and not _is_plain(table[name]):
+            raise BadInput(
+                f"{source}: column {name} holds {_describe(table[name])}; it must hold one "
+                "text or number a row."
+            )
+
+
 def read_table(path: pathlib.Path, columns: Iterable[str], **options: Any) -> pl.DataFrame:
     """Read a CSV (every column as text) or Parquet file that must have `columns`.
 
@@ -162,6 +208,31 @@ def read_table(path: pathlib.Path, columns: Iterable[str], **options: Any) -> pl
         raise BadInput(f"{path} cannot be read as a table: {err}.") from err
     require_columns(table, columns, path)
     return table
+
+
+def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """The table as predictions can carry it, and what was changed."""
+    notes = []
+    for column in table:
+        if not _is_plain(column):
+            table = table.drop(column.name)
+            notes.append(f"The column '{column.name}' holds {_describe(column)} and is left out.")
+    for name in [name for name in RESERVED if name in table.columns]:
+        new = f"{name}_"
+        while new in table.columns:
+            new += "_"
+        table = table.rename({name: new})
+        notes.append(f"The column '{name}' is kept as '{new}': predictions need the name.")
+    return table, notes
+
+
+def _is_plain(column: pl.Series) -> bool:
+    return not (column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object))
+
+
+def _describe(column: pl.Series) -> str:
+    names = {pl.Binary: "bytes", pl.Struct: "structs", pl.Object: "objects"}
+    return names.get(column.dtype.base_type(), "lists")
 
 
 def _check_values(table: pl.DataFrame, source: str) -> None:

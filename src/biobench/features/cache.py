@@ -1,12 +1,14 @@
 """The feature cache: one folder a key, of append-only Arrow files that never change.
 
     cache = open_generation(root, key)
-    rows, by_hash = cache.lookup(folder, images)      # what is known, without reading a picture
+    rows, by_hash = cache.lookup(hashes)              # whose vectors are here
     rows = cache.append(folder, records, vectors)     # one more shard, whole or not at all
 
     ROOT/<key>/meta.json                          names, sizes: for people
     ROOT/<key>/<generation>/<sha256>.arrow        features: hash, path, size, mtime, feature
-    ROOT/<key>/<generation>/<sha256>.paths.arrow  further paths of known content: no feature column
+
+A vector belongs to a content, whatever file it is in; which file has which content is known to
+`biobench.data.contents`. A shard's paths are for people and other programs.
 
 A file is named by the SHA-256 of its bytes, so any damage shows, and is renamed into place when it
 is whole, so any number of processes may write and read one key without a lock.
@@ -25,15 +27,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, Shaped
 
+from biobench.data.contents import HASH_BYTES, Record
 from biobench.errors import BadInput, CellFailed
 
 __all__ = [
     "DAMAGED_SUFFIX",
+    "PATHS_SUFFIX",
     "TEMPORARY_PREFIX",
     "Generation",
-    "Record",
     "Shard",
     "generations",
     "open_generation",
@@ -42,33 +45,13 @@ __all__ = [
     "write_meta",
 ]
 
-SIDE_COLUMNS = ("hash", "path", "size", "mtime")
 SUFFIX = ".arrow"
 PATHS_SUFFIX = ".paths.arrow"
+"""of files that earlier versions wrote, and that nothing reads any more."""
 DAMAGED_SUFFIX = ".damaged"
 TEMPORARY_PREFIX = ".tmp-"
-INDEX_SCHEMA = {
-    "hash": pl.Binary,
-    "path": pl.String,
-    "size": pl.Int64,
-    "mtime": pl.Int64,
-    "root": pl.String,
-    "row": pl.Int64,
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """A picture as it was when it was read."""
-
-    hash: bytes
-    """first 16 bytes of the SHA-256 of its content."""
-    path: str
-    """below the folder of images."""
-    size: int
-    """bytes."""
-    mtime: int
-    """nanoseconds."""
+HASH_DTYPE = f"S{HASH_BYTES}"
+"""numpy pads these texts with zeros, which changes no comparison of equally long ones."""
 
 
 class Generation:
@@ -84,7 +67,7 @@ class Generation:
         """what was put aside, one sentence each."""
         self._shards: list[Shard] = []
         self._starts = [0]
-        self._index: dict[Shard, pl.DataFrame] = {}
+        self._index: dict[Shard, Shaped[np.ndarray, " n"]] = {}
         self._verified: set[Shard] = set()
         self._met: set[str] = set()
 
@@ -95,42 +78,37 @@ class Generation:
     def load(self) -> None:
         """Meet the shards that other processes have written meanwhile."""
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            if path.name not in self._met:
+            if path.name not in self._met and not path.name.endswith(PATHS_SUFFIX):
                 self._meet(path)
 
-    def lookup(
-        self, folder: str, images: pl.DataFrame
-    ) -> tuple[Int64[np.ndarray, " n"], dict[bytes, int]]:
-        """Find images of `folder` by path, size and mtime; and tell what content is known.
+    def lookup(self, hashes: pl.Series) -> tuple[Int64[np.ndarray, " n"], dict[bytes, int]]:
+        """Find the vectors of contents; null is a content that is not known.
 
-        images: columns path, size, mtime.
-        Returns each image's row (-1: not known) and, if any is not known, the row of every
-        content hash. Damaged shards are put aside: every shard referred to has been verified.
+        Returns each one's row (-1: not here) and, if any is not here, the row of every content.
+        Damaged shards are put aside: every shard referred to has been verified.
         """
         while True:
-            index = self._read_index()
-            rows = _match(images, index.filter(pl.col("root") == folder))
+            known, numbers = self._read_index()
+            rows = _match(hashes, known, numbers)
             if (rows >= 0).all():
                 used, by_hash = self._numbers(np.unique(rows)), {}
             else:
                 used = range(len(self._shards))
-                by_hash = dict(index.select("hash", "row").iter_rows())
+                # numpy drops zeros at a text's end.
+                full = (content.ljust(HASH_BYTES, b"\0") for content in known.tolist())
+                by_hash = dict(zip(full, numbers.tolist(), strict=True))
             if not self._put_damaged_aside(used):
                 return rows, by_hash
 
     def append(
-        self,
-        folder: str,
-        records: Sequence[Record],
-        vectors: Float32[np.ndarray, "n dim"] | None,
+        self, folder: str, records: Sequence[Record], vectors: Float32[np.ndarray, "n dim"]
     ) -> Int64[np.ndarray, " n"]:
-        """Write one shard and return its rows; without vectors, only further paths (no rows).
+        """Write one shard and return its rows; folder: where the records' paths begin.
 
         Raises CellFailed if it cannot be written; the cache is then as it was.
         """
         data = _serialise(self.key, folder, records, vectors)
-        suffix = PATHS_SUFFIX if vectors is None else SUFFIX
-        path = self.folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
+        path = self.folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
         _write_atomically(path, data)
         first = self.n_rows
         self._verified.add(self._meet(path))
@@ -145,10 +123,7 @@ class Generation:
 
     def read_dim(self) -> int | None:
         """The width of the vectors; None while there are none."""
-        for shard in self._index:
-            if shard.has_vectors:
-                return shard.read_vectors().shape[1]
-        return None
+        return next((shard.read_vectors().shape[1] for shard in self._index), None)
 
     def _meet(self, path: pathlib.Path) -> "Shard | None":
         self._met.add(path.name)
@@ -156,31 +131,26 @@ class Generation:
             shard = open_shard(path)
             if shard.key != self.key:
                 raise ValueError(f"it belongs to the key {shard.key[:12]}")
-            side = shard.read_side()
+            hashes = shard.read_hashes()
         except FileNotFoundError:
             # Another process put it aside.
             return None
         except (OSError, ValueError, KeyError, pa.ArrowException) as err:
             self._put_aside(path, str(err))
             return None
-        frame = pl.DataFrame(pl.from_arrow(side)).with_columns(pl.lit(shard.root).alias("root"))
-        if shard.has_vectors:
-            row = pl.int_range(self.n_rows, self.n_rows + shard.n_rows, dtype=pl.Int64)
-            frame = frame.with_columns(row.alias("row"))
-            self._shards.append(shard)
-            self._starts.append(self.n_rows + shard.n_rows)
-        self._index[shard] = frame
+        self._shards.append(shard)
+        self._starts.append(self.n_rows + shard.n_rows)
+        self._index[shard] = hashes
         return shard
 
-    def _read_index(self) -> pl.DataFrame:
-        """One row a known path: INDEX_SCHEMA."""
-        vectors = [frame for shard, frame in self._index.items() if shard.has_vectors]
-        index = pl.concat([pl.DataFrame(schema=INDEX_SCHEMA), *vectors])
-        paths = [frame for shard, frame in self._index.items() if not shard.has_vectors]
-        if not paths:
-            return index
-        by_hash = index.select("hash", "row").unique("hash", keep="last")
-        return pl.concat([index, pl.concat(paths).join(by_hash, on="hash")], how="vertical")
+    def _read_index(self) -> tuple[Shaped[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+        """The contents that are here, and their rows."""
+        hashes, numbers = [np.empty(0, HASH_DTYPE)], [np.empty(0, np.int64)]
+        for shard, start in zip(self._shards, self._starts, strict=False):
+            if shard in self._index:
+                hashes.append(self._index[shard])
+                numbers.append(np.arange(start, start + shard.n_rows))
+        return np.concatenate(hashes), np.concatenate(numbers)
 
     def _numbers(self, rows: Int64[np.ndarray, " n"]) -> list[int]:
         """The shards in which these rows are, in order."""
@@ -188,13 +158,8 @@ class Generation:
         return np.unique(found).tolist()
 
     def _put_damaged_aside(self, numbers: Iterable[int]) -> bool:
-        paths_only = [shard for shard in self._index if not shard.has_vectors]
         shards = [self._shards[number] for number in numbers]
-        unverified = [
-            shard
-            for shard in (*shards, *paths_only)
-            if shard in self._index and shard not in self._verified
-        ]
+        unverified = [s for s in shards if s in self._index and s not in self._verified]
         damaged = [shard for shard in unverified if not shard.is_intact()]
         for shard in damaged:
             del self._index[shard]
@@ -220,7 +185,6 @@ class Shard:
     root: str
     """the folder of images below which the paths are."""
     n_rows: int
-    has_vectors: bool
 
     def is_intact(self) -> bool:
         """Whether the bytes are those that were written."""
@@ -232,10 +196,9 @@ class Shard:
             return False
         return self.path.name.startswith(digest)
 
-    def read_side(self) -> pa.Table:
-        """Columns hash, path, size, mtime."""
-        # Taking copies: an index that referred to a mapped column would keep the shard mapped.
-        return _read_table(self.path).select(SIDE_COLUMNS).take(pa.array(range(self.n_rows)))
+    def read_hashes(self) -> Shaped[np.ndarray, " n"]:
+        """The hashes of the contents, 16 bytes each, as a copy: a view would keep it mapped."""
+        return _to_numpy(_read_table(self.path).column("hash").combine_chunks())
 
     def read_vectors(self) -> Float32[np.ndarray, "n dim"]:
         """The features, as a view of the mapped file."""
@@ -252,7 +215,6 @@ def open_shard(path: pathlib.Path) -> Shard:
         key=metadata[b"biobench.key"].decode(),
         root=metadata[b"biobench.root"].decode(),
         n_rows=table.num_rows,
-        has_vectors="feature" in table.column_names,
     )
 
 
@@ -309,28 +271,28 @@ def write_meta(folder: pathlib.Path, meta: dict[str, object]) -> None:
         os.utime(folder / "meta.json")
 
 
-def _match(images: pl.DataFrame, known: pl.DataFrame) -> Int64[np.ndarray, " n"]:
-    """The newest row of `known` with each image's path, size and mtime; -1 where there is none.
-
-    Does what a join does, in a third of the memory, which counts at half a million images.
-    """
-    columns = ["path", "size", "mtime"]
-    digests = known.select(columns).hash_rows().to_numpy()
-    order = np.argsort(digests, kind="stable")
-    wanted = images.select(columns).hash_rows().to_numpy()
-    position = np.searchsorted(digests[order], wanted, side="right") - 1
-    rows = np.full(images.height, -1, np.int64)
-    if not known.height:
+def _match(
+    wanted: pl.Series, known: Shaped[np.ndarray, " n"], numbers: Int64[np.ndarray, " n"]
+) -> Int64[np.ndarray, " m"]:
+    """The last of `numbers` whose `known` hash is the wanted one; -1 where there is none."""
+    rows = np.full(len(wanted), -1, np.int64)
+    if not len(known):
         return rows
+    hashes = _to_numpy(wanted.fill_null(bytes(HASH_BYTES)).to_arrow())
+    order = np.argsort(known, kind="stable")
+    position = np.searchsorted(known, hashes, side="right", sorter=order) - 1
     candidate = order[np.maximum(position, 0)]
-    found = known[candidate]
-    # Hashes may collide.
-    same = pl.select(
-        pl.all_horizontal(images[name].eq_missing(found[name]) for name in columns)
-    ).to_series()
-    same = same.to_numpy()
-    rows[same] = found["row"].to_numpy()[same]
+    same = (known[candidate] == hashes) & wanted.is_not_null().to_numpy()
+    rows[same] = numbers[candidate[same]]
     return rows
+
+
+def _to_numpy(hashes: pa.Array) -> Shaped[np.ndarray, " n"]:
+    if not len(hashes):
+        return np.empty(0, HASH_DTYPE)
+    fixed = hashes.cast(pa.binary(HASH_BYTES))
+    start = fixed.offset * HASH_BYTES
+    return np.frombuffer(fixed.buffers()[1], HASH_DTYPE, len(fixed), start).copy()
 
 
 def _read_table(path: pathlib.Path) -> pa.Table:
@@ -343,17 +305,16 @@ def _serialise(
     key: str,
     folder: str,
     records: Sequence[Record],
-    vectors: Float32[np.ndarray, "n dim"] | None,
+    vectors: Float32[np.ndarray, "n dim"],
 ) -> pa.Buffer:
+    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
     columns = {
-        "hash": pa.array([record.hash for record in records], pa.binary(16)),
+        "hash": pa.array([record.hash for record in records], pa.binary(HASH_BYTES)),
         "path": pa.array([record.path for record in records], pa.string()),
         "size": pa.array([record.size for record in records], pa.int64()),
         "mtime": pa.array([record.mtime for record in records], pa.int64()),
+        "feature": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
-    if vectors is not None:
-        flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
-        columns["feature"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
     metadata = {"biobench.key": key, "biobench.root": folder, "biobench.format": "1"}
     table = pa.table(columns).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()

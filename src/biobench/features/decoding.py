@@ -5,7 +5,6 @@ The file is read once; the hash and the picture come from the same bytes.
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
 import time
@@ -16,8 +15,8 @@ from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
-from biobench.data.images import UndecodableImage, decode
-from biobench.features.cache import Record
+from biobench.data.contents import Record, read_file
+from biobench.data.images import UndecodableImage, decode, open_picture
 
 __all__ = ["Clock", "Decoded", "PictureChunks", "start_worker"]
 
@@ -32,8 +31,10 @@ class Decoded:
     """None where no picture has pixels."""
     recognised: list[Record]
     """pictures whose content is known, or stands in this chunk already: not decoded."""
+    unusable: list[Record]
+    """pictures that were read, and could not be decoded."""
     failures: dict[str, str]
-    """path -> reason."""
+    """path -> reason, of those and of what could not be read."""
     seconds: dict[str, float]
     """by stage: read, decode, transform."""
 
@@ -72,34 +73,31 @@ class PictureChunks(torch.utils.data.Dataset):
         if number >= len(self):
             raise IndexError(number)
         clock = Clock()
-        records, tensors, recognised, failures = [], [], [], {}
+        records, tensors, recognised, unusable, failures = [], [], [], [], {}
         decoded: set[bytes] = set()
         for path in self.paths[number * self.chunk_size : (number + 1) * self.chunk_size]:
+            record = None
             try:
-                record, tensor = self._load(path, decoded, clock)
+                with clock.stage("read"):
+                    data, record = _read(self.root, path)
+                # Frames of a video repeat: once a chunk is enough.
+                if record.hash in self.known or record.hash in decoded:
+                    recognised.append(record)
+                    continue
+                tensors.append(self._prepare(data, clock))
+                records.append(record)
+                decoded.add(record.hash)
             except UndecodableImage as err:
                 failures[path] = str(err)
-                continue
-            if tensor is None:
-                recognised.append(record)
-            else:
-                records.append(record)
-                tensors.append(tensor)
-                decoded.add(record.hash)
+                unusable += [record] if record else []
         pixels = torch.stack(tensors) if tensors else None
-        return Decoded(records, pixels, recognised, failures, clock.seconds)
+        return Decoded(records, pixels, recognised, unusable, failures, clock.seconds)
 
-    def _load(self, path: str, decoded: set[bytes], clock: "Clock") -> tuple[Record, Tensor | None]:
-        with clock.stage("read"):
-            data, record = _read(self.root, path)
-        # Frames of a video repeat: once a chunk is enough.
-        if record.hash in self.known or record.hash in decoded:
-            return record, None
+    def _prepare(self, data: bytes, clock: "Clock") -> Shaped[Tensor, "channels width height"]:
         with clock.stage("decode"):
             image = decode(data, exif=self.exif)
         with clock.stage("transform"):
-            tensor = self._transform(image)
-        return record, tensor
+            return self._transform(image)
 
     def _transform(self, image: Image.Image) -> Shaped[Tensor, "channels width height"]:
         try:
@@ -143,13 +141,7 @@ def start_worker(_: int) -> None:
 
 def _read(root: pathlib.Path, path: str) -> tuple[bytes, Record]:
     try:
-        with (root / path).open("rb") as file:
-            # Of the open file: the name may point to another one by now.
-            status = os.fstat(file.fileno())
-            data = file.read()
-    except FileNotFoundError:
-        raise UndecodableImage("no such file") from None
+        with open_picture(root / path) as file:
+            return read_file(file, path)
     except OSError as err:
         raise UndecodableImage(f"cannot be read: {err.strerror or err}") from err
-    content = hashlib.sha256(data).digest()[:16]
-    return data, Record(content, path, status.st_size, status.st_mtime_ns)

@@ -47,7 +47,7 @@ def read_pictures(source: pathlib.Path) -> PictureTable:
         found = list_pictures(source)
         if not found.names:
             raise BadInput(
-                f"{source}: no pictures in this folder ({found.n_others:,} other files)."
+                f"{source}: no pictures in this folder ({len(found.left_out):,} other files)."
             )
         return PictureTable(source, found.names, found.names)
     if not source.is_file():

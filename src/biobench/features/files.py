@@ -141,11 +141,16 @@ def _read_ids(path: pathlib.Path) -> dict[str, dict[str, int]]:
     if "feature" not in schema.names:
         raise BadInput(f"{path}: no column feature (found: {found}); name the vectors so.")
     kind = schema.field("feature").type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or _is_fixed(kind)):
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or _is_fixed(kind)
+    if not (is_list and _is_number(kind.value_type)):
         raise BadInput(f"{path}: column feature holds {kind}; it must hold lists of numbers.")
     columns = [name for name in ("path", "id") if name in schema.names]
     if not columns:
         raise BadInput(f"{path}: no column path or id (found: {found}); name the images so.")
+    for name in columns:
+        kind = schema.field(name).type
+        if pa.types.is_nested(kind):
+            raise BadInput(f"{path}: column {name} holds {kind}; it must hold one text a row.")
     table = pq.read_table(path, columns=columns)
     by_column = {}
     for name in columns:
@@ -156,6 +161,10 @@ def _read_ids(path: pathlib.Path) -> dict[str, dict[str, int]]:
     if not by_column:
         raise BadInput(f"{path}: an image stands twice in column {columns[0]}; keep one row each.")
     return by_column
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
 
 
 def _is_fixed(kind: pa.DataType) -> bool:

@@ -73,7 +73,8 @@ def prune(
     """Delete keys that were not used for `older_than` seconds and match `model`, if given.
 
     With neither, only what nothing will ever read: older generations, damaged and half-written
-    files. Returns the keys deleted whole and the bytes freed; `dry_run` only tells.
+    files, lists of paths that earlier versions wrote. Returns the keys deleted whole and the bytes
+    freed; `dry_run` only tells.
     """
     deleted, n_bytes = [], 0
     for folder in _list_folders(root):
@@ -112,7 +113,7 @@ def _describe(folder: pathlib.Path) -> Entry:
         adapter=str(meta.get("adapter", "")),
         dim=int(meta.get("dim", 0)),
         precision=str(meta.get("precision", "")),
-        n_rows=sum(shard.n_rows for shard in shards if shard.has_vectors),
+        n_rows=sum(shard.n_rows for shard in shards),
         n_shards=len(shards),
         n_bytes=_measure(folder),
         used=max(times),
@@ -121,7 +122,8 @@ def _describe(folder: pathlib.Path) -> Entry:
 
 def _list_shards(folder: pathlib.Path) -> list[pathlib.Path]:
     newest = cache.generations(folder)[-1:]
-    return [path for generation in newest for path in sorted(generation.glob("*.arrow"))]
+    paths = [path for generation in newest for path in sorted(generation.glob("*.arrow"))]
+    return [path for path in paths if not path.name.endswith(cache.PATHS_SUFFIX)]
 
 
 def _find_problem(path: pathlib.Path, key: str) -> str | None:
@@ -146,7 +148,7 @@ def _iter_waste(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     for path in sorted(folder.rglob("*")):
         if any(generation in path.parents for generation in older):
             continue
-        if path.name.endswith(cache.DAMAGED_SUFFIX):
+        if path.name.endswith((cache.DAMAGED_SUFFIX, cache.PATHS_SUFFIX)):
             yield path
         elif path.name.startswith(cache.TEMPORARY_PREFIX):
             # It may belong to a process that is writing now.

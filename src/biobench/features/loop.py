@@ -16,14 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import joblib
 import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Float32, Shaped
 from torch import Tensor
 
 from biobench import progress
+from biobench.data import contents
+from biobench.data.contents import Record
 from biobench.errors import CellFailed
-from biobench.features.cache import Generation, Record
+from biobench.features.cache import Generation
 from biobench.features.decoding import Clock, Decoded, PictureChunks, start_worker
 from biobench.features.network import Network, set_threads
 from biobench.features.options import EmbedOptions
@@ -56,16 +57,16 @@ def embed(
     start = time.perf_counter()
     clock = Clock()
     with clock.stage("scan"):
-        folder = os.path.realpath(root)
-        table, failures = _stat(root, images)
-        rows, by_hash = cache.lookup(folder, table)
+        known = contents.lookup(root, images)
+        failures = dict(known.missing)
+        rows, by_hash = cache.lookup(known.hashes)
     todo = [
         image for image, row in zip(images, rows, strict=True) if row < 0 and image not in failures
     ]
     n_known = int((rows >= 0).sum())
     done = _Progress(n_known + len(failures), len(images))
-    sink = _Sink(cache, folder, by_hash, options, clock)
-    warnings: list[str] = []
+    sink = _Sink(cache, root, by_hash, options, clock)
+    warnings: list[str] = list(known.warnings)
     if todo:
         chunks = PictureChunks(
             root, todo, transform, set(by_hash), shape, chunk_size=CHUNK_SIZE, exif=options.exif
@@ -91,7 +92,9 @@ def embed(
     }
     dim = work.network.dim if todo and work.network else cache.read_dim()
     warnings += cache.damaged
-    return Features(dim or 0, rows, cache, failures, clock.seconds, counts, warnings)
+    pairs = zip(images, known.hashes.to_list(), strict=True)
+    hashes = {image: content for image, content in pairs if content is not None} | sink.hashes
+    return Features(dim or 0, rows, cache, failures, clock.seconds, counts, warnings, hashes)
 
 
 class _Work:
@@ -120,8 +123,7 @@ class _Work:
     def go(self, chunks: Iterator[Decoded]) -> None:
         for chunk in chunks:
             self._failures.update(chunk.failures)
-            for record in chunk.recognised:
-                self._sink.add_path(record)
+            self._sink.note([*chunk.recognised, *chunk.unusable])
             self._done.add(len(chunk.failures) + len(chunk.recognised))
             if chunk.pixels is not None:
                 self._accept(chunk.records, chunk.pixels)
@@ -180,38 +182,38 @@ class _Sink:
     def __init__(
         self,
         cache: Generation,
-        folder: str,
+        root: pathlib.Path,
         by_hash: dict[bytes, int],
         options: EmbedOptions,
         clock: Clock,
     ):
         self.n_embedded = 0
+        self.hashes: dict[str, bytes] = {}
+        """of everything that was read."""
         self._cache = cache
-        self._folder = folder
+        self._root = root
         self._rows = by_hash
         self._options = options
         self._clock = clock
-        self._hashes: dict[str, bytes] = {}
         self._bad: set[bytes] = set()
         self._claimed: set[bytes] = set()
         self._records: list[Record] = []
         self._vectors: list[Float32[np.ndarray, "n dim"]] = []
-        self._paths: list[Record] = []
+        self._read: list[Record] = []
         self._written = time.monotonic()
 
     def claim(self, record: Record) -> bool:
-        """Whether this content must be encoded; if not, note the path."""
+        """Note what was read; returns whether this content must be encoded."""
+        self.note([record])
         if record.hash in self._rows or record.hash in self._claimed:
-            self.add_path(record)
             return False
         self._claimed.add(record.hash)
-        self._hashes[record.path] = record.hash
         return True
 
-    def add_path(self, record: Record) -> None:
-        """Note that a path has content whose vector is here already, or will be."""
-        self._hashes[record.path] = record.hash
-        self._paths.append(record)
+    def note(self, records: list[Record]) -> None:
+        """Remember what was read."""
+        self.hashes.update((record.path, record.hash) for record in records)
+        self._read += records
 
     def add(self, records: list[Record], vectors: Float32[np.ndarray, "n dim"]) -> None:
         """Take the vectors of claimed records; those that are not finite are failures."""
@@ -229,23 +231,21 @@ class _Sink:
     def flush(self) -> None:
         """Write what was gathered; raises CellFailed if it cannot be written."""
         with self._clock.stage("write"):
+            # First, so that every vector that is written is found again without reading.
+            contents.remember(self._root, self._read)
+            self._read = []
             if self._records:
                 vectors = np.concatenate(self._vectors)
-                rows = self._cache.append(self._folder, self._records, vectors)
+                rows = self._cache.append(os.path.realpath(self._root), self._records, vectors)
                 hashes = (record.hash for record in self._records)
                 self._rows.update(zip(hashes, rows.tolist(), strict=True))
                 self.n_embedded += len(self._records)
                 self._records, self._vectors = [], []
-            # Only paths whose vector is written: a path may not point nowhere after a crash.
-            ready = [record for record in self._paths if record.hash in self._rows]
-            if ready:
-                self._cache.append(self._folder, ready, None)
-                self._paths = [record for record in self._paths if record.hash not in self._rows]
         self._written = time.monotonic()
 
     def row_of(self, path: str, failures: dict[str, str]) -> int:
         """The row of a path's vector; -1, with an entry in `failures`, if it has none."""
-        content = self._hashes[path]
+        content = self.hashes[path]
         if content in self._bad:
             failures[path] = NOT_FINITE
             return -1
@@ -261,26 +261,6 @@ class _Progress:
         self.done += n
         if n:
             progress.report("embed", self.done, self.total)
-
-
-def _stat(root: pathlib.Path, images: Sequence[str]) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Columns path, size, mtime (-1 where there is no file), and the failures."""
-    sizes, mtimes, failures = [], [], {}
-    base = os.fspath(root)
-    for image in images:
-        try:
-            status = os.stat(os.path.join(base, image))
-        except OSError as err:
-            missing = isinstance(err, FileNotFoundError)
-            failures[image] = "no such file" if missing else f"cannot be read: {err.strerror}"
-            sizes.append(-1)
-            mtimes.append(-1)
-            continue
-        sizes.append(status.st_size)
-        mtimes.append(status.st_mtime_ns)
-    schema = {"path": pl.String, "size": pl.Int64, "mtime": pl.Int64}
-    table = pl.DataFrame({"path": list(images), "size": sizes, "mtime": mtimes}, schema=schema)
-    return table, failures
 
 
 def _iter_chunks(chunks: PictureChunks, options: EmbedOptions, clock: Clock) -> Iterator[Decoded]:

@@ -8,8 +8,7 @@ import os
 import pathlib
 import typing
 
-import platformdirs
-
+from biobench.data.contents import cache_home
 from biobench.errors import BadInput
 
 if typing.TYPE_CHECKING:
@@ -54,9 +53,9 @@ class EmbedOptions:
 
 
 def cache_root() -> pathlib.Path:
-    """The feature cache: `$BIOBENCH_CACHE/features`, else in the user's cache folder."""
-    root = os.environ.get("BIOBENCH_CACHE") or platformdirs.user_cache_dir("biobench")
-    return pathlib.Path(root).expanduser() / "features"
+    """The feature cache: `$BIOBENCH_FEATURES`, else `features/` of the cache folder."""
+    root = os.environ.get("BIOBENCH_FEATURES")
+    return pathlib.Path(root).expanduser() if root else cache_home() / "features"
 
 
 def resolve_device(name: str) -> "torch.device":

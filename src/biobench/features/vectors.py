@@ -64,6 +64,8 @@ class Features:
     """images by what was done: known, recognised, embedded, failed."""
     warnings: list[str] = dataclasses.field(default_factory=list)
     """what a reader of the results should know, one sentence each."""
+    contents: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    """image -> hash of the bytes that the vector was made from; empty where nothing was read."""
 
     def __len__(self) -> int:
         return len(self.rows)

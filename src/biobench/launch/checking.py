@@ -28,6 +28,10 @@ class Checked:
     protocol_digest: str
     n_images: int
     by_split: dict[str, int]
+    found: str = ""
+    """what was found and what was left out, in one line."""
+    notes: tuple[str, ...] = ()
+    """what a reader should know of how the data was read, one sentence each."""
 
 
 def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
@@ -116,6 +120,8 @@ def _check_data(cell: Cell, args: typing.Any) -> Checked:
         protocol_digest=digest,
         n_images=manifest.table["image"].n_unique(),
         by_split={split: manifest.split(split)["image"].n_unique() for split in splits},
+        found=manifest.describe(),
+        notes=manifest.notes,
     )
 
 

@@ -259,6 +259,11 @@ def _expand(
     allowed = {key: hint for key, hint in fields.items() if key not in config.LAUNCHER_ARGS}
     config.check_table(table, {**allowed, **config.TASK_KEYS}, source, where)
     args = {key: value for key, value in settings.args.items() if key in fields}
+    if "folds_test" in settings.args and "folds_test" not in fields:
+        raise BadInput(
+            f"The task '{name}' has a published test set, so it takes no folds_test; give that to "
+            "tasks of kind 'folder' only."
+        )
     args.update((key, value) for key, value in table.items() if key in allowed)
     args["datadir"] = _find_data(name, kind, args, settings.data)
     if "title" in allowed and name != kind:

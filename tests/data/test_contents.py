@@ -1,0 +1,273 @@
+"""Contents are known without reading where nothing can have changed, and read where it can."""
+
+import hashlib
+import itertools
+import os
+import stat
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from biobench.data import contents
+
+
+def write(root, names, text="content of"):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text} {name}")
+    return names
+
+
+def truth(root, names):
+    return {name: hashlib.sha256((root / name).read_bytes()).hexdigest()[:32] for name in names}
+
+
+def read_counting(root, names, monkeypatch):
+    """The hashes, and the names of the files that were read for them."""
+    opened = []
+    original = contents.hash_file
+
+    def hash_file(file, path):
+        opened.append(path)
+        return original(file, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contents, "hash_file", hash_file)
+        return contents.read(root, names), sorted(opened)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "pictures"
+    return root, write(root, [f"{k}/{i}.png" for k in "ab" for i in range(40)])
+
+
+def test_every_file_is_read_once_and_then_known(folder, monkeypatch):
+    root, names = folder
+    assert read_counting(root, names, monkeypatch) == (truth(root, names), sorted(names))
+    assert read_counting(root, names, monkeypatch) == (truth(root, names), [])
+    assert contents.lookup(root, names).unknown == []
+
+
+def replace_keeping_size_and_time(path):
+    times = path.stat()
+    path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def replace_by_another_file(path):
+    times = path.stat()
+    other = path.with_name("other")
+    other.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+    other.replace(path)
+
+
+def swap_with_the_next(path):
+    other = path.with_name("1.png")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    path.rename(path.with_name("x"))
+    other.rename(path)
+    path.with_name("x").rename(other)
+
+
+def swap_folders(path):
+    a, b = path.parent, path.parent.with_name("b")
+    a.rename(a.with_name("x"))
+    b.rename(a)
+    a.with_name("x").rename(b)
+
+
+def turn_a_link(path):
+    replace_keeping_size_and_time(path)
+    path.rename(path.with_name("changed"))
+    path.symlink_to("changed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace_keeping_size_and_time,
+        replace_by_another_file,
+        swap_with_the_next,
+        swap_folders,
+        turn_a_link,
+    ],
+)
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_change_that_keeps_name_size_and_time_is_seen(change, archived, folder):
+    root, names = folder
+    if archived:
+        # A reproducible archive sets all times alike.
+        for name in names:
+            os.utime(root / name, (1_000_000_000, 1_000_000_000))
+    before = contents.read(root, names)
+    change(root / "a" / "0.png")
+    assert contents.read(root, names) == truth(root, names) != before
+
+
+def test_an_unpacked_reproducible_archive_is_not_hashed_again(folder, monkeypatch):
+    root, names = folder
+    for name in names:
+        os.utime(root / name, (1_000_000_000, 1_000_000_000))
+    contents.read(root, names)
+    assert read_counting(root, names, monkeypatch)[1] == []
+
+
+def without_change_times(monkeypatch, seconds):
+    """A filesystem that keeps no change time and no inodes: squashfs, ISO 9660, FAT, sshfs."""
+    original = contents.list_files
+    fstat = os.fstat
+
+    def list_files(root, names):
+        files, missing = original(root, names)
+        times = [seconds(name) * 10**9 for name in names]
+        times = contents.pl.Series(times)
+        return files.with_columns(mtime=times, ctime=times, inode=0), missing
+
+    def fake(handle):
+        status = fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            return status
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))
+        when = seconds(name)
+        fields = {"st_mtime_ns": when * 10**9, "st_ctime_ns": when * 10**9}
+        values = [status.st_mode, 0, status.st_dev, 1, 0, 0, status.st_size, when, when, when]
+        return os.stat_result(values, fields)
+
+    monkeypatch.setattr(contents, "list_files", list_files)
+    monkeypatch.setattr(contents.os, "fstat", fake)
+
+
+def test_a_folder_whose_times_are_all_equal_is_hashed_where_nothing_else_tells(folder, monkeypatch):
+    root, names = folder
+    without_change_times(monkeypatch, lambda name: 1_000_000_000)
+    contents.read(root, names)
+    assert contents.lookup(root, names).unknown == names
+    replace_keeping_size_and_time(root / names[0])
+    assert contents.read(root, names) == truth(root, names)
+
+
+def test_a_folder_with_times_of_its_own_is_known_even_there(folder, monkeypatch):
+    root, names = folder
+    ticks = {os.path.basename(name): 1_000_000_000 + i for i, name in enumerate(names)}
+    without_change_times(monkeypatch, lambda name: ticks.get(os.path.basename(name), 0))
+    contents.read(root, names)
+    assert contents.lookup(root, names).unknown == []
+
+
+def test_a_file_that_changes_within_one_tick_of_the_clock_is_never_taken_for_known(
+    folder, monkeypatch
+):
+    root, names = folder
+    # The clock stands still: every change has one and the same time.
+    now = max((root / name).stat().st_ctime_ns for name in names)
+    monkeypatch.setattr(contents.time, "time_ns", lambda: now + 1_000_000)
+    monkeypatch.setattr(contents.time, "sleep", lambda seconds: None)
+    assert contents.read(root, names) == truth(root, names)
+    late = set(contents.lookup(root, names).unknown)
+    young = {n for n in names if now + 10**6 - (root / n).stat().st_ctime_ns < contents.FINE_TICK}
+    assert late == young != set()
+
+
+def test_a_file_just_written_is_waited_for_and_then_known(tmp_path):
+    (tmp_path / "a.png").write_text("a")
+    contents.read(tmp_path, ["a.png"])
+    assert contents.lookup(tmp_path, ["a.png"]).unknown == []
+
+
+def test_what_cannot_be_read_has_no_hash_and_a_reason(tmp_path):
+    write(tmp_path, ["a.png"])
+    (tmp_path / "dir.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "dangling.png").symlink_to("nowhere")
+    names = ["a.png", "dir.png", "pipe.png", "dangling.png", "gone.png", "no/such/folder.png"]
+    assert contents.read(tmp_path, names) == truth(tmp_path, ["a.png"])
+    assert contents.lookup(tmp_path, names).missing == dict.fromkeys(names[3:], "no such file")
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"", lambda data: None])
+def test_a_damaged_index_is_put_aside_reported_and_made_again(damage, folder):
+    root, names = folder
+    contents.read(root, names)
+    (path,) = contents.contents_root().rglob("*.arrow")
+    data = bytearray(path.read_bytes())
+    data[data.index(bytes.fromhex(contents.read(root, names)[names[7]]))] ^= 1
+    path.write_bytes(data if damage(data) is None else damage(data))
+    known = contents.lookup(root, names)
+    assert known.unknown == names and str(path) in known.warnings[0]
+    assert contents.read(root, names) == truth(root, names)
+    assert contents.lookup(root, names).warnings == []
+
+
+def test_an_index_that_cannot_be_written_costs_only_time(folder, monkeypatch, tmp_path):
+    root, names = folder
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BIOBENCH_CONTENTS", str(tmp_path / "file"))
+    for _ in range(2):
+        assert contents.read(root, names) == truth(root, names)
+
+
+def test_many_writers_lose_nothing_and_many_files_become_few(tmp_path):
+    root = tmp_path / "pictures"
+    names = write(root, [f"{i:03d}.png" for i in range(120)])
+    contents.read(root, names[:1])
+
+    def work(some):
+        for name in some:
+            contents.read(root, [name])
+
+    threads = [threading.Thread(target=work, args=(names[i::4],)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert contents.read(root, names) == truth(root, names)
+    assert contents.lookup(root, names).unknown == []
+    assert len(list(contents.contents_root().rglob("*.arrow"))) <= contents.MAX_FILES + 5
+
+
+def test_one_stamp_with_two_hashes_is_not_trusted(folder):
+    root, names = folder
+    contents.read(root, names)
+    row = contents.lookup(root, names).files.row(3, named=True)
+    contents.remember(root, [contents.Record(**{**row, "hash": b"x" * 16})])
+    assert contents.lookup(root, names).unknown == [names[3]]
+
+
+def test_a_linked_folder_is_the_folder_that_it_points_to(folder, tmp_path):
+    root, names = folder
+    contents.read(root, names)
+    (tmp_path / "link").symlink_to(root)
+    assert contents.lookup(tmp_path / "link", names).unknown == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    edits=st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.sampled_from(
+                [replace_keeping_size_and_time, replace_by_another_file, os.unlink, None]
+            ),
+            st.booleans(),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_happens_between_looks_the_hashes_are_those_of_the_bytes(tmp_path_factory, edits):
+    root = tmp_path_factory.mktemp("pictures")
+    names = write(root, [f"{i}.png" for i in range(4)])
+    numbers = itertools.count()
+    for number, change, look in edits:
+        path = root / names[number]
+        if change is None or not path.exists():
+            path.write_text(f"new {next(numbers):3d}")
+        else:
+            change(path)
+        if look:
+            there = [name for name in names if (root / name).exists()]
+            assert contents.read(root, names) == truth(root, there)
