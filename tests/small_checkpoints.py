@@ -65,6 +65,20 @@ def save_timm(folder: pathlib.Path, arch: str, **kwargs) -> pathlib.Path:
     return path
 
 
+def save_torchvision(folder: pathlib.Path, arch: str, **kwargs) -> pathlib.Path:
+    """Write seeded random weights of a torchvision classifier and return the file."""
+    from torchvision import models
+
+    torch.manual_seed(0)
+    model = models.get_model(arch, weights=None, **kwargs)
+    for name, tensor in model.named_buffers():
+        if name.endswith("running_mean"):
+            tensor.normal_(std=0.1)
+    path = folder / f"{arch}{len(kwargs)}.pt"
+    torch.save(model.state_dict(), path)
+    return path
+
+
 def register_clips(folder: pathlib.Path) -> None:
     """Make the small CLIP architectures known to OpenCLIP."""
     import open_clip

@@ -101,9 +101,12 @@ def test_the_backbone_is_one_that_a_task_runs_with(here, monkeypatch):
     _, report = folder.benchmark(args, ("my-lab", "any"))
     assert report.provenance.backbone["dim"] == 3
     arguments = ["run", "--tasks", "folder", "--data", "my-pictures", "--models", "my-lab:any"]
-    command = [sys.executable, "-m", "biobench.cli", *arguments, "--imports", "my_file"]
+    command = [sys.executable, "-m", "biobench.cli", *arguments, "--imports", "my_file.py"]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "biobench.cli", "doctor", "my-lab:any"]
+    done = subprocess.run([*command, "--imports", "my_file.py"], cwd=here, capture_output=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_links_lead_somewhere():

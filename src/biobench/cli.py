@@ -33,6 +33,7 @@ COMMANDS = {
     "report": ("reading:Report", "the results as a static page"),
     "export": ("reading:Export", "the results as .sqlite, .csv, .parquet or .json"),
     "import": ("reading:Import", "results made elsewhere, or an older reports.sqlite"),
+    "completion": ("completion:Completion", "the script by which a shell completes all of this"),
 }
 
 
@@ -41,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     screen.make_tolerant(sys.stdout, sys.stderr)
     sys.excepthook = screen.show_exception
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help"]
     if not argv or argv[0] in ("-h", "--help"):
         screen.say(_usage())
         return 0 if argv else 2
@@ -53,20 +56,16 @@ def main(argv: list[str] | None = None) -> int:
     if name not in COMMANDS:
         return _refuse(f"Unknown command '{name}'.{_suggest(name)} See biobench --help.")
     try:
-        os.getcwd()
-    except OSError:
-        return _refuse("The working directory is not there any more; change to one that is.")
-    import tyro
-
-    path, _, cls = COMMANDS[name][0].partition(":")
-    command = getattr(importlib.import_module(f"biobench.commands.{path}"), cls)
-    try:
-        return tyro.cli(command, args=argv[1:], prog=f"biobench {name}").main()
+        return _parse(name, argv[1:]).main()
     except BadInput as err:
         return _refuse(str(err))
     except CellFailed as err:
         _refuse(str(err))
         return 1
+    except KeyboardInterrupt:
+        # A command that has more to say catches it itself; the rest had nothing to lose.
+        _refuse("stopped.")
+        return 130
     except BrokenPipeError:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()
@@ -80,19 +79,49 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def load_command(name: str) -> type:
+    """The dataclass of a command."""
+    path, _, cls = COMMANDS[name][0].partition(":")
+    return getattr(importlib.import_module(f"biobench.commands.{path}"), cls)
+
+
+def _parse(name: str, argv: list[str]):
+    import tyro
+
+    from biobench.commands import explaining
+
+    command = load_command(name)
+    description = explaining.wrap(command.__doc__)
+    command = explaining.explain(command)
+    called = tyro.cli(command, args=argv, prog=f"biobench {name}", description=description)
+    _check_folder()
+    return called
+
+
 def _usage() -> str:
-    width = max(map(len, COMMANDS)) + 2
-    lines = [f"  {name:<{width}}{text}" for name, (_, text) in COMMANDS.items()]
+    import shutil
+    import textwrap
+
+    columns = min(shutil.get_terminal_size().columns, 100)
+    width = max(map(len, COMMANDS)) + 4
+    about = "Which frozen image model to trust on biological images, with numbers that hold up."
+    lines = [
+        textwrap.fill(
+            text, columns, initial_indent=f"  {name:<{width - 2}}", subsequent_indent=" " * width
+        )
+        for name, (_, text) in COMMANDS.items()
+    ]
+    more = "biobench help COMMAND explains one; models are written ORG:CKPT."
     return "\n".join(
         [
             "usage: biobench COMMAND [OPTIONS]",
             "",
-            "Which frozen image model to trust on biological images, with numbers that hold up.",
+            textwrap.fill(about, columns),
             "",
             "commands:",
             *lines,
             "",
-            "biobench COMMAND --help explains one; models are written ORG:CKPT.",
+            textwrap.fill(more, columns),
         ]
     )
 

@@ -5,9 +5,11 @@ Data
     - a folder with `train/<class>/…` and `test/<class>/…` (or `val/`); `Training`, `test_set` and
       the like are understood, and said; what could be a split or a class is refused,
     - a folder of class folders, split 80/20 by class,
-    - a CSV or Parquet file with columns path and label, and optionally split, group and id; paths
-      are relative to the file's folder (or to `root`). Without split it is split as above, whole
-      groups together. Further columns are kept for breakdowns.
+    - a CSV, TSV or Parquet file with columns path and label, and optionally split, group and id,
+      under these names or the usual others (`filepath`, `species`, `deployment_id`; else `columns`
+      says which); paths are relative to the file's folder (or to `root`), those of another machine
+      are understood. Without split it is split as above, whole groups together. Further columns are
+      kept for breakdowns.
     Every file that is not used is counted and listed with its reason.
 
 Citation
@@ -32,15 +34,16 @@ from typing import Literal
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import LeftOut, Manifest, list_pictures, read_table, require_plain
+from biobench.data import LeftOut, Manifest, list_pictures, parse_columns, read_picture_table
 from biobench.data import layout as layouts
 from biobench.data import split as splitting
+from biobench.data.plaintext import PARQUET_SUFFIXES, TEXT_SUFFIXES
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
 __all__ = ["Args", "benchmark", "load", "protocol"]
 
-TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES)
 OUTSIDE = "pictures outside a class folder"
 
 
@@ -52,6 +55,10 @@ class Args(evaluate.Args):
     """name of the task in reports."""
     root: str = ""
     """where a table's paths start; empty means the table's own folder."""
+    columns: tuple[str, ...] = ()
+    """what a table's columns are called, as path=File label=Species; usual names need none."""
+    skip_missing: bool = False
+    """leave out pictures of a table that are not there, instead of stopping."""
     metric: Literal["macro-f1", "accuracy", "macro-accuracy"] = "macro-f1"
     """the score."""
     split_seed: int = 42
@@ -77,10 +84,11 @@ def load(args: Args) -> Manifest:
         raise BadInput("The task folder needs a datadir: a folder of pictures, or a table.")
     path = pathlib.Path(args.datadir)
     if path.suffix.lower() in TABLE_SUFFIXES:
-        return _load_table(path, pathlib.Path(args.root) if args.root else path.parent, args)
+        return _load_table(path, args)
     if not path.is_dir():
         raise BadInput(
-            f"{path} is neither a folder nor a .csv or .parquet file; correct the datadir."
+            f"{path} is neither a folder nor a table (.csv, .tsv, .txt, .parquet); correct the "
+            "datadir."
         )
     return _load_folder(path, args)
 
@@ -145,28 +153,31 @@ def _find_emptied(
     ]
 
 
-def _load_table(path: pathlib.Path, root: pathlib.Path, args: Args) -> Manifest:
-    table = read_table(path, ("path", "label"))
-    names = [name for name in ("path", "label", "id", "split", "group") if name in table.columns]
-    require_plain(table, names, str(path))
+def _load_table(path: pathlib.Path, args: Args) -> Manifest:
+    found = read_picture_table(
+        path,
+        root=pathlib.Path(args.root) if args.root else None,
+        columns=parse_columns(args.columns),
+        skip_missing=args.skip_missing,
+    )
+    table, dropped, notes = found.table, dict(found.dropped), list(found.notes)
     for name in ("image", "example"):
         if name in table.columns:
             table = table.rename({name: f"{name}_"})
-    table = table.rename({"path": "image"}).with_columns(
-        pl.col("image").cast(pl.String), pl.col("label").cast(pl.String)
-    )
-    example = pl.col("id").cast(pl.String) if "id" in table.columns else pl.col("image")
+    table = table.rename({"path": "image"})
+    example = pl.col("id" if "id" in table.columns else "image")
     table = table.with_columns(example.alias("example"))
-    if "split" not in table.columns:
-        return _build(root, table, str(path), args, [])
-    table = table.with_columns(pl.col("split").cast(pl.String))
-    layout = layouts.read_splits(table["split"].drop_nulls().unique().to_list(), str(path))
-    dropped: dict[str, int] = {}
-    for value, reason in layout.unused.items():
-        dropped[reason] = dropped.get(reason, 0) + table.filter(pl.col("split") == value).height
-    used = ~pl.col("split").is_in(list(layout.unused)) | pl.col("split").is_null()
-    table = table.filter(used).with_columns(pl.col("split").replace(layout.roles))
-    return _build(root, table, str(path), args, list(layout.notes), dropped=dropped)
+    if "split" in table.columns:
+        values = table["split"].drop_nulls().unique().to_list()
+        layout = layouts.read_splits(values, str(path))
+        for value, reason in layout.unused.items():
+            dropped[reason] = dropped.get(reason, 0) + table.filter(pl.col("split") == value).height
+        used = ~pl.col("split").is_in(list(layout.unused)) | pl.col("split").is_null()
+        table = table.filter(used).with_columns(pl.col("split").replace(layout.roles))
+        notes += layout.notes
+    return _build(
+        found.root, table, str(path), args, notes, dropped=dropped, left_out=found.left_out
+    )
 
 
 def _build(

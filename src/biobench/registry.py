@@ -30,6 +30,7 @@ _BUILTIN_BACKBONES = {
     "open-clip": "biobench.third_party_models:OpenClip",
     "timm-vit": "biobench.third_party_models:TimmVit",
     "timm": "biobench.third_party_models:Timm",
+    "torchvision": "biobench.third_party_models:TorchVision",
     "baseline": "biobench.third_party_models:Baseline",
 }
 _BUILTIN_TASKS = {

@@ -24,6 +24,8 @@ MODELS = [
     ("timm", "local:test_resnet/{}"),
     ("timm", "local:test_efficientnet/{}"),
     ("timm", "tf_efficientnet_lite0"),
+    ("torchvision", "local:resnet18/{}"),
+    ("torchvision", "local:mobilenet_v3_small/{}"),
     ("baseline", "color-hog"),
     ("baseline", "color-hist"),
     ("baseline", "hog"),
@@ -43,7 +45,9 @@ def model(request, folder) -> tuple[str, str]:
     org, ckpt = request.param
     if "{}" in ckpt:
         arch = ckpt.removeprefix("local:").partition("/")[0]
-        save = small_checkpoints.save_clip if org == "open-clip" else small_checkpoints.save_timm
+        savers = {"open-clip": small_checkpoints.save_clip}
+        savers["torchvision"] = small_checkpoints.save_torchvision
+        save = savers.get(org, small_checkpoints.save_timm)
         ckpt = ckpt.format(save(folder, arch))
     return org, ckpt
 

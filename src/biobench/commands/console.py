@@ -1,5 +1,6 @@
 """Where commands print what people read."""
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,8 +13,10 @@ PIPE_WIDTH = 120
 
 
 def make_console() -> "CleanConsole":
-    """A console as wide as the terminal, or of a fixed width in a pipe."""
+    """A console as wide as the terminal; in a pipe as COLUMNS says, else of a fixed width."""
     from biobench.console import CleanConsole
 
     console = CleanConsole()
-    return console if console.is_terminal else CleanConsole(width=PIPE_WIDTH)
+    if console.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
+        return console
+    return CleanConsole(width=PIPE_WIDTH)

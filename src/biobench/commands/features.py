@@ -43,7 +43,7 @@ class Embed:
     resume: bool = True
     """--no-resume: embed anew instead of using the cache, without deleting it."""
     imports: list[str] = dataclasses.field(default_factory=list)
-    """modules to import first: they register backbones of your own."""
+    """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
         import os

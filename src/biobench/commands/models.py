@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -27,7 +27,7 @@ class Models:
     format: Literal["table", "json"] = "table"
     """how to print them."""
     imports: list[str] | None = None
-    """modules to import first: they register backbones of your own."""
+    """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
         from biobench import clean, registry
@@ -53,14 +53,14 @@ class Doctor:
     Exit code 1 where a check failed.
     """
 
-    model: tyro.conf.Positional[str]
+    model: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="ORG:CKPT")]]
     """the backbone as ORG:CKPT."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     format: Literal["table", "json"] = "table"
     """how to print the checks."""
     imports: list[str] | None = None
-    """modules to import first: they register backbones of your own."""
+    """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
         from biobench import clean

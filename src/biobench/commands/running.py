@@ -10,6 +10,7 @@ __all__ = ["Cancel", "Reproduce", "Run", "Status"]
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…", help_behavior_hint="")]
 Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…", help_behavior_hint="")]
+Columns = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROLE=NAME…", help_behavior_hint="")]
 Numbers = Annotated[tuple[int, ...], tyro.conf.arg(metavar="N…", help_behavior_hint="")]
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
@@ -45,6 +46,12 @@ class Run:
     """seeds; several make the grid larger."""
     probe: Text = None
     """the probe to fit instead of each task's own."""
+    root: Folder = None
+    """task folder: where the paths of a table start (default: the table's folder)."""
+    columns: Columns = ()
+    """task folder: what a table's columns are called, as path=File label=Species."""
+    skip_missing: bool = False
+    """task folder: leave out pictures of a table that are not there."""
     folds_test: Count = None
     """for the task folder: test every picture once, in so many folds, whole groups together."""
     folds: Literal["stratified-shuffle", "kfold", "group"] | None = None
@@ -67,7 +74,7 @@ class Run:
     name: Text = None
     """NAME of --features (default: the file's stem)."""
     imports: Names = ()
-    """modules to import first: they register backbones and tasks of your own."""
+    """modules or .py files to import first: they register backbones and tasks of your own."""
     jobs: Count = None
     """cells that run at once (default: 1)."""
     dry_run: bool = False
@@ -131,7 +138,12 @@ class Run:
         args = {name: value for name, value in args.items() if value is not None}
         if self.metrics:
             args["metrics"] = list(self.metrics)
-        args.update((name, True) for name in ("exif", "compile") if getattr(self, name))
+        switches = ("exif", "compile", "skip_missing")
+        args.update((name, True) for name in switches if getattr(self, name))
+        if self.root is not None:
+            args["root"] = str(self.root.absolute())
+        if self.columns:
+            args["columns"] = list(self.columns)
         settings = config.load(self.config, **flags, args=args)
         if settings.jobs < 1:
             raise BadInput(f"--jobs is {settings.jobs}, but must be at least 1.")

@@ -7,6 +7,7 @@ from biobench.data.manifest import (
     require_folder,
     require_plain,
 )
+from biobench.data.picture_table import PictureTable, parse_columns, read_picture_table
 from biobench.data.scan import (
     SUFFIXES,
     LeftOut,
@@ -20,10 +21,13 @@ __all__ = [
     "SUFFIXES",
     "LeftOut",
     "Manifest",
+    "PictureTable",
     "Pictures",
     "count_left_out",
     "list_pictures",
     "match_suffix_case",
+    "parse_columns",
+    "read_picture_table",
     "read_table",
     "require_columns",
     "require_folder",

@@ -126,7 +126,13 @@ def match_suffix_case(root: pathlib.Path, names: Iterable[str]) -> pl.Series:
             stem, suffix = os.path.splitext(prefix + entry.name)
             actual[stem + suffix] = stem + suffix
             actual.setdefault(stem + suffix.lower(), stem + suffix)
-    return pl.Series("image", [actual.get(name, name) for name in names], dtype=pl.String)
+    found = [actual.get(name) or actual.get(_lower_suffix(name), name) for name in names]
+    return pl.Series("image", found, dtype=pl.String)
+
+
+def _lower_suffix(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem + suffix.lower()
 
 
 class _Walk:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -231,18 +232,56 @@ def _check_unicode(cells: Iterable[Cell], results: str) -> None:
 
 
 def import_modules(names: Iterable[str], search: Iterable[str]) -> None:
-    """Import modules that register backbones and tasks; raises BadInput naming one that fails."""
-    names = list(names)
+    """Import modules that register backbones and tasks; raises BadInput naming one that fails.
+
+    names: modules, or files that end in `.py`; both are looked for in the folders of `search`.
+    """
+    names, search = list(names), list(search)
     if names:
         sys.path.extend(folder for folder in search if folder not in sys.path)
     for name in names:
         try:
-            importlib.import_module(name)
+            if name.endswith(".py"):
+                _import_file(name, search)
+            else:
+                importlib.import_module(name)
+        except BadInput:
+            raise
         except Exception as err:
             raise BadInput(
                 f"imports: the module '{name}' cannot be imported ({type(err).__name__}: {err}); "
                 "put it beside the config file, or install it."
             ) from err
+
+
+def _import_file(name: str, search: Iterable[str]) -> None:
+    places = [Path(folder, os.path.expanduser(name)) for folder in search]
+    path = next((place.resolve() for place in places if place.is_file()), None)
+    if path is None:
+        raise BadInput(
+            f"imports: there is no file {name} (looked in {', '.join(map(str, search))}); correct "
+            "the path."
+        )
+    known = sys.modules.get(path.stem)
+    if known is not None:
+        if getattr(known, "__file__", None) == str(path):
+            return
+        raise BadInput(
+            f"imports: {name} would be the module '{path.stem}', which is another one already; "
+            "rename the file."
+        )
+    # Modules beside the file are found as Python finds those beside a script.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    # Before it runs, as an import does: the classes in it are found by their module's name.
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
 
 
 def _expand(

@@ -144,7 +144,8 @@ def write_folder(
     """Put a run's files in their place in one step; FileExistsError if the run is there already.
 
     predictions, scores (of all classes): tables, or the bytes of their files. sealed: note that the
-    run was made here (see `biobench.results.seal`). Raises BadInput where no reader could take the report.
+    run was made here (see `biobench.results.seal`). Raises BadInput where no reader could take the
+    report.
     """
     data, class_scores = (
         _to_parquet(table) if isinstance(table, pl.DataFrame) else table

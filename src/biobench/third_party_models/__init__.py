@@ -9,10 +9,11 @@
 | `open-clip` | `OpenClip` | `ARCH/PRETRAINED`, `hf-hub:ORG/REPO`, `local:ARCH/PATH`       |
 | `timm-vit`  | `TimmVit`  | ViTs of timm: `NAME[.TAG]`, `hf-hub:ORG/REPO`, `local:ARCH/PATH` |
 | `timm`      | `Timm`     | any model of timm, written likewise                           |
+| `torchvision` | `TorchVision` | `NAME[.WEIGHTS]`, `local:ARCH/PATH`                       |
 | `baseline`  | `Baseline` | without weights: `color-hog`, `color-hist`, `hog`, `random-vit` |
 
-Importing this package loads torch but neither timm, OpenCLIP nor scikit-image: each is loaded when
-a backbone that needs it is made. Besides the contract every class has
+Importing this package loads torch but neither timm, OpenCLIP, torchvision nor scikit-image: each
+is loaded when a backbone that needs it is made. Besides the contract every class has
 
 - `check_ckpt(ckpt)`, a class method that raises `BadInput` where no checkpoint can have that name,
   without loading weights;
@@ -23,5 +24,6 @@ a backbone that needs it is made. Besides the contract every class has
 from biobench.third_party_models.baselines import Baseline
 from biobench.third_party_models.openclip import OpenClip
 from biobench.third_party_models.timms import Timm, TimmVit
+from biobench.third_party_models.torchvisions import TorchVision
 
-__all__ = ["Baseline", "OpenClip", "Timm", "TimmVit"]
+__all__ = ["Baseline", "OpenClip", "Timm", "TimmVit", "TorchVision"]

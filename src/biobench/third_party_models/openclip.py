@@ -10,6 +10,7 @@ HF_HUB_CACHE. The transform is the checkpoint's own.
 
 import os
 import pathlib
+import tempfile
 import typing
 from collections.abc import Callable
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from biobench.errors import BadInput
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
-from biobench.third_party_models import weights
+from biobench.third_party_models import checkpoints, weights
 from biobench.third_party_models.timms import patch_tokens
 
 __all__ = ["OpenClip"]
@@ -133,8 +134,7 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
 
     if ckpt.startswith("local:"):
         name, path = weights.parse_local(ckpt)
-        source = f"the file {path}"
-        kwargs = {"pretrained": str(path), **kwargs}
+        return _from_file(ckpt, name, path, kwargs)
     elif ckpt.startswith("hf-hub:"):
         # From the snapshot's folder, because the library would ask the network once more.
         config = "open_clip_config.json"
@@ -146,6 +146,26 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
         kwargs = {"pretrained": str(path), **_tag_options(name, tag), **kwargs}
     with weights.refuse_mismatch(ckpt, source):
         model, _, transform = open_clip.create_model_and_transforms(name, **kwargs)
+    return model, transform, weights.say_source(ckpt, source)
+
+
+def _from_file(
+    ckpt: str, arch: str, path: pathlib.Path, kwargs: dict[str, typing.Any]
+) -> tuple[torch.nn.Module, Callable, str]:
+    import open_clip
+
+    with torch.device("meta"):
+        expected = open_clip.create_model(arch, device="meta").state_dict()
+    readable = path.suffix not in (".npz", ".npy")  # SigLIP's arrays, which OpenCLIP converts
+    found = checkpoints.read_checkpoint(path, expected) if readable else checkpoints.Checkpoint({})
+    source = found.describe(path)
+    with tempfile.TemporaryDirectory() as folder, weights.refuse_mismatch(ckpt, source):
+        if found.notes:
+            # OpenCLIP loads from files alone, and knows fewer of the ways in which trainers save.
+            path = pathlib.Path(folder) / "unwrapped.pt"
+            torch.save(found.state, path)
+        options = {"pretrained": str(path), **kwargs}
+        model, _, transform = open_clip.create_model_and_transforms(arch, **options)
     return model, transform, weights.say_source(ckpt, source)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from biobench.errors import BadInput
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 from biobench.third_party_models import weights
+from biobench.third_party_models.checkpoints import read_checkpoint
 
 __all__ = ["Timm", "TimmVit", "patch_tokens"]
 
@@ -192,7 +193,8 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
 
     if ckpt.startswith("local:"):
         arch, path = weights.parse_local(ckpt)
-        return _from_file(arch, path, kwargs), weights.say_source(ckpt, f"the file {path}")
+        model, source = _from_file(arch, path, kwargs)
+        return model, weights.say_source(ckpt, source)
     if ckpt.startswith("hf-hub:"):
         source = weights.describe_repo(ckpt.removeprefix("hf-hub:"))
         folder = weights.find_snapshot(ckpt, _HUB_FILES, "config.json", _cache_dir())
@@ -261,21 +263,20 @@ def _from_package(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Mo
     return model, weights.say_source(ckpt, source)
 
 
-def _from_file(arch: str, path: pathlib.Path, kwargs: dict[str, typing.Any]) -> torch.nn.Module:
-    import timm.models
+def _from_file(
+    arch: str, path: pathlib.Path, kwargs: dict[str, typing.Any]
+) -> tuple[torch.nn.Module, str]:
+    import timm
 
-    try:
-        state = timm.models.load_state_dict(str(path))
-    except Exception as err:
-        first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
-        raise BadInput(
-            f"The weights file '{path}' cannot be read as a state dict: {first}"
-        ) from err
+    with torch.device("meta"):
+        expected = timm.create_model(arch, **kwargs).state_dict()
+    found = read_checkpoint(path, expected)
+    state, source = found.state, found.describe(path)
     classifier = timm.models.get_pretrained_cfg(arch).classifier or ()
     names = (classifier,) if isinstance(classifier, str) else classifier
     heads = [state[f"{name}.weight"] for name in names if f"{name}.weight" in state]
     n_classes = len(heads[0]) if heads else 0
-    return _with_state(arch, state, f"the file {path}", {**kwargs, "num_classes": n_classes})
+    return _with_state(arch, state, source, {**kwargs, "num_classes": n_classes}), source
 
 
 def _with_state(

@@ -1,0 +1,152 @@
+"""Reads tables as other programs write them: any usual encoding, delimiter and line ending.
+
+    found = read_any_table(path, is_wanted)     # every column as text
+    found.table, found.notes                    # notes: what was guessed, in words
+
+Excel, R, camera-trap programs and people write the same table in some twenty ways. What the bytes
+say for sure (a byte-order mark, invalid UTF-8) decides; the delimiter is the one by which the
+header has the columns that are wanted.
+"""
+
+import csv
+import dataclasses
+import io
+import pathlib
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from biobench.errors import BadInput
+
+__all__ = ["PARQUET_SUFFIXES", "TEXT_SUFFIXES", "AnyTable", "read_any_table"]
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+HEAD = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class AnyTable:
+    """A table as it was read; its columns have the names that the file gives them."""
+
+    table: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    """what was guessed, one sentence each."""
+
+
+def read_any_table(path: pathlib.Path, n_wanted: Callable[[Sequence[str]], int]) -> AnyTable:
+    """Read a Parquet file, or a text file with one row a line; every value of the latter is text.
+
+    n_wanted: how many of a header's names are columns that are looked for; by it the delimiter is
+        found.
+    Raises BadInput naming the file, and the line where one does not fit the header.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file; correct the path.")
+    if path.suffix.lower() in PARQUET_SUFFIXES:
+        try:
+            return AnyTable(pl.read_parquet(path))
+        except (pl.exceptions.PolarsError, OSError) as err:
+            raise BadInput(f"{path} cannot be read as a Parquet file: {err}.") from err
+    try:
+        data = path.read_bytes()
+    except OSError as err:
+        raise BadInput(f"{path} cannot be read ({err.strerror}).") from err
+    text, encoding = _decode(data, path)
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    text, declared = _take_declaration(text)
+    if not text.strip():
+        raise BadInput(f"{path} is empty; write a header and one row a picture.")
+    delimiter = declared or _find_delimiter(text, n_wanted)
+    table = _parse(text, delimiter, path)
+    notes = []
+    if encoding:
+        notes.append(f"{path.name} is read as {encoding}.")
+    if delimiter not in (",", declared) and not (
+        delimiter == "\t" and path.suffix.lower() in (".tsv", ".tab")
+    ):
+        notes.append(f"The columns of {path.name} are separated by {DELIMITERS[delimiter]}.")
+    return AnyTable(table, tuple(notes))
+
+
+def _decode(data: bytes, path: pathlib.Path) -> tuple[str, str]:
+    """The text, and its encoding where that is worth a word."""
+    for mark, encoding in MARKS.items():
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding), "" if encoding == "utf-8-sig" else encoding.upper()
+            except UnicodeDecodeError as err:
+                raise BadInput(f"{path} is damaged: not {encoding.upper()} ({err}).") from err
+    # Text without marks whose every other byte is 0 is UTF-16; no other encoding writes zeros.
+    if b"\x00" in data[:HEAD]:
+        even, odd = data[:HEAD:2].count(0), data[1:HEAD:2].count(0)
+        try:
+            return data.decode("utf-16-le" if odd > even else "utf-16-be"), "UTF-16"
+        except UnicodeDecodeError:
+            raise BadInput(f"{path} is no text; give a CSV or Parquet file.") from None
+    try:
+        return data.decode("utf-8"), ""
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252"), "Windows-1252 (Western European)"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "Latin-1 (Western European)"
+
+
+def _take_declaration(text: str) -> tuple[str, str]:
+    """The text without Excel's first line `sep=;`, and the delimiter that it declares."""
+    first, newline, rest = text.partition("\n")
+    found = first.strip().lower()
+    if newline and found.startswith("sep=") and found[4:] in DELIMITERS:
+        return rest, found[4:]
+    return text, ""
+
+
+def _find_delimiter(text: str, n_wanted: Callable[[Sequence[str]], int]) -> str:
+    def judge(delimiter: str) -> tuple[int, int]:
+        header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+        return n_wanted(header), len(header)
+
+    # The first of equals: a comma, unless another explains more.
+    return max(DELIMITERS, key=judge)
+
+
+def _parse(text: str, delimiter: str, path: pathlib.Path) -> pl.DataFrame:
+    rows = []
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        header = [name.strip() for name in next(reader)]
+        for row in reader:
+            if not any(value.strip() for value in row):
+                continue
+            # Programs that end each line with a delimiter do not do so in the header, or do both.
+            while len(row) > len(header) and not row[-1].strip():
+                row.pop()
+            if len(row) != len(header):
+                raise BadInput(
+                    f"{path}: line {reader.line_num} has {len(row)} values, but the header has "
+                    f"{len(header)} names; quote values that contain the delimiter "
+                    f"({DELIMITERS[delimiter]})."
+                )
+            rows.append(row)
+    except csv.Error as err:
+        raise BadInput(f"{path}: line {reader.line_num} cannot be read ({err}).") from err
+    unnamed = {number for number, name in enumerate(header) if not name}
+    names = [name or f"column_{number + 1}" for number, name in enumerate(header)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"{path}: two columns are called '{twice}'; rename one.")
+    columns = {name: [row[number] for row in rows] for number, name in enumerate(names)}
+    table = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String))
+    # A column without a name or a value is a delimiter too many; one with values is a row index.
+    return table.drop(names[number] for number in unnamed)
