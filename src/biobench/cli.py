@@ -133,6 +133,17 @@ def _suggest(name: str) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
+def _check_folder() -> None:
+    """Raise BadInput where this process stands in a folder that is gone."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise BadInput(
+            "The folder that this command was started in is gone or closed; change to another "
+            "one, and start it again."
+        ) from None
+
+
 def _refuse(message: str) -> int:
     screen.say(f"biobench: {clean.sentence(message)}", error=True)
     return 2

@@ -96,10 +96,10 @@ def break_down_task(
     return Breakdown(task, by, models, table.select(order))
 
 
-def _read_columns(run: Path) -> pl.Schema:
+def _read_columns(run: Path) -> set[str]:
     # A path would be taken for a pattern, where a folder's name has brackets.
     with open(run / "predictions.parquet", "rb") as file:
-        return pl.Schema(pl.read_parquet_schema(file))
+        return set(pl.read_parquet_schema(file))
 
 
 def list_columns(board: Leaderboard, task: str) -> list[str]:
