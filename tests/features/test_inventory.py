@@ -119,12 +119,14 @@ def test_embed_writes_id_path_and_feature(pictures, tmp_path, capsys):
 def test_embed_lists_failures_keeps_the_rest_and_says_so(pictures, tmp_path, capsys):
     root = pictures[0]
     (root / "bad.jpg").write_text("not a picture")
+    (root / "notes.txt").write_text("no picture at all")
     out = tmp_path / "vectors.parquet"
     command = ["embed", "tiny:0", "--images", str(root), "--out", str(out), "--device", "cpu"]
     assert cli.main([*command, "--n-workers", "0"]) == 1
     printed = capsys.readouterr()
     assert "1 failed" in printed.out
     assert "failed: bad.jpg: not a picture" in printed.err
+    assert "notes.txt: files that are not pictures" in printed.err
     assert pl.read_parquet(out).height == 12
 
 
@@ -168,9 +170,9 @@ def test_embed_neither_overwrites_a_file_nor_writes_parquet_under_another_name(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"name": ["a.jpg"]}, "no column path or image"),
+        ({"name": ["a.jpg"]}, "no column is known to be the path"),
         ({"path": ["a.jpg", None]}, "row 2 has no path"),
-        ({"path": ["a.jpg"], "id": [None]}, "row 1 has no id"),
+        ({"path": ["gone.jpg"]}, r"1 of its 1 pictures are not in .*gone\.jpg"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path, content, message):

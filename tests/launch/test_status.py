@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobench import launch
+from biobench import launch, results
 from biobench.errors import BadInput
 from biobench.launch import state as states
 from biobench.launch import status
 from biobench.launch.files import read_json, write_json
+from results_world import make_report
 
 # What Slurm 22.05 wrote into the logs of real jobs.
 TIME_LIMIT = """\
@@ -272,3 +274,41 @@ def test_a_plan_of_odd_types_is_bad_input_or_read(plan, name, value):
         status.read_status(plan.folder)
     except BadInput as err:
         assert "plan.json" in str(err)
+
+
+@pytest.fixture
+def finished(plan):
+    """A finished cell of the plan and its run's folder."""
+    report = make_report(n=10)
+    run = results.write_run(plan.results, "newt", ("timm", "a"), report)
+    shown = results.read_report(run)
+    fields = {"score": shown["score"], "ci": shown["ci"], "run": str(run.relative_to(plan.results))}
+    write_state(plan, state="done", **fields)
+    return run
+
+
+def test_a_finished_cell_shows_its_score_while_its_run_is_as_it_was_written(plan, finished):
+    (_, state), *_ = status.read_status(plan.folder)
+    assert status.describe(state).startswith(f"done {state.score:.3f} [")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda run: shutil.rmtree(run), "not there any more"),
+        (lambda run: (run / "report.json").write_text("{"), "not there any more, or damaged"),
+        (lambda run: (run / "predictions.parquet").write_bytes(b"x"), "predictions were changed"),
+        (lambda run: (run / "predictions.parquet").unlink(), "predictions were changed"),
+        (lambda run: set_score(run, 7.5), "its report says another score"),
+    ],
+)
+def test_a_finished_cell_whose_run_was_changed_has_no_score(plan, finished, change, words):
+    change(finished)
+    (_, state), *_ = status.read_status(plan.folder)
+    assert state.score is None and state.ci is None
+    assert words in status.describe(state)
+
+
+def set_score(run, score):
+    report = json.loads((run / "report.json").read_text())
+    (run / "report.json").write_text(json.dumps(report | {"score": score}))

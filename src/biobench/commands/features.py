@@ -25,7 +25,7 @@ class Embed:
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ORG:CKPT")]
     """the backbone."""
     images: Path
-    """folder of pictures, or a CSV or Parquet file with a column path (and id)."""
+    """folder of pictures, or a table (.csv, .tsv, .parquet) with a column path (and id)."""
     out: Path
     """Parquet file to write (.parquet); one that is there is not overwritten."""
     device: str = "auto"
@@ -91,8 +91,9 @@ class Embed:
             f"embedded, {counts['known'] + counts['recognised']:,} known, {counts['failed']:,} "
             "failed)"
         )
-        for warning in found.warnings:
+        for warning in (*table.notes, *found.warnings):
             say(f"warning: {clean.sentence(warning)}", error=True)
+        _print_left_out(table.left_out)
         _print_failures(found.failures)
         return 1 if found.failures else 0
 
@@ -202,6 +203,18 @@ def _show_progress() -> Iterator[None]:
 
         with progress.listen(update):
             yield
+
+
+def _print_left_out(left_out) -> None:
+    from biobench import clean
+    from biobench.screen import say
+
+    if left_out:
+        say(f"{len(left_out):,} files are not embedded:", error=True)
+    for out in left_out[:MAX_SHOWN]:
+        say(f"  {clean.line(out.path)}: {clean.line(out.reason)}", error=True)
+    if len(left_out) > MAX_SHOWN:
+        say(f"  … and {len(left_out) - MAX_SHOWN:,} more", error=True)
 
 
 def _print_failures(failures: dict[str, str]) -> None:

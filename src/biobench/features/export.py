@@ -10,11 +10,10 @@ import os
 import pathlib
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from biobench.data import list_pictures, read_table
+from biobench.data import LeftOut, list_pictures, read_picture_table
 from biobench.errors import BadInput
 from biobench.features.vectors import Features
 
@@ -30,6 +29,10 @@ class PictureTable:
     root: pathlib.Path
     ids: list[str]
     paths: list[str]
+    notes: tuple[str, ...] = ()
+    """what was guessed of a table, one sentence each."""
+    left_out: tuple[LeftOut, ...] = ()
+    """files of a folder that are not embedded, with the reason."""
 
     @property
     def images(self) -> list[str]:
@@ -38,10 +41,9 @@ class PictureTable:
 
 
 def read_pictures(source: pathlib.Path) -> PictureTable:
-    """The pictures of a folder, or of a CSV or Parquet file with a column `path` or `image`.
+    """The pictures of a folder, or of a table that lists them (docs/folders.md says how).
 
-    A file's paths are relative to its own folder; its column `id`, if any, names the rows.
-    Raises BadInput if there are none.
+    A table's column `id`, if it tells its rows apart, names them. Raises BadInput without any.
     """
     if source.is_dir():
         found = list_pictures(source)
@@ -49,24 +51,15 @@ def read_pictures(source: pathlib.Path) -> PictureTable:
             raise BadInput(
                 f"{source}: no pictures in this folder ({len(found.left_out):,} other files)."
             )
-        return PictureTable(source, found.names, found.names)
+        return PictureTable(source, found.names, found.names, left_out=tuple(found.left_out))
     if not source.is_file():
         raise BadInput(f"{source}: no such folder or file; give --images a folder or a table.")
-    table = read_table(source, [])
-    column = next((name for name in ("path", "image") if name in table.columns), None)
-    if column is None:
-        raise BadInput(
-            f"{source}: no column path or image (found: {', '.join(table.columns)}); name the "
-            "column with the pictures' paths so."
-        )
-    if not table.height:
+    read = read_picture_table(source, needs=("path",))
+    if not read.table.height:
         raise BadInput(f"{source}: the table has no rows; write one a picture.")
-    names = [column, "id" if "id" in table.columns else column]
-    paths, ids = (table[name].cast(pl.String).to_list() for name in names)
-    for row, (path, id) in enumerate(zip(paths, ids, strict=True), start=1):
-        if not path or not id:
-            raise BadInput(f"{source}: row {row:,} has no {'id' if path else column}; fill it in.")
-    return PictureTable(source.parent, ids, paths)
+    paths = read.table["path"].to_list()
+    ids = read.table["id"].to_list() if "id" in read.table.columns else paths
+    return PictureTable(read.root, ids, paths, read.notes, read.left_out)
 
 
 def check_target(out: pathlib.Path) -> None:

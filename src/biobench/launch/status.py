@@ -7,6 +7,7 @@ that the job's script leaves behind, say it instead.
 """
 
 import dataclasses
+import hashlib
 import re
 import time
 from pathlib import Path
@@ -41,7 +42,7 @@ def read_status(folder: Path) -> list[tuple[Cell, CellState]]:
     """Every cell of the plan in `folder` with what is known of it, in the plan's order."""
     plan = Plan.read(folder)
     parts = _read_parts(folder)
-    states = [_correct(plan, state, parts) for state in read_states(folder)]
+    states = [_correct(plan, _verify(plan, state), parts) for state in read_states(folder)]
     return list(zip(plan.cells, states, strict=True))
 
 
@@ -55,7 +56,7 @@ def count(states: list[CellState]) -> dict[str, int]:
 def describe(state: CellState) -> str:
     """A state in a few words, with progress, score or cause."""
     if state.state == "done":
-        return f"done {describe_score(state)}"
+        return f"done {describe_score(state)}" + (f" ({state.cause})" if state.cause else "")
     if state.state == "failed":
         return f"failed: {clean.sentence(state.cause)}"
     words = [state.state]
@@ -117,6 +118,36 @@ def get_marker(folder: Path, job: str) -> Path:
 def get_job_log(folder: Path, job: str) -> Path:
     """Where Slurm writes about a job."""
     return folder / "slurm" / f"{job}_0_log.err"
+
+
+def _verify(plan: Plan, state: CellState) -> CellState:
+    """A finished cell without its score, where that is no longer the one of its run's files."""
+    if state.state != "done" or not state.run:
+        return state
+    run = plan.results / state.run
+    report = read_json(run / "report.json")
+    if report is None:
+        return _doubt(state, "its run is not there any more, or damaged; run the plan again")
+    written = report.get("predictions")
+    if isinstance(written, dict) and _hash(run / "predictions.parquet") != written.get("sha256"):
+        return _doubt(state, "its predictions were changed since; see biobench leaderboard")
+    if report.get("score") != state.score:
+        return _doubt(state, "its report says another score; see biobench leaderboard")
+    return state
+
+
+def _doubt(state: CellState, cause: str) -> CellState:
+    return dataclasses.replace(state, score=None, ci=None, cause=cause)
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        if not path.is_file():
+            return None
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _correct(plan: Plan, state: CellState, parts: dict[str, list[CellState]]) -> CellState:
