@@ -163,10 +163,10 @@ def _name_columns(
     require_plain(table.select(list(renamed)).rename(renamed), list(roles), str(path))
     if "id" in roles and "id" not in given and not _is_key(table[roles["id"]]):
         del roles["id"]
-    # A group that all rows are in is none.
-    if roles.get("group", "group") not in ("group", given.get("group")):
-        if table[roles["group"]].n_unique() < 2:
-            del roles["group"]
+    is_guess = roles.get("group", "group") not in ("group", given.get("group"))
+    if is_guess and table[roles["group"]].n_unique() < 2:
+        # A group that all rows are in is none.
+        del roles["group"]
     guessed = {r: n for r, n in roles.items() if n != r and r not in given}
     notes = []
     if guessed:
