@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 
 import worlds
 from biobench import evaluate, registry
+from biobench._subset import select
 from biobench.errors import BadInput, CellFailed
 
 MODEL = ("baseline", "color-hist")
