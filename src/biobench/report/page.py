@@ -141,8 +141,9 @@ def _make_section(
 
 def _get_split(reports: list[dict], name: str) -> float | None:
     """A sub-score, on average over the runs that have it."""
-    found = [report["splits"][name] for report in reports if name in report["splits"]]
-    return _mean(found) if found else None
+    found = [report["splits"].get(name) for report in reports]
+    scores = [score for score in found if score is not None]
+    return _mean(scores) if scores else None
 
 
 def _break_down(board: Leaderboard, task: str) -> list[Part]:
