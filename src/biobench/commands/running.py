@@ -286,6 +286,9 @@ def _submit(plan, checked, settings) -> None:
 
 def _print_data(plan, checked) -> None:
     """What each task's data is, once: pictures, classes, and every kind of file left out."""
+    from biobench import clean
+    from biobench.screen import say
+
     lines: dict[str, list[str]] = {}
     for cell in plan.cells:
         here = checked[cell.id]
@@ -293,9 +296,9 @@ def _print_data(plan, checked) -> None:
             line for line in (here.found, *here.notes) if line not in lines.get(cell.task, [])
         )
     for task, (found, *notes) in lines.items():
-        print(f"{task}: {found}")
+        say(f"{clean.line(task)}: {clean.sentence(found)}")
         for note in notes:
-            print(f"  note: {note}")
+            say(f"  note: {clean.sentence(note)}")
 
 
 def _print_plan(plan, checked) -> None:
