@@ -23,7 +23,7 @@ def warn(table, metric=None):
 def test_the_classes_with_the_fewest_test_pictures_are_named_with_their_counts():
     truth = ["lynx"] * 2 + ["otter"] * 4 + ["fox"] * 12
     text = warn(make_table(truth, ["fox"] * 18))
-    assert "'lynx' has only 2, 'otter' has only 4; 18 in all" in text and "'fox'" not in text
+    assert "'lynx' has only 2, 'otter' 4; 18 in all" in text and "'fox'" not in text
     assert "as every class counts the same" in text
 
 
@@ -37,7 +37,7 @@ def test_the_camera_that_carries_the_score_is_named_with_its_share():
     groups = ["camera-7"] * 60 + [f"camera-{i}" for i in range(100, 140)]
     truth = ["fox", "hare"] * 50
     text = warn(make_table(truth, truth, groups), MeanScore())
-    assert "'camera-7' is 60%" in text and "41 (cameras, videos, specimens)" in text
+    assert "'camera-7' is 60%" in text and "41 cameras, videos or specimens" in text
 
 
 def test_a_class_at_few_cameras_is_named():

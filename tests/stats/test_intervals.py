@@ -190,7 +190,7 @@ def test_all_right_is_not_certain_and_the_method_says_so():
 def test_few_groups_widen_the_interval_and_are_said():
     few = stats.interval_from_table(make_table(400, group_size=40), MeanScore())
     many = stats.interval_from_table(make_table(400, group_size=4), MeanScore())
-    assert few.warnings[0].startswith("Few groups: 10 (cameras, videos, specimens)")
+    assert few.warnings[0].startswith("Few groups: 10 cameras, videos or specimens")
     assert not many.warnings
 
 

@@ -47,7 +47,7 @@ def name_alarms(
         names = [f"{task} of {model}" for task, model in lost.select("task", "model").rows()]
         alarms.append(f"cannot be verified (no predictions): {name_some(names, 2)}")
     alarms += [note for note in notes if not note.startswith("Warning")]
-    alarms += [f"{where}: {text}" for where, text in sort_warnings(table)]
+    alarms += [_shorten(where, text) for where, text in sort_warnings(table)]
     if selection.split:
         split = name_some(selection.split, 2)
         alarms.append(f"no mean, as there are several protocols or data sets of {split}")
@@ -68,7 +68,12 @@ def name_alarms_of_pair(
     if alone:
         alarms.append(f"only one of the two has {name_some(alone, 2)}")
     rows = table.with_columns(model=pl.lit("both"))
-    return alarms + [f"{where}: {text}" for where, text in sort_warnings(rows)]
+    return alarms + [_shorten(where, text) for where, text in sort_warnings(rows)]
+
+
+def _shorten(where: str, warning: str) -> str:
+    """The first sentence of a warning, with its cause in front: a narrow terminal cuts the end."""
+    return f"{warning.partition('. ')[0].rstrip('.')} ({where})"
 
 
 def _name_problems(problems: Sequence[results.Problem], doubts: Sequence[str]) -> list[str]:

@@ -72,9 +72,8 @@ def _list_unusual(rows: pl.DataFrame, known: set[str]) -> list[str]:
     if protocol.get("probe", usual) != usual:
         found["probe"] = protocol["probe"]
     if n_train not in (-1, None):
-        found["n_train"] = n_train
-        if protocol.get("n_train_unit") == "total":
-            found["n_train_unit"] = "total"
+        in_all = " in all" if protocol.get("n_train_unit") == "total" else ""
+        found["n_train"] = f"{n_train}{in_all}"
     for key in ("folds_test", "debug"):
         if protocol.get(key):
             found[key] = json.dumps(protocol[key])

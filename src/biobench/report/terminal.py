@@ -126,16 +126,16 @@ def _tell_narrow(heads: Sequence[str], rows: Sequence[dict[str, object]]) -> Tab
         table.add_row(
             Text.assemble("\n".join(_fold(head)), "\n", _judge(row), "\n"),
             f"{row['score_a']:.3f}\n{row['score_b']:.3f}",
-            _show_difference(row),
+            _show_difference(row, ", "),
             f"{show_p(row['p'])}\n{show_p(row['p_holm'])}",
             f"{row['n']:,}\n{show_detectable(row['detectable'])}",
         )
     return table
 
 
-def _show_difference(row: dict[str, object]) -> Text:
+def _show_difference(row: dict[str, object], to: str = " to ") -> Text:
     difference = Text(f"{row['difference']:+.3f}\n")
-    return difference.append(f"{row['low']:+.3f} to {row['high']:+.3f}", style="dim")
+    return difference.append(f"{row['low']:+.3f}{to}{row['high']:+.3f}", style="dim")
 
 
 def _judge(row: dict[str, object]) -> Text:

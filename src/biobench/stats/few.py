@@ -56,7 +56,7 @@ def _describe_groups(coded: Coded, metric: Metric, design: Design) -> str:
         causes.append(f"{_join(named)} of the score")
     if metric.macro and coded.classes:
         causes += _name_small(coded, _count_units(coded), "is only in")
-    few = f"{coded.n_units} (cameras, videos, specimens)"
+    few = f"{coded.n_units} cameras, videos or specimens"
     causes.append(f"{few} weigh like {design.n_weighty:.0f} equal ones" if is_uneven else few)
     text = "; ".join(causes)
     return f"Few groups: {text}. The interval allows for that, and may still be too narrow."
@@ -80,7 +80,8 @@ def _name_small(coded: Coded, counts: Int64[np.ndarray, " c"], verb: str) -> lis
     few = few[counts[few] < FEW_OF_CLASS]
     if not few.size:
         return []
-    named = [f"{_quote(coded.classes[i])} {verb} {counts[i]}" for i in few[:_N_NAMED]]
+    named = [f"{_quote(coded.classes[i])} {counts[i]}" for i in few[:_N_NAMED]]
+    named[0] = f"{_quote(coded.classes[few[0]])} {verb} {counts[few[0]]}"
     more = f" and {len(few) - _N_NAMED:,} more classes alike" if len(few) > _N_NAMED else ""
     return [", ".join(named) + more]
 
