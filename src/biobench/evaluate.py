@@ -23,7 +23,7 @@ import polars as pl
 from biobench import features, metrics, probes, registry
 from biobench._identity import Identity, Prepared, check_args, hash_data
 from biobench._predictions import group_examples, predict, to_example
-from biobench.data import Manifest, traps
+from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
 from biobench.interfaces import Example, ModelArgs, Provenance, TaskArgs, TaskReport

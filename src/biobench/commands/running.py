@@ -78,7 +78,8 @@ class Run:
     jobs: Count = None
     """cells that run at once (default: 1)."""
     dry_run: bool = False
-    """print the plan with its counts of pictures, and run nothing."""
+    """print the plan with its counts of pictures, and run nothing; with --slurm the batch scripts,
+    too."""
     resume: bool = True
     """--no-resume: run finished cells again and embed anew."""
     force: bool = False
@@ -86,7 +87,8 @@ class Run:
     debug: bool = False
     """a few pictures only, to see that everything runs."""
     slurm: bool = False
-    """submit the cells to a Slurm cluster, as [slurm] in the config file says, and return."""
+    """submit the cells to a Slurm cluster, as [slurm] in the config file says, and return; the
+    device need not be on this machine."""
 
     def main(self) -> int:
         from biobench import launch
@@ -99,6 +101,8 @@ class Run:
         _print_data(plan, checked)
         if self.dry_run:
             _print_plan(plan, checked)
+            if self.slurm:
+                _print_scripts(plan, checked, settings.slurm)
             return 0
         if self.slurm:
             _submit(plan, checked, settings.slurm)
@@ -275,6 +279,7 @@ def _submit(plan, checked, settings) -> None:
     from biobench.launch import slurm
     from biobench.screen import say
 
+    _say_where_jobs_run(plan, settings)
     done = slurm.submit(plan, checked, settings)
     say(
         f"Submitted {done.submitted} cells in {len(done.jobs)} jobs; {done.queued} are queued or "
@@ -282,6 +287,28 @@ def _submit(plan, checked, settings) -> None:
     )
     words = ["biobench", "status", "--results", str(plan.results), "--plan", plan.id]
     say(f"See how they go: {clean.shell(words)}")
+
+
+def _print_scripts(plan, checked, settings) -> None:
+    from biobench.launch import slurm
+    from biobench.screen import say
+
+    _say_where_jobs_run(plan, settings)
+    scripts = slurm.preview(plan, checked, settings)
+    for number, script in enumerate(scripts, 1):
+        say(f"\n--- batch script {number} of {len(scripts)}: {script.title}\n{script.text}")
+    say("Nothing was submitted; without --dry-run it is.")
+
+
+def _say_where_jobs_run(plan, settings) -> None:
+    from biobench.launch import slurm
+    from biobench.screen import say
+
+    if plan.device.startswith("cuda") and not slurm.asks_for_gpu(settings):
+        say(
+            f"note: the device is {plan.device}, but [slurm] asks for no GPU: unless the partition "
+            "gives one unasked, set gpus = 1 there, or the jobs will find none."
+        )
 
 
 def _print_data(plan, checked) -> None:
