@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-from biobench import clean, screen
+from biobench import clean, interrupts, screen
 from biobench.errors import BadInput, CellFailed
 
 __all__ = ["COMMANDS", "main"]
@@ -39,6 +39,11 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    with interrupts.end_imports_in_one_line():
+        return _main(argv)
+
+
+def _main(argv: list[str] | None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     screen.make_tolerant(sys.stdout, sys.stderr)
     sys.excepthook = screen.show_exception
@@ -65,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         # A command that has more to say catches it itself; the rest had nothing to lose.
         _refuse("stopped.")
-        return 130
+        return interrupts.STOPPED
     except BrokenPipeError:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()
