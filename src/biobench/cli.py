@@ -5,7 +5,9 @@ wrong outside this program is said in one sentence.
 A command's module is imported when it is called, so that help costs nothing.
 """
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 
@@ -98,7 +100,16 @@ def _parse(name: str, argv: list[str]):
     command = load_command(name)
     description = explaining.wrap(command.__doc__)
     command = explaining.explain(command)
-    called = tyro.cli(command, args=argv, prog=f"biobench {name}", description=description)
+    # Encoded, or tyro takes it for a terminal that has no lines to draw.
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    try:
+        with contextlib.redirect_stdout(shown):
+            called = tyro.cli(command, args=argv, prog=f"biobench {name}", description=description)
+    except SystemExit:
+        shown.seek(0)
+        if text := shown.read():
+            screen.say(explaining.tidy(text))
+        raise
     _check_folder()
     return called
 

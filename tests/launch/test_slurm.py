@@ -43,7 +43,7 @@ def cluster(tmp_path_factory):
     base = tmp_path_factory.mktemp("slurm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(base / "slurm.conf"))
-        patch.setenv("PYTHONPATH", str(HERE))
+        patch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
         patch.setenv("FAKES_FOLDER", str(base))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.syspath_prepend(str(HERE))

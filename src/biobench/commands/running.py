@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench import registry
+from biobench.commands.explaining import METRICS, PROBES, Known
+
 __all__ = ["Cancel", "Reproduce", "Run", "Status"]
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…", help_behavior_hint="")]
@@ -15,6 +18,9 @@ Numbers = Annotated[tuple[int, ...], tyro.conf.arg(metavar="N…", help_behavior
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 Config = Annotated[Path | None, tyro.conf.arg(metavar="[CONFIG.toml]", help_behavior_hint="")]
+Tasks = Annotated[Names, Known(registry.list_tasks, "; biobench tasks says what they are")]
+Probe = Annotated[str | None, tyro.conf.arg(metavar="NAME"), Known(lambda: PROBES)]
+Metrics = Annotated[Names, Known(lambda: METRICS)]
 Text = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 
@@ -28,10 +34,10 @@ class Run:
 
     config: tyro.conf.Positional[Config] = None
     """TOML file; flags override it."""
-    tasks: Names = ()
+    tasks: Tasks = ()
     """tasks to run; of a config file with tables of tasks, those to pick."""
     models: Models = ()
-    """models as ORG:CKPT."""
+    """models as ORG:CKPT; biobench models lists the ORGs."""
     data: Folder = None
     """folder with one folder a task; for the task folder also the pictures themselves."""
     results: Folder = None
@@ -44,7 +50,7 @@ class Run:
     """whether n_train counts per class or over all classes."""
     seeds: Numbers = ()
     """seeds; several make the grid larger."""
-    probe: Text = None
+    probe: Probe = None
     """the probe to fit instead of each task's own."""
     root: Folder = None
     """task folder: where the paths of a table start (default: the table's folder)."""
@@ -57,8 +63,8 @@ class Run:
     folds: Literal["stratified-shuffle", "kfold", "group"] | None = None
     """cross-validation folds of probes that choose a penalty; group keeps groups (cameras, videos)
     whole."""
-    metrics: Names = ()
-    """metrics to report beside each task's own, as brier or mean-average-precision."""
+    metrics: Metrics = ()
+    """metrics to report beside each task's own (docs/metrics.md)."""
     batch_size: int | Literal["auto"] | None = None
     """images (kabr: clips) in a forward pass instead of each task's own."""
     n_workers: Count = None
