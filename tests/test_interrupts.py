@@ -86,7 +86,7 @@ def test_elsewhere_an_interrupt_is_the_usual_one_and_afterwards_all_is_as_before
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with interrupts.end_imports_in_one_line():
+        with interrupts.ImportsEndInOneLine():
             assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
@@ -99,7 +99,7 @@ def test_elsewhere_an_interrupt_is_the_usual_one_and_afterwards_all_is_as_before
 def test_a_signal_that_somebody_else_handles_is_theirs(owner):
     before = signal.signal(signal.SIGINT, owner)
     try:
-        with interrupts.end_imports_in_one_line():
+        with interrupts.ImportsEndInOneLine():
             assert signal.getsignal(signal.SIGINT) is owner
         assert signal.getsignal(signal.SIGINT) is owner
     finally:
@@ -108,7 +108,7 @@ def test_a_signal_that_somebody_else_handles_is_theirs(owner):
 
 def test_other_threads_may_run_commands_too():
     def run():
-        with interrupts.end_imports_in_one_line():
+        with interrupts.ImportsEndInOneLine():
             done.append(True)
 
     done = []

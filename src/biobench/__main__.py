@@ -9,7 +9,7 @@ def main() -> int:
     """Run the command line; from its first import on, Ctrl-C ends it in one line."""
     from biobench import interrupts
 
-    with interrupts.end_imports_in_one_line():
+    with interrupts.ImportsEndInOneLine():
         from biobench import cli
 
         return cli.main()

@@ -41,7 +41,7 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    with interrupts.end_imports_in_one_line():
+    with interrupts.ImportsEndInOneLine():
         return _main(argv)
 
 
