@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from biobench.errors import CellFailed
@@ -20,6 +21,7 @@ from biobench.launch.cores import default_workers
 from biobench.launch.plan import Plan, import_modules
 from biobench.launch.state import CellState, StateFile, get_log
 from biobench.launch.status import get_job_log
+from biobench.screen import say
 
 __all__ = ["CellJob", "PartJob"]
 
@@ -96,14 +98,27 @@ class PartJob:
             images.update(dict.fromkeys(manifest.images()))
         names = sorted(images)
         start, end = (len(names) * i // self.n_parts for i in (self.index, self.index + 1))
+        source = evaluate.get_source(args, cells[0].model)
+        begun = time.perf_counter()
         with progress.listen(file.progress):
-            evaluate.get_source(args, cells[0].model)(manifest.root, names[start:end])
+            counts = source(manifest.root, names[start:end]).counts
+        _say_rate(counts, time.perf_counter() - begun, os.uname().nodename)
 
     def checkpoint(self):
         """Go on in a further job: what was embedded is in the cache."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
+
+
+def _say_rate(counts: Mapping[str, int], seconds: float, host: str) -> None:
+    """Note in the job's log what `time` and `images_per_job` are chosen by (docs/launch.md)."""
+    n = counts["embedded"]
+    known = sum(counts.values()) - n
+    say(
+        f"embedded {n:,} pictures in {seconds:.1f} s on {host}: {n / seconds:.1f} a second"
+        f" ({known:,} others were known or could not be read)"
+    )
 
 
 def _enter(folder: str) -> tuple[Plan, str, int]:
