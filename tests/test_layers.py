@@ -17,7 +17,7 @@ BASE = {"errors", "progress", "clean", "screen", "console"}
 CONTRACT = BASE | {"interfaces", "_backbone"}
 CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
 CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_identity", "_predictions"}
+SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "probes": CONTRACT,
     "_identity": SPINE,
     "_predictions": SPINE,
+    "_subset": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),
     "results": CONTRACT | {"metrics", "stats"},

@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 
 import worlds
 from biobench import evaluate, registry
+from biobench._subset import select
 from biobench.errors import BadInput, CellFailed
 
 MODEL = ("baseline", "color-hist")
@@ -205,7 +206,7 @@ def test_few_shot_subsets_are_nested_and_counted(world):
     assert reports[2].provenance.protocol_digest() != reports[5].provenance.protocol_digest()
     args = [make_args("plantnet", world["plantnet"], n_train=n) for n in (2, 5)]
     few, more = (
-        set(evaluate._select(m, p, a).split("train")["image"])
+        set(select(m, p, a).split("train")["image"])
         for a in args
         for m, p in [evaluate.check(registry.load_task("plantnet"), a)]
     )

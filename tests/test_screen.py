@@ -154,6 +154,7 @@ COMMANDS = [
     ["report"],
     ["export", "--to", "out.csv"],
     ["import", "elsewhere"],
+    ["completion", "bash"],
 ]
 
 

@@ -155,8 +155,7 @@ def _check_folder() -> None:
         os.getcwd()
     except OSError:
         raise BadInput(
-            "The folder that this command was started in is gone or closed; change to another "
-            "one, and start it again."
+            "The working directory is not there any more; change to one that is."
         ) from None
 
 

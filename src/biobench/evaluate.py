@@ -17,12 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from biobench import features, metrics, probes, registry
 from biobench._identity import Identity, Prepared, check_args, hash_data
 from biobench._predictions import group_examples, predict, to_example
+from biobench._subset import select, select_data
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
@@ -52,7 +52,6 @@ UNSHARED = "without shared pictures"
 
 MAX_FAILED = 3
 MAX_FAILED_FRACTION = 0.01
-DEBUG_EXAMPLES = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +124,7 @@ def run(
     start = time.perf_counter()
     check_args(args)
     described = _describe(protocol, args)
-    data, manifest = _select_data(manifest, protocol, args)
+    data, manifest = select_data(manifest, protocol, args)
     manifest.check_files()
     images = manifest.images()
     source = get_source(args, model_args)
@@ -208,7 +207,7 @@ def prepare(task: types.ModuleType, args: Args) -> Prepared:
     """What a run would use, known without any backbone; raises BadInput if it cannot start."""
     check_args(args)
     manifest, protocol = task.load(args), task.protocol(args)
-    data, used = _select_data(manifest, protocol, args)
+    data, used = select_data(manifest, protocol, args)
     known = contents.lookup(data.root, data.images())
     used.check_files(known)
     return Prepared(_describe(protocol, args), used, data, known)
@@ -224,7 +223,7 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
             "--folds group needs groups (cameras, videos, specimens), but the data name none; use "
             "other folds."
         )
-    _select(manifest, protocol, args).check_files()
+    select(manifest, protocol, args).check_files()
     return manifest, protocol
 
 
@@ -351,16 +350,6 @@ def _describe_model(source: "features.FeatureSource", model_args: ModelArgs) -> 
     return {"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)}
 
 
-def _select_data(manifest: Manifest, protocol: Protocol, args: Args) -> tuple[Manifest, Manifest]:
-    """The rows whose contents are part of the identity, and those that this run needs.
-
-    The former are all rows, so that seeds and training sizes are known to be of one data set; a
-    debugging run must not read them all.
-    """
-    used = _select(manifest, protocol, args)
-    return (used if args.debug else manifest), used
-
-
 def _get_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in (
@@ -375,43 +364,6 @@ def _get_versions() -> dict[str, str]:
     ):
         versions[name] = importlib.metadata.version(name)
     return versions
-
-
-def _select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
-    """The rows that this run needs: its splits, and of the training split only n_train."""
-    if args.n_train != -1 and protocol.folds_test:
-        raise BadInput(
-            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
-            "leave one of them out."
-        )
-    table = manifest.split("train", protocol.test_split, *protocol.also_score)
-    if args.debug:
-        table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)
-    if args.n_train > 0:
-        unit = "label" if args.n_train_unit == "class" else None
-        train = _sample(table.filter(pl.col("split") == "train"), unit, args.n_train, args.seed)
-        table = pl.concat([train, table.filter(pl.col("split") != "train")])
-    return dataclasses.replace(manifest, table=table)
-
-
-def _sample(
-    table: pl.DataFrame, unit: str | None, n: int, seed: int, *, everywhere: bool = False
-) -> pl.DataFrame:
-    """At most n examples of every subtask (or of all of them: everywhere) and every `unit`."""
-    keys = ["example"] if everywhere else ["subtask", "example"]
-    examples = table.unique(keys, keep="first", maintain_order=True)
-    strata = examples.select(
-        pl.concat_str(
-            pl.lit("") if everywhere else pl.col("subtask").fill_null(""),
-            pl.col(unit) if unit else pl.lit(""),
-            separator="\x1f",
-        ).alias("stratum")
-    )["stratum"]
-    index = probes.subset(
-        strata.to_numpy().astype(str), examples["example"].to_list(), n, "class", seed=seed
-    )
-    kept = examples[np.sort(index)].select(keys)
-    return table.join(kept, on=keys, how="semi", nulls_equal=True, maintain_order="left")
 
 
 def _check_failures(manifest: Manifest, feats: "features.Features") -> list[dict[str, str]]:

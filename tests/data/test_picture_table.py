@@ -141,7 +141,7 @@ def test_columns_and_root_may_be_named(here, tmp_path_factory):
         read_picture_table(path, columns={"label": "Art"})
 
 
-@pytest.mark.parametrize("words", [["lable=x"], ["label"], ["label="], ["=x"]])
+@pytest.mark.parametrize("words", [["lable=x"], ["label"], ["label="], ["path="], ["=x"]])
 def test_a_word_that_names_no_column_is_refused(words):
     with pytest.raises(BadInput, match="ROLE=NAME"):
         parse_columns(words)
@@ -185,6 +185,15 @@ def test_a_column_of_ids_is_one_only_where_it_tells_rows_apart(here):
     assert read_picture_table(write(here, unique)).table["id"].to_list() == ids[1:]
     same = "\n".join(f"{line},{id}" for line, id in zip(lines, ["id", *"1123"], strict=True))
     assert "id" not in read_picture_table(write(here, same)).table.columns
+
+
+def test_a_group_may_be_declined_and_one_that_all_are_in_is_none(here):
+    camera = PLAIN.replace("group", "camera")
+    assert "group" in read_picture_table(write(here, camera)).table.columns
+    declined = read_picture_table(write(here, camera), columns=parse_columns(["group="]))
+    assert "group" not in declined.table.columns and "camera" in declined.table.columns
+    same = camera.replace("c2", "c1")
+    assert "group" not in read_picture_table(write(here, same)).table.columns
 
 
 VALUES = st.text(

@@ -188,13 +188,24 @@ def test_a_seed_whose_damage_shows_late_is_named_and_the_others_are_pooled(draw)
     assert [problem.path for problem in board.problems] == [runs[0]]
 
 
-def test_seeds_without_predictions_are_pooled_by_their_intervals(draw):
+def test_seeds_of_an_unknown_metric_are_pooled_by_their_intervals(draw):
     for run in draw("birds", GOOD, seeds=[1, 2, 3]):
         kept = results.read_report(run)
+        kept["provenance"]["protocol"]["metric"] = "somebody's"
+        (run / "report.json").write_text(json.dumps(kept))
+    (row,) = report.leaderboard(draw.root).table.iter_rows(named=True)
+    assert row["low"] < row["score"] < row["high"] and row["rank"] is None
+
+
+def test_seeds_without_predictions_have_a_mean_and_no_interval(draw):
+    scores = []
+    for run in draw("birds", GOOD, seeds=[1, 2, 3]):
+        kept = results.read_report(run)
+        scores.append(kept["score"])
         shutil.rmtree(run)
         write_folder(draw.root, kept | {"has_predictions": False}, None)
     (row,) = report.leaderboard(draw.root).table.iter_rows(named=True)
-    assert row["low"] < row["score"] < row["high"] and row["rank"] is None
+    assert row["score"] == pytest.approx(np.mean(scores)) and row["low"] is None
 
 
 def test_breakdowns_are_of_all_seeds_and_count_examples_once(draw):

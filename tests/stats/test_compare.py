@@ -209,3 +209,21 @@ def test_under_no_difference_few_p_values_are_small(metric, group_size):
         found = stats.compare(*tables, metric, n_resamples=2, n_permutations=400)
         n_small += found.p < 0.05
     assert scipy.stats.binomtest(n_small, n_trials, 0.055, alternative="greater").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("sizes", "warned"), [([8] * 100, False), ([8] * 40, True)])
+def test_few_groups_by_weight_are_warned_of_however_the_models_did(sizes, warned):
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    tables = [make_table(len(group), accuracy=a, seed=s) for s, a in enumerate((0.5, 0.99, 0.98))]
+    tables = [t.with_columns(group=pl.Series([f"camera-{g}" for g in group])) for t in tables]
+    for a, b in itertools.combinations(tables, 2):
+        found = stats.compare(a, b, MeanScore(), n_resamples=20)
+        assert any("Few groups carry the difference" in text for text in found.warnings) == warned
+
+
+def test_many_groups_of_which_few_are_large_are_few():
+    group = np.repeat(np.arange(200), [60] * 10 + [1] * 190)
+    a, b = (make_table(len(group), seed=s) for s in (1, 2))
+    a, b = (t.with_columns(group=pl.Series([f"camera-{g}" for g in group])) for t in (a, b))
+    found = stats.compare(a, b, MeanScore(), n_resamples=20)
+    assert any("they are worth 17" in text for text in found.warnings)

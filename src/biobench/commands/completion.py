@@ -31,6 +31,7 @@ class Completion:
         import shtab
 
         from biobench.cli import COMMANDS, load_command
+        from biobench.screen import say
 
         root = argparse.ArgumentParser(prog="biobench")
         root.add_argument("--version", action="store_true")
@@ -39,7 +40,7 @@ class Completion:
             parser = commands.add_parser(name, help=text, description=text)
             for field, hint in _list_fields(load_command(name)):
                 _add(parser, field, hint)
-        print(shtab.complete(root, self.shell))
+        say(shtab.complete(root, self.shell))
         return 0
 
 

@@ -319,6 +319,9 @@ def _say_where_jobs_run(plan, settings) -> None:
 
 def _print_data(plan, checked) -> None:
     """What each task's data is, once: pictures, classes, and every kind of file left out."""
+    from biobench import clean
+    from biobench.screen import say
+
     lines: dict[str, list[str]] = {}
     for cell in plan.cells:
         here = checked[cell.id]
@@ -326,9 +329,9 @@ def _print_data(plan, checked) -> None:
             line for line in (here.found, *here.notes) if line not in lines.get(cell.task, [])
         )
     for task, (found, *notes) in lines.items():
-        print(f"{task}: {found}")
+        say(f"{clean.line(task)}: {clean.sentence(found)}")
         for note in notes:
-            print(f"  note: {note}")
+            say(f"  note: {clean.sentence(note)}")
 
 
 def _print_plan(plan, checked) -> None:

@@ -72,11 +72,14 @@ class PictureTable:
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
-    """`ROLE=NAME` words as a mapping; raises BadInput on another word or an unknown role."""
+    """`ROLE=NAME` words as a mapping; raises BadInput on another word or an unknown role.
+
+    Without a NAME no column has the ROLE, whatever is called so.
+    """
     found = {}
     for word in words:
         role, sign, name = word.partition("=")
-        if not (sign and name) or role not in ROLES:
+        if not sign or role not in ROLES or not (name or role not in NEEDED):
             raise BadInput(
                 f"columns: '{word}' must be written ROLE=NAME, as label=Species; the roles are "
                 f"{', '.join(ROLES)}."
@@ -104,7 +107,6 @@ def read_picture_table(
     found = read_any_table(path, lambda names: len(_assign(names, {})))
     table, notes = _name_columns(found.table, given, path, needs)
     notes = [*found.notes, *notes]
-    require_plain(table, [name for name in ROLES if name in table.columns], str(path))
     table = table.with_columns(
         pl.col(name).cast(pl.String).str.strip_chars() for name in ROLES if name in table.columns
     )
@@ -126,8 +128,8 @@ def _assign(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
     plain = {_simplify(name): name for name in reversed(list(names))}
     found = {}
     for role, known in ROLES.items():
-        name = given.get(role) or next((plain[one] for one in known if one in plain), None)
-        if name is not None and name not in found.values():
+        name = given.get(role, next((plain[one] for one in known if one in plain), None))
+        if name and name not in found.values():
             found[role] = name
     return found
 
@@ -141,7 +143,7 @@ def _name_columns(
     table: pl.DataFrame, given: Mapping[str, str], path: pathlib.Path, needs: Sequence[str]
 ) -> tuple[pl.DataFrame, list[str]]:
     for role, name in given.items():
-        if name not in table.columns:
+        if name and name not in table.columns:
             plain = {_simplify(one): one for one in table.columns}
             close = difflib.get_close_matches(_simplify(name), plain, n=1)
             hint = f" Did you mean '{plain[close[0]]}'?" if close else ""
@@ -157,8 +159,14 @@ def _name_columns(
             f"{', '.join(table.columns)}); say which with --columns "
             f"{' '.join(f'{role}=NAME' for role in lacking)}."
         )
+    renamed = {name: role for role, name in roles.items()}
+    require_plain(table.select(list(renamed)).rename(renamed), list(roles), str(path))
     if "id" in roles and "id" not in given and not _is_key(table[roles["id"]]):
         del roles["id"]
+    is_guess = roles.get("group", "group") not in ("group", given.get("group"))
+    if is_guess and table[roles["group"]].n_unique() < 2:
+        # A group that all rows are in is none.
+        del roles["group"]
     guessed = {r: n for r, n in roles.items() if n != r and r not in given}
     notes = []
     if guessed:
@@ -181,9 +189,9 @@ def _drop_rows(
     """The table without rows that say nothing or the same again, and how many there were."""
     dropped = {}
     empty = pl.col("path").is_null() | (pl.col("path") == "")
-    rows = table.with_row_index("row", 1).filter(empty)["row"]
-    if len(rows):
-        raise BadInput(f"{path}: row {rows[0]:,} has no path; fill it in or remove the row.")
+    row = table.select(empty.arg_true().alias("row"))["row"]
+    if len(row):
+        raise BadInput(f"{path}: row {row[0] + 1:,} has no path; fill it in or remove the row.")
     if "label" in needs:
         labelled = table.filter(pl.col("label").is_not_null() & (pl.col("label") != ""))
         if labelled.height < table.height:

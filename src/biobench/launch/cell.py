@@ -26,6 +26,7 @@ from biobench.errors import BadInput, CellFailed
 from biobench.interfaces import TaskReport
 from biobench.launch.plan import Cell, Plan, import_modules
 from biobench.launch.state import HEARTBEAT, CellState, StateFile, get_log
+from biobench.screen import say
 
 __all__ = ["redirect_output", "run_cell"]
 
@@ -176,7 +177,7 @@ class _Log:
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
         self.lines.append(line)
         with contextlib.suppress(OSError):
-            print(line, flush=True)
+            say(line)
 
     def say_stage(self, stage: str, total: int) -> None:
         """Note that a stage begins."""

@@ -14,13 +14,12 @@ from biobench.metrics import Metric
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded
 from biobench.stats.contributions import Contributions
-from biobench.stats.intervals import check_options
+from biobench.stats.intervals import FEW_GROUPS, check_options
 from biobench.stats.pooled import PairOfDraws, Pooled
 from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p
 
 __all__ = ["Comparison", "compare", "too_few_to_differ"]
 
-FEW_GROUPS = 30
 POWER = 80
 
 
@@ -81,6 +80,8 @@ class PairOnTask:
 
     coded: Coded
     """the first model's, of one training draw."""
+    n_weighty: float
+    """how many units of equal weight the units are worth (Kish's number)."""
     pair: PairOfDraws
     contributions: Contributions
     n_left_out: int
@@ -100,7 +101,8 @@ class PairOnTask:
             tables, metric, by_group=by_group, n_resamples=n_resamples, seed=seed
         )
         coded = pooled.found[0].models[0]
-        return cls(coded, pooled.pair(0, 1), pooled.contributions(seed), n_left_out)
+        n_weighty = min(pooled.found[0].designs[0].n_weighty, float(coded.n_units))
+        return cls(coded, n_weighty, pooled.pair(0, 1), pooled.contributions(seed), n_left_out)
 
     @property
     def has_draws(self) -> bool:
@@ -128,7 +130,7 @@ class PairOnTask:
             n_groups=coded.n_units,
             n_left_out=self.n_left_out,
             resampled="groups" if coded.grouped else "examples",
-            warnings=_warnings(coded, self.n_left_out),
+            warnings=_warnings(coded, self.n_weighty, self.n_left_out),
         )
 
 
@@ -161,10 +163,15 @@ def too_few_to_differ(n_units: int) -> str:
     )
 
 
-def _warnings(coded: Coded, n_left_out: int) -> tuple[str, ...]:
+def _warnings(coded: Coded, n_weighty: float, n_left_out: int) -> tuple[str, ...]:
+    # By the design alone, as of an interval: what so few groups do not show, no test can know.
     found = []
-    if coded.grouped and coded.n_units < FEW_GROUPS:
-        found.append(f"Only {coded.n_units} groups: p and the interval rest on so few.")
+    if coded.grouped and n_weighty < FEW_GROUPS:
+        found.append(
+            f"Few groups carry the difference ({coded.n_units} in all): by their weight they are "
+            f"worth {n_weighty:.0f}. Where a few unlike groups decide which model is better, p and "
+            "the interval may point the wrong way."
+        )
     if coded.n_units < LEAST_UNITS:
         found.append(too_few_to_differ(coded.n_units))
     if n_left_out:

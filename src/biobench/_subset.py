@@ -1,0 +1,71 @@
+"""Which rows of a manifest a run uses, and which make its data what they are.
+
+data, used = select_data(manifest, protocol, args)
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from biobench import probes
+from biobench.data import Manifest
+from biobench.errors import BadInput
+
+if TYPE_CHECKING:
+    from biobench.evaluate import Args, Protocol
+
+__all__ = ["select", "select_data"]
+
+DEBUG_EXAMPLES = 256
+"""examples of each split in a debugging run."""
+
+
+def select_data(
+    manifest: Manifest, protocol: "Protocol", args: "Args"
+) -> tuple[Manifest, Manifest]:
+    """The rows whose contents are part of the identity, and those that this run needs.
+
+    The former are all rows, so that seeds and training sizes are known to be of one data set; a
+    debugging run must not read them all.
+    """
+    used = select(manifest, protocol, args)
+    return (used if args.debug else manifest), used
+
+
+def select(manifest: Manifest, protocol: "Protocol", args: "Args") -> Manifest:
+    """The rows that this run needs: its splits, and of the training split only n_train."""
+    if args.n_train != -1 and protocol.folds_test:
+        raise BadInput(
+            "n_train does not go with folds_test: a fold trains on all pictures of the others; "
+            "leave one of them out."
+        )
+    table = manifest.split("train", protocol.test_split, *protocol.also_score)
+    if args.debug:
+        table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)
+    if args.n_train > 0:
+        unit = "label" if args.n_train_unit == "class" else None
+        train = _sample(table.filter(pl.col("split") == "train"), unit, args.n_train, args.seed)
+        table = pl.concat([train, table.filter(pl.col("split") != "train")])
+    return dataclasses.replace(manifest, table=table)
+
+
+def _sample(
+    table: pl.DataFrame, unit: str | None, n: int, seed: int, *, everywhere: bool = False
+) -> pl.DataFrame:
+    """At most n examples of every subtask (or of all of them: everywhere) and every `unit`."""
+    keys = ["example"] if everywhere else ["subtask", "example"]
+    examples = table.unique(keys, keep="first", maintain_order=True)
+    strata = examples.select(
+        pl.concat_str(
+            pl.lit("") if everywhere else pl.col("subtask").fill_null(""),
+            pl.col(unit) if unit else pl.lit(""),
+            separator="\x1f",
+        ).alias("stratum")
+    )["stratum"]
+    index = probes.subset(
+        strata.to_numpy().astype(str), examples["example"].to_list(), n, "class", seed=seed
+    )
+    kept = examples[np.sort(index)].select(keys)
+    return table.join(kept, on=keys, how="semi", nulls_equal=True, maintain_order="left")
