@@ -2,19 +2,24 @@
 
 import dataclasses
 import os
+import pathlib
 import pickle
 import re
 import shutil
+import sys
 
 import pytest
 import torch
 
-from biobench import features, launch, results
+from biobench import features, interfaces, launch, report, results
 from biobench.cli import main
 from biobench.errors import BadInput
 from biobench.features import backbone as backbones
 from biobench.launch import slurm
 from biobench.launch.cell import run_cell
+
+ROOT = pathlib.Path(__file__).parents[2]
+DOCS = (ROOT / "docs" / "launch.md").read_text()
 
 COMMANDS = {
     "sbatch": 'n=$(ls "{here}"/script-* 2>/dev/null | wc -l); cp "$1" "{here}/script-$n"\n'
@@ -161,3 +166,55 @@ def test_cells_of_another_precision_need_other_features(world, place):
     other = dataclasses.replace(cell, args={**cell.args, "precision": "fp32"})
     assert other.feature_key != cell.feature_key
     assert features.check_device_name("cuda:3") is None
+
+
+def test_the_worked_example_is_what_is_printed(place, nowhere):
+    (config,) = re.findall(r"```toml\n(# Two models.*?)```", DOCS, re.DOTALL)
+    assert config == (ROOT / "examples" / "cluster.toml").read_text()
+    (place / "examples").mkdir()
+    (place / "examples" / "cluster.toml").write_text(config)
+    lines = ["path,label"]
+    for number in range(143):
+        (place / f"{number}.jpg").write_bytes(b"%d" % number)
+        lines.append(f"{number}.jpg,{'ab'[number % 2]}")
+    (place / "photographs.csv").write_text("\n".join(lines))
+    settings = launch.load(place / "examples" / "cluster.toml")
+    plan = launch.make_plan(settings)
+    scripts = slurm.preview(plan, launch.check(plan, device=False), settings.slurm)
+    shown = re.findall(r"--- batch script (\d) of (\d): (.*?)\n(.*?)\n\n(?=---)", DOCS, re.DOTALL)
+    ((number, of, title, text),) = shown
+    assert (int(number), int(of), title) == (1, len(scripts), scripts[0].title)
+    id = re.search(r"--comment=(\w+)", text)[1]
+    text = text.replace("/home/anna/benchmark/.venv/bin/python", sys.executable)
+    text = text.replace("/home/anna/benchmark", str(place)).replace(id, plan.id)
+    assert text == scripts[0].text
+    assert f"batch script 2 of {of}: {scripts[1].title}" in DOCS
+    assert f"afterany:{slurm.DEPENDENCY}" in DOCS
+
+
+def test_one_model_in_two_precisions_stands_in_two_rows(world, place, monkeypatch):
+    plan, _, _ = make(world, place)
+    (cell,) = plan.cells
+    monkeypatch.setattr(backbones, "require_precision", lambda precision, device: None)
+    for precision in ("fp32", "fp16"):
+        assert run_cell(plan, cell, device="cpu", precision=precision).state == "done"
+    rows = report.leaderboard(plan.results).table["model"].to_list()
+    assert len(rows) == 2 and all(row.startswith("fake:7 @") for row in rows)
+    with pytest.raises(BadInput, match=r"several weights or precisions; name one of fake:7 @"):
+        report.compare(plan.results, "fake:7", "fake:7")
+
+
+def test_another_kind_of_gpu_is_the_same_cell(world, place, monkeypatch):
+    plan, _, _ = make(world, place)
+    (cell,) = plan.cells
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    runs = []
+    for name in ("NVIDIA A100", "NVIDIA H100"):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_, name=name: name)
+        interfaces._get_gpu_name.cache_clear()
+        state = run_cell(plan, cell, device="cpu")
+        assert state.state == "done", state.cause
+        runs.append(state.run)
+    interfaces._get_gpu_name.cache_clear()
+    assert runs[0] == runs[1]
+    assert results.read_report(plan.results / runs[0])["gpu_name"] == "NVIDIA A100"

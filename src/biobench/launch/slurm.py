@@ -330,5 +330,6 @@ def _require_submitit() -> None:
         import submitit  # noqa: F401
     except ImportError:
         raise BadInput(
-            "--slurm needs submitit: install it with pip install 'biobench[slurm]'."
+            "--slurm needs submitit: install it with pip install submitit, or in the clone of the "
+            "repository with pip install '.[slurm]'."
         ) from None

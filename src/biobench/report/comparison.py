@@ -100,7 +100,9 @@ def _find_model(selection: Selection, name: str) -> str:
         return name
     found = rows.filter(pl.col("model") == name)["row"].to_list()
     if len(found) > 1:
-        raise BadInput(f"{name} stood for several weights; name one of {', '.join(found)}.")
+        raise BadInput(
+            f"{name} stood for several weights or precisions; name one of {', '.join(found)}."
+        )
     known = rows["row"].to_list()
     raise BadInput(f"There is no run of {name}; there are: {name_some(known, 8)}.")
 
