@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "report": CONTRACT | {"results", "stats", "metrics"},
     "demo": BASE | {"data"},
 }
-ABOVE_ALL = {"commands", "cli", "__main__"}
+ABOVE_ALL = {"commands", "cli", "interrupts", "__main__"}
 
 
 def get_imports(path):

@@ -5,11 +5,13 @@ wrong outside this program is said in one sentence.
 A command's module is imported when it is called, so that help costs nothing.
 """
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 
-from biobench import clean, screen
+from biobench import clean, interrupts, screen
 from biobench.errors import BadInput, CellFailed
 
 __all__ = ["COMMANDS", "main"]
@@ -39,6 +41,11 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    with interrupts.ImportsEndInOneLine():
+        return _main(argv)
+
+
+def _main(argv: list[str] | None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     screen.make_tolerant(sys.stdout, sys.stderr)
     sys.excepthook = screen.show_exception
@@ -65,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         # A command that has more to say catches it itself; the rest had nothing to lose.
         _refuse("stopped.")
-        return 130
+        return interrupts.STOPPED
     except BrokenPipeError:
         # The reader (head, less) has seen enough; a second error while closing helps nobody.
         sys.stderr.close()
@@ -93,7 +100,16 @@ def _parse(name: str, argv: list[str]):
     command = load_command(name)
     description = explaining.wrap(command.__doc__)
     command = explaining.explain(command)
-    called = tyro.cli(command, args=argv, prog=f"biobench {name}", description=description)
+    # Encoded, or tyro takes it for a terminal that has no lines to draw.
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    try:
+        with contextlib.redirect_stdout(shown):
+            called = tyro.cli(command, args=argv, prog=f"biobench {name}", description=description)
+    except SystemExit:
+        shown.seek(0)
+        if text := shown.read():
+            screen.say(explaining.tidy(text))
+        raise
     _check_folder()
     return called
 

@@ -1,11 +1,17 @@
 """Help reads as help: what an option takes, its default, at any width; shells complete it all."""
 
+import pathlib
+import runpy
 import subprocess
 import sys
 
 import pytest
 
+from biobench import metrics, probes, registry
 from biobench.cli import COMMANDS, load_command, main
+from biobench.commands import explaining
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def get_help(capsys, monkeypatch, name, columns):
@@ -26,9 +32,47 @@ def test_no_option_is_explained_by_the_parsers_own_notation(name, capsys, monkey
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("columns", [60, 100])
 def test_help_fits_the_width(name, columns, capsys, monkeypatch):
-    lines = get_help(capsys, monkeypatch, name, columns).splitlines()
-    # The usage is one line, whatever its length.
-    assert max(map(len, lines[1:])) <= columns
+    text = get_help(capsys, monkeypatch, name, columns)
+    assert max(map(len, text.splitlines())) <= columns
+    assert text.startswith(f"usage: biobench {name} [-h]")
+    about = text.partition("\n\n")[2].partition("╭")[0]
+    assert about and not any(line.startswith(" ") for line in about.splitlines())
+
+
+def test_a_usage_is_wrapped_between_its_options_and_loses_none(capsys, monkeypatch):
+    usages = [
+        " ".join(get_help(capsys, monkeypatch, "reproduce", width).partition("\n\n")[0].split())
+        for width in (40, 60, 100)
+    ]
+    assert len(set(usages)) == 1 and "[--trust | --no-trust]" in usages[0]
+    for line in get_help(capsys, monkeypatch, "reproduce", 40).partition("\n\n")[0].splitlines():
+        assert line.count("[") == line.count("]")
+
+
+def test_the_names_that_can_be_given_stand_in_the_help(capsys, monkeypatch):
+    text = " ".join(get_help(capsys, monkeypatch, "run", 100).replace("│", " ").split())
+    every = sorted([*metrics.list_metrics(), *metrics.list_further_metrics()])
+    for names in (registry.list_tasks(), probes.list_probes(), every):
+        assert f"Known: {', '.join(names)}" in text
+    # A name with a value is written so in the list, and is no choice of its own.
+    assert tuple(probes.list_probes()) == explaining.PROBES
+    assert sorted(explaining.METRICS) == every
+
+
+def test_help_does_not_import_what_computes():
+    code = (
+        "import sys; from biobench.cli import main\n"
+        "try: main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'polars', 'sklearn'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+
+
+def test_the_page_of_all_commands_is_what_they_print():
+    made = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))
+    assert made["PAGE"].read_text() == made["make_page"](), "run python docs/make_cli.py"
 
 
 @pytest.mark.parametrize("columns", [60, 80])
@@ -70,6 +114,8 @@ def test_bash_completes_commands_options_and_choices(tmp_path, capsys):
     assert complete(script, "biobench", "le") == ["leaderboard"]
     assert complete(script, "biobench", "run", "--prec") == ["--precision"]
     assert complete(script, "biobench", "run", "--precision", "f") == ["fp32", "fp16"]
+    assert complete(script, "biobench", "run", "--probe", "s") == ["simpleshot", "svm"]
+    assert "macro-f1" in complete(script, "biobench", "leaderboard", "--metric", "macro")
     for name in COMMANDS:
         offered = set(complete(script, "biobench", name, "--"))
         fields = load_command(name).__dataclass_fields__

@@ -350,12 +350,25 @@ def test_a_source_describes_itself_before_and_after(world):
 
 def test_options_and_devices_that_are_not_there_are_bad_input():
     backbone = tiny_backbones.TinyConv()
-    for options in (dict(precision="fp16"), dict(device="cuda:9"), dict(device="gpu")):
-        with pytest.raises(BadInput, match=next(iter(options.values()))):
-            BackboneSource(backbone, EmbedOptions(**{"device": "cpu", **options}))
+    for device in ("cuda:9", "gpu"):
+        with pytest.raises(BadInput, match=device):
+            BackboneSource(backbone, EmbedOptions(device=device))
     for options in (dict(batch_size=0), dict(n_workers=-1)):
         with pytest.raises(BadInput, match=next(iter(options))):
             EmbedOptions(**options)
     with pytest.raises(BadInput, match="'half'; give one of auto, fp32"):
         resolve_precision("half", torch.device("cpu"))
     assert resolve_precision("auto", torch.device("cuda")) == "fp16"
+
+
+def test_half_precision_is_read_on_a_cpu_and_never_computed_there(world, monkeypatch):
+    root, images, _ = world
+    options = EmbedOptions(n_workers=0, device="cpu", precision="fp16")
+    with pytest.raises(BadInput, match="'fp16' but a CPU only runs fp32"):
+        BackboneSource(tiny_backbones.TinyConv(), options)(root, images)
+    with monkeypatch.context() as patch:
+        patch.setattr("biobench.features.backbone.require_precision", lambda *_: None)
+        made = BackboneSource(tiny_backbones.TinyConv(), options)(root, images)
+    read = BackboneSource(tiny_backbones.TinyConv(), options)(root, images)
+    assert made.counts["embedded"] > 0 and read.counts["embedded"] == 0
+    assert read.dim == made.dim

@@ -6,6 +6,7 @@ Everything is submitted first and waited for afterwards, so that the cluster is 
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -42,7 +43,7 @@ def cluster(tmp_path_factory):
     base = tmp_path_factory.mktemp("slurm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(base / "slurm.conf"))
-        patch.setenv("PYTHONPATH", str(HERE))
+        patch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
         patch.setenv("FAKES_FOLDER", str(base))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.syspath_prepend(str(HERE))
@@ -112,6 +113,9 @@ def plans(cluster, world, caches, tmp_path_factory):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIOBENCH_CACHE", str(caches[0]))
+        whole, settings = found["whole"]
+        shown = slurm.preview(whole, launch.check(whole, device=False), settings)
+        (root / "shown.json").write_text(json.dumps([script.text for script in shown]))
         submissions = {name: submit(planned) for name, planned in found.items()}
     assert {name: s.submitted for name, s in submissions.items()} == {
         "late": 1, "last": 1, "lost": 1, "hungry": 1, "stopped": 2, "whole": 8
@@ -197,6 +201,16 @@ def test_a_plan_of_two_models_and_four_tasks_completes_in_several_jobs_a_cell(
         part = json.loads((plan.folder / "state" / f"{name}.json").read_text())
         assert part["state"] == "done"
     assert_equal_to_an_undisturbed_run(plan, caches, monkeypatch, tmp_path)
+
+
+def test_the_scripts_shown_before_are_those_that_slurm_was_given(plans):
+    plan = plans["whole"]
+    shown = json.loads((plan.results.parent / "shown.json").read_text())
+    given = [path.read_text() for path in (plan.folder / "slurm").glob("*_submission.sh")]
+    mask = re.compile(r"(?<=afterany:)\S+")
+    assert sorted(mask.sub("", text) for text in shown) == sorted(
+        mask.sub("", text) for text in given
+    )
 
 
 def test_after_scancel_the_same_plan_submits_only_the_rest(plans, cluster, world):

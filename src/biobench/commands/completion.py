@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench.commands.explaining import Known
+
 __all__ = ["Completion"]
 
 
@@ -52,6 +54,7 @@ def _add(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: typing
 
     marks, kinds = _take_apart(hint)
     choices = [item for kind in kinds for item in _choices(kind)]
+    known = [name for mark in marks if isinstance(mark, Known) for name in mark.names()]
     name = field.name.replace("_", "-")
     if kinds == [bool]:
         parser.add_argument(f"--{name}", f"--no-{name}", action="store_true")
@@ -60,6 +63,9 @@ def _add(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: typing
     options = {"choices": choices} if choices and len(kinds) == 1 else {}
     if many:
         options["nargs"] = "*"
+    if known:
+        # NAME:ARGUMENT is completed by whoever knows the argument.
+        options["choices"] = [name for name in known if ":" not in name]
     action = parser.add_argument(
         name if tyro.conf.Positional[int].__metadata__[0] in marks else f"--{name}", **options
     )

@@ -1,50 +1,112 @@
 """How a command's help reads: what each option takes, and its default where it has one.
 
     tyro.cli(explain(Run), prog="biobench run", description=wrap(Run.__doc__))
+    tidy(text)      # what tyro printed, its usage as wide as the rest
 
 The commands are plain dataclasses; what stands behind an option (`N|auto`, `DIR`, `NAME…`) follows
-from the field's type, unless the field says it itself.
+from the field's type, unless the field says it itself. What an option is for is the text below its
+field; a `Known` mark adds the names that can be given.
 """
 
+import ast
 import dataclasses
 import inspect
 import shutil
 import textwrap
 import types
 import typing
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tyro
 
-__all__ = ["explain", "wrap"]
+__all__ = ["METRICS", "PROBES", "Known", "explain", "tidy", "wrap"]
+
+# A test holds them equal to what there is; asking would cost the import of numpy and scikit-learn.
+PROBES = ("knn", "linear", "ridge", "simpleshot", "svm")
+METRICS = (
+    *("accuracy", "auroc:CLASS", "average-precision:CLASS", "brier", "ece", "expected-cost:FILE"),
+    *("macro-accuracy", "macro-auroc", "macro-f1", "mean-average-precision", "mean-score"),
+    *("open-set-auroc", "open-set-tnr95", "rank-accuracy:RANK", "taxonomic-distance"),
+    *("taxonomic-distance:RANK,RANK", "top-accuracy:K", "top5-accuracy"),
+)
 
 _NAMES = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Marks a field whose values are names: those that there are stand in its help."""
+
+    names: Callable[[], Sequence[str]]
+    more: str = ""
+    """what to add, as a command that says more."""
 
 
 def explain(command: type) -> type:
     """The same dataclass, each of its fields saying what it takes and what its default is."""
     hints = typing.get_type_hints(command, include_extras=True)
+    texts = _read_texts(command)
     for field in dataclasses.fields(command):
-        field.type = command.__annotations__[field.name] = _annotate(hints[field.name], field)
+        hint = _annotate(hints[field.name], field, texts[field.name])
+        field.type = command.__annotations__[field.name] = hint
     return command
+
+
+def tidy(text: str) -> str:
+    """A command's help as tyro prints it, its usage wrapped to the terminal's width."""
+    usage, blank, rest = text.partition("\n\n")
+    # An option and its value stay on one line.
+    kept, depth = "", 0
+    for char in " ".join(usage.split()):
+        depth += (char == "[") - (char == "]")
+        kept += "\N{NO-BREAK SPACE}" if char == " " and depth else char
+    wrapped = textwrap.fill(
+        kept,
+        _get_width(),
+        subsequent_indent=" " * 8,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    about, box, options = rest.partition("╭")
+    about = "\n".join(line.strip() for line in about.split("\n"))
+    return (wrapped.replace("\N{NO-BREAK SPACE}", " ") + blank + about + box + options).rstrip()
 
 
 def wrap(text: str | None) -> str:
     """A docstring as wide as the terminal (COLUMNS in a pipe), its paragraphs kept."""
-    width = min(shutil.get_terminal_size().columns, 100)
+    width = _get_width()
     paragraphs = inspect.cleandoc(text or "").split("\n\n")
-    # An indented line is one that tyro does not join to the line before.
+    # An indented line is one that tyro does not join to the line before; `tidy` takes it back.
     return "\n\n".join(
         textwrap.fill(" ".join(part.split()), width, subsequent_indent=" ") for part in paragraphs
     )
 
 
-def _annotate(hint: typing.Any, field: dataclasses.Field) -> typing.Any:
-    own = [part for part in _list_marks(hint) if hasattr(part, "metavar")]
+def _get_width() -> int:
+    return min(shutil.get_terminal_size().columns, 100)
+
+
+def _read_texts(command: type) -> dict[str, str]:
+    """The text below each field, in one line: tyro would keep the line breaks of the source."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(command))).body
+    texts = {}
+    for node, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(node, ast.AnnAssign) and isinstance(below, ast.Expr):
+            texts[node.target.id] = " ".join(str(below.value.value).split())
+    return texts
+
+
+def _annotate(hint: typing.Any, field: dataclasses.Field, text: str) -> typing.Any:
+    marks = _list_marks(hint)
+    own = [part for part in marks if hasattr(part, "metavar")]
     metavar = own[0].metavar if own else None
     name = metavar or _describe(_strip(hint))
+    for known in marks:
+        if isinstance(known, Known):
+            text += f" Known: {', '.join(known.names())}{known.more}."
     said = _say_default(field)
-    return typing.Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint=said)]
+    return typing.Annotated[hint, tyro.conf.arg(metavar=name, help=text, help_behavior_hint=said)]
 
 
 def _say_default(field: dataclasses.Field) -> str:

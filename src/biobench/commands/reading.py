@@ -8,6 +8,7 @@ import tyro
 
 from biobench import clean
 from biobench.commands.console import make_console
+from biobench.commands.explaining import METRICS, Known
 from biobench.errors import BadInput
 from biobench.screen import say
 
@@ -16,7 +17,7 @@ __all__ = ["Compare", "Export", "Import", "Leaderboard", "Report"]
 Format = Literal["table", "json", "csv", "markdown", "latex"]
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK…")]
 Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…")]
-Metric = Annotated[str, tyro.conf.arg(metavar="NAME")]
+Metric = Annotated[str, tyro.conf.arg(metavar="NAME"), Known(lambda: METRICS)]
 Where = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE…")]
 Alias = tyro.conf.UseAppendAction[
     Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT=Name")]
@@ -43,11 +44,15 @@ class Leaderboard:
     full: bool = False
     """compute ties and ranks however many cells there are."""
     metric: Metric = ""
+<<<<<<< HEAD
     """score all predictions anew by this metric, as top5-accuracy (docs/metrics.md)."""
     alias: Alias = ()
     """a model's name for people, as for a paper; once for each model."""
     explain: bool = False
     """print all that there is to say under the table, instead of three lines."""
+=======
+    """score all predictions anew by this metric (docs/metrics.md)."""
+>>>>>>> cluster
 
     def main(self) -> int:
         from biobench import report
@@ -96,11 +101,15 @@ class Compare:
     where: Where = ()
     """keep runs with this protocol only, as in n_train=10 seed=42."""
     metric: Metric = ""
+<<<<<<< HEAD
     """score all predictions anew by this metric, as top5-accuracy (docs/metrics.md)."""
     alias: Alias = ()
     """a model's name for people, as for a paper; once for each model."""
     explain: bool = False
     """print all that there is to say under the table, instead of three lines."""
+=======
+    """score all predictions anew by this metric (docs/metrics.md)."""
+>>>>>>> cluster
 
     def main(self) -> int:
         from biobench import report

@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench import registry
+from biobench.commands.explaining import METRICS, PROBES, Known
+
 __all__ = ["Cancel", "Reproduce", "Run", "Status"]
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…", help_behavior_hint="")]
@@ -15,6 +18,9 @@ Numbers = Annotated[tuple[int, ...], tyro.conf.arg(metavar="N…", help_behavior
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 Config = Annotated[Path | None, tyro.conf.arg(metavar="[CONFIG.toml]", help_behavior_hint="")]
+Tasks = Annotated[Names, Known(registry.list_tasks, "; biobench tasks says what they are")]
+Probe = Annotated[str | None, tyro.conf.arg(metavar="NAME"), Known(lambda: PROBES)]
+Metrics = Annotated[Names, Known(lambda: METRICS)]
 Text = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 
@@ -28,10 +34,10 @@ class Run:
 
     config: tyro.conf.Positional[Config] = None
     """TOML file; flags override it."""
-    tasks: Names = ()
+    tasks: Tasks = ()
     """tasks to run; of a config file with tables of tasks, those to pick."""
     models: Models = ()
-    """models as ORG:CKPT."""
+    """models as ORG:CKPT; biobench models lists the ORGs."""
     data: Folder = None
     """folder with one folder a task; for the task folder also the pictures themselves."""
     results: Folder = None
@@ -44,7 +50,7 @@ class Run:
     """whether n_train counts per class or over all classes."""
     seeds: Numbers = ()
     """seeds; several make the grid larger."""
-    probe: Text = None
+    probe: Probe = None
     """the probe to fit instead of each task's own."""
     root: Folder = None
     """task folder: where the paths of a table start (default: the table's folder)."""
@@ -57,8 +63,8 @@ class Run:
     folds: Literal["stratified-shuffle", "kfold", "group"] | None = None
     """cross-validation folds of probes that choose a penalty; group keeps groups (cameras, videos)
     whole."""
-    metrics: Names = ()
-    """metrics to report beside each task's own, as brier or mean-average-precision."""
+    metrics: Metrics = ()
+    """metrics to report beside each task's own (docs/metrics.md)."""
     batch_size: int | Literal["auto"] | None = None
     """images (kabr: clips) in a forward pass instead of each task's own."""
     n_workers: Count = None
@@ -78,7 +84,8 @@ class Run:
     jobs: Count = None
     """cells that run at once (default: 1)."""
     dry_run: bool = False
-    """print the plan with its counts of pictures, and run nothing."""
+    """print the plan with its counts of pictures, and run nothing; with --slurm the batch scripts,
+    too."""
     resume: bool = True
     """--no-resume: run finished cells again and embed anew."""
     force: bool = False
@@ -86,7 +93,8 @@ class Run:
     debug: bool = False
     """a few pictures only, to see that everything runs."""
     slurm: bool = False
-    """submit the cells to a Slurm cluster, as [slurm] in the config file says, and return."""
+    """submit the cells to a Slurm cluster, as [slurm] in the config file says, and return; the
+    device need not be on this machine."""
 
     def main(self) -> int:
         from biobench import launch
@@ -100,6 +108,8 @@ class Run:
         _print_data(plan, checked)
         if self.dry_run:
             _print_plan(plan, checked)
+            if self.slurm:
+                _print_scripts(plan, checked, settings.slurm)
             return 0
         if self.slurm:
             _submit(plan, checked, settings.slurm)
@@ -277,6 +287,7 @@ def _submit(plan, checked, settings) -> None:
     from biobench.launch import slurm
     from biobench.screen import say
 
+    _say_where_jobs_run(plan, settings)
     done = slurm.submit(plan, checked, settings)
     say(
         f"Submitted {done.submitted} cells in {len(done.jobs)} jobs; {done.queued} are queued or "
@@ -284,6 +295,28 @@ def _submit(plan, checked, settings) -> None:
     )
     words = ["biobench", "status", "--results", str(plan.results), "--plan", plan.id]
     say(f"See how they go: {clean.shell(words)}")
+
+
+def _print_scripts(plan, checked, settings) -> None:
+    from biobench.launch import slurm
+    from biobench.screen import say
+
+    _say_where_jobs_run(plan, settings)
+    scripts = slurm.preview(plan, checked, settings)
+    for number, script in enumerate(scripts, 1):
+        say(f"\n--- batch script {number} of {len(scripts)}: {script.title}\n{script.text}")
+    say("Nothing was submitted; without --dry-run it is.")
+
+
+def _say_where_jobs_run(plan, settings) -> None:
+    from biobench.launch import slurm
+    from biobench.screen import say
+
+    if plan.device.startswith("cuda") and not slurm.asks_for_gpu(settings):
+        say(
+            f"note: the device is {plan.device}, but [slurm] asks for no GPU: unless the partition "
+            "gives one unasked, set gpus = 1 there, or the jobs will find none."
+        )
 
 
 def _print_data(plan, checked) -> None:

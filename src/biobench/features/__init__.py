@@ -17,6 +17,7 @@ __all__ = [
     "FileSource",
     "backbone_digest",
     "cache_root",
+    "check_device_name",
     "resolve_device",
 ]
 
@@ -28,6 +29,7 @@ _HOMES = {
     "FileSource": "biobench.features.files",
     "backbone_digest": "biobench.features.digest",
     "cache_root": "biobench.features.options",
+    "check_device_name": "biobench.features.options",
     "resolve_device": "biobench.features.options",
 }
 

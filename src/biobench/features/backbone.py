@@ -21,6 +21,7 @@ from biobench.features.network import Network
 from biobench.features.options import (
     EmbedOptions,
     cache_root,
+    require_precision,
     resolve_device,
     resolve_precision,
 )
@@ -35,7 +36,8 @@ class BackboneSource:
 
     name: ORG:CKPT, shown by `biobench cache ls`; it is not part of the cache's key.
     files: stamps of the files that the backbone was made from (`biobench.features.origins`).
-    Raises BadInput if the device or precision asked for is not there.
+    Raises BadInput if the device asked for is not there; when called, if it would have to run the
+    backbone in a precision that the device lacks.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class BackboneSource:
 
     def _get_network(self) -> Network:
         if self._network is None:
+            require_precision(self.precision, self.device)
             self._network = Network(
                 self.backbone,
                 self.device,

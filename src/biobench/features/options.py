@@ -6,6 +6,7 @@ options = EmbedOptions(device="cuda", batch_size="auto")
 import dataclasses
 import os
 import pathlib
+import re
 import typing
 
 from biobench.data.contents import cache_home
@@ -14,7 +15,8 @@ from biobench.errors import BadInput
 if typing.TYPE_CHECKING:
     import torch
 
-__all__ = ["EmbedOptions", "cache_root", "resolve_device", "resolve_precision"]
+__all__ = ["EmbedOptions", "cache_root", "check_device_name", "require_precision"]
+__all__ += ["resolve_device", "resolve_precision"]
 
 Precision = typing.Literal["auto", "fp32", "fp16", "bf16"]
 
@@ -58,20 +60,22 @@ def cache_root() -> pathlib.Path:
     return pathlib.Path(root).expanduser() if root else cache_home() / "features"
 
 
+def check_device_name(name: str) -> None:
+    """Raise BadInput unless it is auto, cpu, cuda or cuda:N; none of them need be here."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise BadInput(f"device is '{name}'; give auto, cpu, cuda or cuda:N.")
+
+
 def resolve_device(name: str) -> "torch.device":
     """The torch device for auto, cpu, cuda or cuda:N; raises BadInput if it is not there."""
     import torch
 
+    check_device_name(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise BadInput(f"device is '{name}'; give auto, cpu, cuda or cuda:N.") from None
+    device = torch.device(name)
     if device.type == "cpu":
         return device
-    if device.type != "cuda":
-        raise BadInput(f"device is '{name}'; give auto, cpu, cuda or cuda:N.")
     if not torch.cuda.is_available():
         raise BadInput(f"device is '{name}' but this machine has no usable CUDA; use cpu or auto.")
     n_devices = torch.cuda.device_count()
@@ -81,12 +85,22 @@ def resolve_device(name: str) -> "torch.device":
 
 
 def resolve_precision(precision: str, device: "torch.device") -> str:
-    """fp32, fp16 or bf16; raises BadInput for half precision on a CPU, where it only costs."""
+    """fp32, fp16 or bf16; raises BadInput for another one."""
     if precision not in typing.get_args(Precision):
         known = ", ".join(typing.get_args(Precision))
         raise BadInput(f"precision is '{precision}'; give one of {known}.")
     if precision == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
-    if device.type == "cpu" and precision != "fp32":
-        raise BadInput(f"precision is '{precision}' but a CPU only runs fp32; use fp32 or auto.")
     return precision
+
+
+def require_precision(precision: str, device: "torch.device") -> None:
+    """Raise BadInput where a backbone would run in half precision on a CPU, where it only costs.
+
+    Vectors that a GPU made in half precision can be used on a CPU all the same.
+    """
+    if device.type == "cpu" and precision != "fp32":
+        raise BadInput(
+            f"precision is '{precision}' but a CPU only runs fp32, and there are pictures that no "
+            "GPU has embedded yet; embed them on a GPU, or use fp32 or auto."
+        )

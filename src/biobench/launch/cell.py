@@ -39,6 +39,7 @@ def run_cell(
     cell: Cell,
     *,
     device: str,
+    precision: str = "",
     n_workers: int | None = None,
     attempt: int = 1,
     job: str = "",
@@ -50,7 +51,8 @@ def run_cell(
     Prints to this process's output; the traceback of a failure too. What is printed here, or, where
     output goes to the cell's log, everything that was, is kept as the run's log. What interrupts
     the process (KeyboardInterrupt, SystemExit) is passed on, the state then says "waiting".
-    job, offset: on a cluster, the job's id and the size of its log before this attempt.
+    precision: arithmetic of the features instead of the cell's own, where they were embedded
+    elsewhere. job, offset: on a cluster, the job's id and the size of its log before this attempt.
     """
     path = get_log(plan.folder, cell.id)
     log = _Log(path)
@@ -78,7 +80,7 @@ def run_cell(
 
     try:
         with progress.listen(listener), _heartbeat(file):
-            run = _run(plan, cell, device, n_workers, log)
+            run = _run(plan, cell, log, device=device, precision=precision, n_workers=n_workers)
         return file.update(state="done", stage="", **run)
     except Exception as err:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
@@ -131,7 +133,7 @@ def redirect_output(path: Path) -> Iterator[None]:
 
 
 def _run(
-    plan: Plan, cell: Cell, device: str, n_workers: int | None, log: "_Log"
+    plan: Plan, cell: Cell, log: "_Log", *, device: str, precision: str, n_workers: int | None
 ) -> dict[str, object]:
     # Late: the states and plans that `status` reads need neither torch nor polars.
     from biobench import registry, results
@@ -140,6 +142,8 @@ def _run(
     overrides: dict[str, object] = {"device": device, "resume": plan.resume}
     if n_workers is not None and "n_workers" not in cell.args:
         overrides["n_workers"] = n_workers
+    if precision:
+        overrides["precision"] = precision
     args = cell.make_args(**overrides)
     task = registry.load_task(cell.kind)
     if run := _find_finished(plan, cell, args):

@@ -46,6 +46,8 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
 
     if device:
         features.resolve_device(plan.device)
+    else:
+        features.check_device_name(plan.device)
     for model in dict.fromkeys(cell.model for cell in plan.cells):
         _check_model(model)
     found: dict[str, Checked] = {}

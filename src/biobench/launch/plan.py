@@ -89,7 +89,8 @@ class Cell:
     @property
     def feature_key(self) -> tuple[object, ...]:
         """Cells with equal keys need the same features of the same pictures."""
-        return (self.model, self.kind, self.args.get("datadir"), self.args.get("exif", False))
+        get = self.args.get
+        return (self.model, self.kind, get("datadir"), get("exif", False), get("precision", "auto"))
 
     def make_args(self, **overrides: object) -> typing.Any:
         """The task's `Args`; `overrides` are what the place it runs at decides (device, …)."""

@@ -1,37 +1,35 @@
 """Runs a plan on a Slurm cluster, through submitit: `biobench run --slurm`, `biobench cancel`.
 
     submission = submit(plan, checked, settings.slurm)      # only what is missing and not queued
+    scripts = preview(plan, checked, settings.slurm)        # what submit would hand to sbatch
     cancel(plan)
 
 Of each model, cells that share pictures (or have very many) are embedded by an array of jobs, a
-range of the pictures each; their probes are an array that depends on it. Every job may be stopped
-and started again, by the cluster or by hand: what was flushed to the cache and what is finished is
-found again. Everything known of a job is in RESULTS/.launch/<plan id>/: `jobs/` what was submitted,
-`slurm/` submitit's own files and Slurm's logs.
+range of the pictures each; their probes are an array that depends on it. What a job does is in
+`biobench.launch.jobs`. Everything known of a job is in RESULTS/.launch/<plan id>/: `jobs/` what was
+submitted, `slurm/` submitit's own files and Slurm's logs.
 """
 
 import dataclasses
 import math
-import os
-import signal
+import shutil
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from biobench.errors import BadInput, CellFailed
-from biobench.launch.cell import describe, redirect_output, run_cell
+from biobench.errors import BadInput
+from biobench.launch.cell import describe
 from biobench.launch.checking import Checked, find_finished
 from biobench.launch.config import SlurmSettings
-from biobench.launch.cores import default_workers, divide_threads
+from biobench.launch.cores import divide_threads
 from biobench.launch.files import read_json, write_json
-from biobench.launch.plan import Cell, Plan, import_modules
-from biobench.launch.state import CellState, StateFile, get_log, read_state
-from biobench.launch.status import get_job_log, get_marker, read_status
+from biobench.launch.jobs import CellJob, PartJob
+from biobench.launch.plan import Cell, Plan
+from biobench.launch.state import StateFile, read_state
+from biobench.launch.status import get_marker, read_status
 
-__all__ = ["CellJob", "PartJob", "Submission", "cancel", "submit"]
+__all__ = ["Script", "Submission", "asks_for_gpu", "cancel", "preview", "submit"]
 
 MAX_ARRAY = 500
 """jobs of one array; clusters refuse more than MaxArraySize, by default 1,001."""
@@ -48,6 +46,19 @@ class Submission:
     jobs: list[str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """What sbatch is given, once for an array of jobs."""
+
+    title: str
+    """what the jobs do, in words."""
+    text: str
+    """the batch script; DEPENDENCY in it stands for ids that Slurm gives on submission."""
+
+
+DEPENDENCY = "IDS_OF_THE_JOBS_THAT_EMBED"
+
+
 def submit(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) -> Submission:
     """Submit every cell that is neither finished nor in a job that is alive.
 
@@ -56,15 +67,41 @@ def submit(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) -> 
     _require_submitit()
     plan.save()
     live = _list_live_jobs()
-    states = {cell.id: read_state(plan.folder, cell.id) for cell in plan.cells}
-    finished = set() if plan.force or not plan.resume else set(find_finished(plan, checked))
-    queued = {id for id, state in states.items() if state.job in live} - finished
-    missing = [cell for cell in plan.cells if cell.id not in finished | queued]
+    missing, n_queued, n_finished = _list_missing(plan, checked, live)
     jobs: list[str] = []
-    for model in dict.fromkeys(cell.model for cell in missing):
-        cells = [cell for cell in missing if cell.model == model]
-        jobs += _submit_model(plan, cells, checked, settings, live)
-    return Submission(len(missing), len(queued), len(finished), jobs)
+    for work in _plan_work(plan, missing, checked, settings, live):
+        ids = _submit_array(plan, work.parts, settings, "")
+        arrays = sorted({id.partition("_")[0] for id in (*ids, *work.embedding)})
+        after = f"afterany:{':'.join(arrays)}" if arrays else ""
+        ids += _submit_array(plan, work.direct, settings, "")
+        ids += _submit_array(plan, work.dependent, _get_probe_settings(settings), after)
+        jobs += ids
+    return Submission(len(missing), n_queued, n_finished, jobs)
+
+
+def preview(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) -> list[Script]:
+    """The batch scripts that `submit` would hand to Slurm now; nothing is submitted or written.
+
+    Works without Slurm, too, where no job can be alive. Raises BadInput where there is no submitit.
+    """
+    _require_submitit()
+    live = _list_live_jobs() if shutil.which("squeue") else set()
+    missing, _, _ = _list_missing(plan, checked, live)
+    scripts: list[Script] = []
+    for work in _plan_work(plan, missing, checked, settings, live):
+        model = work.cells[0].model_name
+        after = f"afterany:{DEPENDENCY}" if work.parts or work.embedding else ""
+        probe = _get_probe_settings(settings)
+        for jobs, its, dependency, what in (
+            (work.parts, settings, "", "embed a part of the pictures each"),
+            (work.direct, settings, "", "embed and fit the probe of a cell each"),
+            (work.dependent, probe, after, "fit the probe of a cell each, after those that embed"),
+        ):
+            for chunk in _split_in_arrays(jobs):
+                many = f"{len(chunk)} jobs" if len(chunk) > 1 else "1 job"
+                text = _write_script(plan, its, dependency, len(chunk))
+                scripts.append(Script(f"{model}: {many}, to {what}", text))
+    return scripts
 
 
 def cancel(plan: Plan) -> list[str]:
@@ -82,124 +119,104 @@ def cancel(plan: Plan) -> list[str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class CellJob:
-    """The job of one cell; submitit pickles it."""
+class _Work:
+    """One model's jobs that are to be submitted."""
 
-    folder: str
-    cell: str
-    cpus: int
-
-    def __call__(self) -> None:
-        plan, job, offset = _enter(self.folder)
-        with redirect_output(get_log(plan.folder, self.cell)):
-            state = run_cell(
-                plan,
-                plan.get_cell(self.cell),
-                device=plan.device,
-                n_workers=default_workers(self.cpus),
-                attempt=_get_attempt(),
-                job=job,
-                offset=offset,
-            )
-        if state.state == "failed":
-            _note_timeout(plan, state)
-            raise CellFailed(state.cause)
-
-    def checkpoint(self):
-        """Go on in a further job: what was embedded is in the cache."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
+    cells: list[Cell]
+    parts: list[PartJob]
+    embedding: list[str]
+    """ids of live jobs that embed pictures which `dependent` needs."""
+    direct: list[CellJob]
+    """cells that embed for themselves."""
+    dependent: list[CellJob]
+    """cells that wait for parts."""
 
 
-@dataclasses.dataclass(frozen=True)
-class PartJob:
-    """The job that embeds one range of the pictures that `cells` need."""
-
-    folder: str
-    cells: tuple[str, ...]
-    id: str
-    index: int
-    n_parts: int
-
-    def __call__(self) -> None:
-        plan, job, offset = _enter(self.folder)
-        file = StateFile(plan.folder, self.id, state="running", job=job, offset=offset)
-        file.update(started=time.time(), host=os.uname().nodename, pid=os.getpid())
-        try:
-            with redirect_output(get_log(plan.folder, self.id)):
-                self._embed(plan, file)
-        except Exception as err:
-            file.update(state="failed", cause=describe(err))
-            raise
-        file.update(state="done")
-
-    def _embed(self, plan: Plan, file: StateFile) -> None:
-        from biobench import evaluate, progress, registry
-
-        import_modules(plan.imports, plan.search)
-        cells = [plan.get_cell(id) for id in self.cells]
-        images: dict[str, None] = {}
-        for cell in cells:
-            # A task's own batch size may count clips; here it is pictures.
-            size = cell.args.get("batch_size", "auto")
-            args = cell.make_args(device=plan.device, resume=plan.resume, batch_size=size)
-            manifest = evaluate.prepare(registry.load_task(cell.kind), args).manifest
-            images.update(dict.fromkeys(manifest.images()))
-        names = sorted(images)
-        start, end = (len(names) * i // self.n_parts for i in (self.index, self.index + 1))
-        with progress.listen(file.progress):
-            evaluate.get_source(args, cells[0].model)(manifest.root, names[start:end])
-
-    def checkpoint(self):
-        """Go on in a further job: what was embedded is in the cache."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
+def _list_missing(
+    plan: Plan, checked: dict[str, Checked], live: set[str]
+) -> tuple[list[Cell], int, int]:
+    """The cells to submit, how many are in live jobs, how many are finished."""
+    states = {cell.id: read_state(plan.folder, cell.id) for cell in plan.cells}
+    finished = set() if plan.force or not plan.resume else set(find_finished(plan, checked))
+    queued = {id for id, state in states.items() if state.job in live} - finished
+    missing = [cell for cell in plan.cells if cell.id not in finished | queued]
+    return missing, len(queued), len(finished)
 
 
-def _submit_model(
+def _plan_work(
     plan: Plan,
-    cells: Sequence[Cell],
+    missing: Sequence[Cell],
     checked: dict[str, Checked],
     settings: SlurmSettings,
     live: set[str],
-) -> list[str]:
-    """One model's jobs: parts, the cells that wait for them, cells that embed for themselves."""
+) -> Iterator[_Work]:
+    """Each model's jobs. One after the other: what is submitted of one is known to the next."""
+    for model in dict.fromkeys(cell.model for cell in missing):
+        cells = [cell for cell in missing if cell.model == model]
+        yield _plan_model(plan, cells, checked, settings, live)
+
+
+def _plan_model(
+    plan: Plan,
+    cells: list[Cell],
+    checked: dict[str, Checked],
+    settings: SlurmSettings,
+    live: set[str],
+) -> _Work:
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.feature_key, []).append(cell)
+    device = _choose_device(plan, settings)
     direct, dependent, parts = [], [], []
     for group in groups.values():
         n_images = max(checked[cell.id].n_images for cell in group)
         n_parts = math.ceil(n_images / settings.images_per_job)
         if n_parts == 1 and len(group) == 1:
-            direct += group
+            direct.append(CellJob(str(plan.folder), group[0].id, settings.cpus, device))
             continue
-        dependent += group
-        parts += _make_parts(plan, group, n_parts)
+        dependent += [_make_dependent(plan, cell, settings) for cell in group]
+        parts += _make_parts(plan, group, n_parts, device)
     if plan.resume:
         parts = [part for part in parts if read_state(plan.folder, part.id).state != "done"]
-    running = [part for part in parts if read_state(plan.folder, part.id).job in live]
-    fresh = [part for part in parts if part not in running]
-    ids = _submit_array(plan, fresh, settings, "")
-    waited = ids + [read_state(plan.folder, part.id).job for part in running]
-    arrays = sorted({id.partition("_")[0] for id in waited})
-    dependency = f"afterany:{':'.join(arrays)}" if arrays else ""
-    probe = dataclasses.replace(settings, **settings.probe, probe={})
-    for some, its, after in ((direct, settings, ""), (dependent, probe, dependency)):
-        jobs = [CellJob(str(plan.folder), cell.id, its.cpus) for cell in some]
-        ids += _submit_array(plan, jobs, its, after)
-    return ids
+    jobs = {part.id: read_state(plan.folder, part.id).job for part in parts}
+    fresh = [part for part in parts if jobs[part.id] not in live]
+    embedding = [job for job in jobs.values() if job in live]
+    return _Work(cells, fresh, embedding, direct, dependent)
 
 
-def _make_parts(plan: Plan, group: Sequence[Cell], n_parts: int) -> list[PartJob]:
+def _make_dependent(plan: Plan, cell: Cell, settings: SlurmSettings) -> CellJob:
+    """The job of a cell whose pictures other jobs embed, maybe on a GPU that it does not have."""
+    probe = _get_probe_settings(settings)
+    device = _choose_device(plan, probe)
+    precision = ""
+    if plan.device != "cpu" and asks_for_gpu(settings) and not asks_for_gpu(probe):
+        # On a CPU "auto" would be another precision, and every picture would be embedded again.
+        precision = str(cell.args.get("precision", "auto"))
+        device, precision = "cpu", "fp16" if precision == "auto" else precision
+    return CellJob(str(plan.folder), cell.id, probe.cpus, device, precision)
+
+
+def _get_probe_settings(settings: SlurmSettings) -> SlurmSettings:
+    return dataclasses.replace(settings, **settings.probe, probe={})
+
+
+def asks_for_gpu(settings: SlurmSettings) -> bool:
+    """Whether jobs ask Slurm for a GPU, by `gpus` or by an option of sbatch."""
+    return settings.gpus > 0 or any("gpu" in f"{k}={v}" for k, v in settings.options.items())
+
+
+def _choose_device(plan: Plan, settings: SlurmSettings) -> str:
+    """A job that asked for a GPU and finds none should fail, not run for days on a CPU."""
+    return "cuda" if plan.device == "auto" and asks_for_gpu(settings) else plan.device
+
+
+def _make_parts(plan: Plan, group: Sequence[Cell], n_parts: int, device: str) -> list[PartJob]:
     ids = tuple(cell.id for cell in group)
     # Named after the plan's first cell with these pictures, be it missing or not: the same parts
     # have the same names when the plan is submitted again.
     name = next(cell.id for cell in plan.cells if cell.feature_key == group[0].feature_key)
     return [
-        PartJob(str(plan.folder), ids, f"{name}.part{i + 1}of{n_parts}", i, n_parts)
+        PartJob(str(plan.folder), ids, f"{name}.part{i + 1}of{n_parts}", i, n_parts, device)
         for i in range(n_parts)
     ]
 
@@ -209,8 +226,9 @@ def _submit_array(
 ) -> list[str]:
     """Submit `jobs` as arrays and note them; returns the jobs' ids."""
     ids: list[str] = []
-    for start in range(0, len(jobs), MAX_ARRAY):
-        chunk = jobs[start : start + MAX_ARRAY]
+    for chunk in _split_in_arrays(jobs):
+        (plan.folder / "slurm").mkdir(parents=True, exist_ok=True)
+        (plan.folder / "jobs").mkdir(exist_ok=True)
         executor = _make_executor(plan, settings, dependency)
         try:
             with executor.batch():
@@ -221,6 +239,20 @@ def _submit_array(
         _note(plan, chunk, chunk_ids)
         ids += chunk_ids
     return ids
+
+
+def _split_in_arrays(
+    jobs: Sequence[CellJob | PartJob],
+) -> list[Sequence[CellJob | PartJob]]:
+    return [jobs[start : start + MAX_ARRAY] for start in range(0, len(jobs), MAX_ARRAY)]
+
+
+def _write_script(plan: Plan, settings: SlurmSettings, dependency: str, n_jobs: int) -> str:
+    """The text of the file that submitit hands to sbatch for an array of `n_jobs`, or a job."""
+    executor = _make_executor(plan, settings, dependency, preview=True)
+    if n_jobs > 1:
+        executor.parameters["map_count"] = n_jobs
+    return executor._make_submission_file_text(executor._submitit_command_str, "")
 
 
 def _note(plan: Plan, jobs: Sequence[CellJob | PartJob], ids: Sequence[str]) -> None:
@@ -235,13 +267,18 @@ def _note(plan: Plan, jobs: Sequence[CellJob | PartJob], ids: Sequence[str]) -> 
             StateFile(plan.folder, name, state="queued", job=id).update()
 
 
-def _make_executor(plan: Plan, settings: SlurmSettings, dependency: str):
+def _make_executor(plan: Plan, settings: SlurmSettings, dependency: str, *, preview: bool = False):
     import submitit
 
-    folder = plan.folder / "slurm"
-    folder.mkdir(parents=True, exist_ok=True)
-    (plan.folder / "jobs").mkdir(exist_ok=True)
-    executor = submitit.SlurmExecutor(folder, max_num_timeout=settings.restarts)
+    class Anywhere(submitit.SlurmExecutor):
+        """One that only writes scripts, which needs no Slurm."""
+
+        @classmethod
+        def affinity(cls) -> int:
+            return 1
+
+    kind = Anywhere if preview else submitit.SlurmExecutor
+    executor = kind(plan.folder / "slurm", max_num_timeout=settings.restarts)
     marker = str(get_marker(plan.folder, "@")).replace(
         "@", "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
     )
@@ -264,48 +301,6 @@ def _make_executor(plan: Plan, settings: SlurmSettings, dependency: str):
     }
     executor.update_parameters(**{k: v for k, v in values.items() if v is not None})
     return executor
-
-
-def _enter(folder: str) -> tuple[Plan, str, int]:
-    """The plan, the job's id, and how much Slurm had written about it before this attempt."""
-    import submitit
-
-    _keep_signal_from_children()
-    # submitit ignores it; whoever cancels a job should not wait until it is killed.
-    signal.signal(signal.SIGTERM, _stop)
-    plan = Plan.read(Path(folder))
-    sys.argv = list(plan.argv)
-    job = submitit.JobEnvironment().job_id
-    log = get_job_log(plan.folder, job)
-    return plan, job, log.stat().st_size if log.exists() else 0
-
-
-def _stop(number: int, frame: object) -> None:
-    # Slurm says it more than once, and the process may be ending already.
-    signal.signal(number, signal.SIG_IGN)
-    sys.exit(128 + number)
-
-
-def _keep_signal_from_children() -> None:
-    """Processes that decode must not react to the signal with which Slurm announces the end.
-
-    Children inherit the mask of the thread that makes them. The signal goes to a thread that does
-    not block it, and Python's handler runs in the main thread as ever.
-    """
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-
-
-def _get_attempt() -> int:
-    return int(os.environ.get("SLURM_RESTART_COUNT", "0")) + 1
-
-
-def _note_timeout(plan: Plan, state: CellState) -> None:
-    """Say in our words what submitit raises when a job may not go on once more."""
-    if "Job not requeued" in state.cause:
-        file = StateFile(plan.folder, state.cell)
-        file.state = state
-        file.update(cause="The job ran into its time limit; raise time or restarts in [slurm].")
 
 
 def _list_own_jobs(folder: Path) -> list[str]:
@@ -335,5 +330,6 @@ def _require_submitit() -> None:
         import submitit  # noqa: F401
     except ImportError:
         raise BadInput(
-            "--slurm needs submitit: install it with pip install 'biobench[slurm]'."
+            "--slurm needs submitit: install it with pip install submitit, or in the clone of the "
+            "repository with pip install '.[slurm]'."
         ) from None
