@@ -44,15 +44,11 @@ class Leaderboard:
     full: bool = False
     """compute ties and ranks however many cells there are."""
     metric: Metric = ""
-<<<<<<< HEAD
-    """score all predictions anew by this metric, as top5-accuracy (docs/metrics.md)."""
+    """score all predictions anew by this metric (docs/metrics.md)."""
     alias: Alias = ()
     """a model's name for people, as for a paper; once for each model."""
     explain: bool = False
     """print all that there is to say under the table, instead of three lines."""
-=======
-    """score all predictions anew by this metric (docs/metrics.md)."""
->>>>>>> cluster
 
     def main(self) -> int:
         from biobench import report
@@ -101,15 +97,11 @@ class Compare:
     where: Where = ()
     """keep runs with this protocol only, as in n_train=10 seed=42."""
     metric: Metric = ""
-<<<<<<< HEAD
-    """score all predictions anew by this metric, as top5-accuracy (docs/metrics.md)."""
+    """score all predictions anew by this metric (docs/metrics.md)."""
     alias: Alias = ()
     """a model's name for people, as for a paper; once for each model."""
     explain: bool = False
     """print all that there is to say under the table, instead of three lines."""
-=======
-    """score all predictions anew by this metric (docs/metrics.md)."""
->>>>>>> cluster
 
     def main(self) -> int:
         from biobench import report

@@ -57,7 +57,10 @@ def find_model(selection: Selection, name: str, what: str = "") -> str:
         return found[0]
     start = f"{what}: " if what else ""
     if found:
-        raise BadInput(f"{start}{name} stood for several weights; name one of {', '.join(found)}.")
+        raise BadInput(
+            f"{start}{name} stood for several weights or precisions; "
+            f"name one of {', '.join(found)}."
+        )
     close = difflib.get_close_matches(name, known, n=1)
     more = f" and {len(known) - 8:,} more" if len(known) > 8 else ""
     hint = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(known[:8])}{more}."

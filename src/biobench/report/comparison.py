@@ -112,27 +112,7 @@ def _get_seeds(cells: Cells) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-<<<<<<< HEAD
 def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Problem]) -> list[str]:
-=======
-def _find_model(selection: Selection, name: str) -> str:
-    """The row of the leaderboard that `name` means."""
-    rows = selection.runs.select("row", "model").unique().sort("row")
-    if name in set(rows["row"]):
-        return name
-    found = rows.filter(pl.col("model") == name)["row"].to_list()
-    if len(found) > 1:
-        raise BadInput(
-            f"{name} stood for several weights or precisions; name one of {', '.join(found)}."
-        )
-    known = rows["row"].to_list()
-    raise BadInput(f"There is no run of {name}; there are: {name_some(known, 8)}.")
-
-
-def _explain(
-    table: pl.DataFrame, a: str, b: str, alone: list[str], problems: list[results.Problem]
-) -> list[str]:
->>>>>>> cluster
     notes = [
         "Difference: score of A minus score of B on the same examples, with its 95% interval; p: "
         "paired permutation test of this pair alone; p (Holm): corrected for the number of rows, "
