@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import runpy
 import sys
 
@@ -93,3 +94,15 @@ def test_every_test_picture_is_scored_under_its_path(reports, args):
     test = folder.load(args).table.filter(pl.col("split") == "test")
     for report in reports.values():
         assert [e.id for e in report.examples] == test["example"].to_list()
+
+
+def test_the_table_of_the_readme_is_what_comes_out(reports):
+    readme = (ROOT / "README.md").read_text()
+    rows = re.findall(
+        r"^\| `(\S+:\S+)`.*? \| (0\.\d+) \[.*\] \| (0\.\d+) \|$", readme, re.MULTILINE
+    )
+    found = {":".join(model): report for model, report in reports.items()}
+    expected = {n: (r.get_mean_score(), r.splits["accuracy"]) for n, r in found.items()}
+    assert {name: (f"{a:.3f}", f"{b:.3f}") for name, (a, b) in expected.items()} == {
+        name: (score, accuracy) for name, score, accuracy in rows
+    }

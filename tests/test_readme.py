@@ -1,5 +1,6 @@
 """Every command and every example of the README is run, or its part that needs no network."""
 
+import os
 import pathlib
 import re
 import runpy
@@ -25,7 +26,9 @@ def get_blocks(language):
 
 
 def get_commands():
-    lines = [line for block in get_blocks("sh") for line in block.splitlines() if line.strip()]
+    """What is typed, but for the session with one's own pictures, which has a test of its own."""
+    blocks = [block for block in get_blocks("sh") if "--data my-pictures" not in block]
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
     return [shlex.split(line, comments=True) for line in lines]
 
 
@@ -63,6 +66,40 @@ def test_the_commands_of_the_readme_run_in_order(here, capsys):
             assert "95%" in out and "baseline:color-hog" in out
         if "--dry-run" in words:
             assert "newt" in out and "plantnet" in out and "images" in out
+
+
+def test_the_session_with_ones_own_pictures_is_typed_as_written(tmp_path):
+    """In a shell, in a directory with nothing but the pictures, by a user without settings."""
+    (home := tmp_path / "home").mkdir()
+    (here := tmp_path / "here").mkdir()
+    (program := tmp_path / "bin" / "biobench").parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m biobench "$@"\n')
+    program.chmod(0o755)
+    worlds.folder(here / "my-pictures")
+    section = README.partition("## Your own pictures")[2].partition("\n### ")[0]
+    (session,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    environment = {
+        "HOME": str(home),
+        "PATH": f"{program.parent}{os.pathsep}{os.defpath}",
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    done = subprocess.run(
+        ["bash", "-ec", session], cwd=here, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    board = done.stdout[done.stdout.index("model ") :]
+    assert "timm:tf_efficientnet_lite0" in board and "baseline:color-hog" in board
+    assert sorted(path.name for path in here.iterdir()) == ["my-pictures", "results"]
+
+
+def test_biobench_is_never_installed_by_name():
+    """A public index may hold another package of the name."""
+    texts = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    texts += [path.read_text() for path in (ROOT / "src").rglob("*.py")]
+    for text in texts:
+        for command in re.findall(r"pip install ([^`\n]*)", text):
+            assert not re.match(r"(-\S+ +)*['\"]?biobench", command), command
 
 
 def test_every_command_that_is_mentioned_exists():
