@@ -164,7 +164,9 @@ def too_few_to_differ(n_units: int) -> str:
 def _warnings(coded: Coded, n_left_out: int) -> tuple[str, ...]:
     found = []
     if coded.grouped and coded.n_units < FEW_GROUPS:
-        found.append(f"Only {coded.n_units} groups: p and the interval rest on so few.")
+        found.append(
+            f"Few groups: p and the interval rest on {coded.n_units} cameras, videos or specimens."
+        )
     if coded.n_units < LEAST_UNITS:
         found.append(too_few_to_differ(coded.n_units))
     if n_left_out:
