@@ -174,10 +174,10 @@ def test_more_scores_than_a_run_keeps_are_said(table, monkeypatch):
 def test_a_metric_that_cannot_be_is_refused_before_any_picture_is_read(table):
     args = folder.Args(datadir=str(table), device="cpu", metrics=["brier", "brihgtness"])
     with pytest.raises(BadInput, match="Unknown metric 'brihgtness'"):
-        evaluate.check(folder, args)
+        evaluate.prepare(folder, args)
     args = folder.Args(datadir=str(table), device="cpu", metrics=["rank-accuracy:family"])
     with pytest.raises(BadInput, match="no column 'family'"):
-        evaluate.check(folder, args)
+        evaluate.prepare(folder, args)
 
 
 def test_folds_by_group_keep_cameras_whole_and_are_part_of_the_protocol(table, tmp_path):
@@ -187,7 +187,7 @@ def test_folds_by_group_keep_cameras_whole_and_are_part_of_the_protocol(table, t
     worlds.folder(tmp_path / "insects")
     args = folder.Args(datadir=str(tmp_path / "insects"), device="cpu", folds="group")
     with pytest.raises(BadInput, match="needs groups"):
-        evaluate.check(folder, args)
+        evaluate.prepare(folder, args)
 
 
 def test_a_penalty_at_the_end_of_its_grid_is_a_warning_of_the_report(tmp_path):

@@ -205,8 +205,7 @@ def identify(task: types.ModuleType, args: Args, model_args: ModelArgs) -> Ident
 
 def prepare(task: types.ModuleType, args: Args) -> Prepared:
     """What a run would use, known without any backbone; raises BadInput if it cannot start."""
-    check_args(args)
-    manifest, protocol = task.load(args), task.protocol(args)
+    manifest, protocol = _load(task, args)
     data, used = select_data(manifest, protocol, args)
     known = contents.lookup(data.root, data.images())
     used.check_files(known)
@@ -215,6 +214,12 @@ def prepare(task: types.ModuleType, args: Args) -> Prepared:
 
 def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
+    manifest, protocol = _load(task, args)
+    select(manifest, protocol, args).check_files()
+    return manifest, protocol
+
+
+def _load(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     check_args(args)
     manifest, protocol = task.load(args), task.protocol(args)
     _check_metrics(args.metrics, manifest)
@@ -223,7 +228,6 @@ def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
             "--folds group needs groups (cameras, videos, specimens), but the data name none; use "
             "other folds."
         )
-    select(manifest, protocol, args).check_files()
     return manifest, protocol
 
 

@@ -119,8 +119,8 @@ class Run:
         except KeyboardInterrupt:
             _print_stopped(plan)
             return 130
-        say(display.summarise(plan, states))
         after.print_after(plan, states)
+        say(display.summarise(plan, states))
         return int(any(state.state == "failed" for state in states))
 
     def _load(self):

@@ -169,9 +169,9 @@ def _warnings(coded: Coded, n_weighty: float, n_left_out: int) -> tuple[str, ...
     found = []
     if coded.grouped and n_weighty < FEW_GROUPS:
         found.append(
-            f"Few groups carry the difference ({coded.n_units} in all): by their weight they are "
-            f"worth {n_weighty:.0f}. Where a few unlike groups decide which model is better, p and "
-            "the interval may point the wrong way."
+            f"Few groups: p and the interval rest on {coded.n_units} cameras, videos or specimens, "
+            f"worth {n_weighty:.0f} of equal weight; where a few unlike ones decide which model is "
+            "better, they may point the wrong way."
         )
     if coded.n_units < LEAST_UNITS:
         found.append(too_few_to_differ(coded.n_units))
