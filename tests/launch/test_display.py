@@ -34,7 +34,7 @@ def render(table, width=120):
 
 def test_lines_say_each_stage_once_and_count_what_ended(capsys):
     plan = make_plan()
-    show = _Lines(plan)
+    show = _Lines(plan, clock=lambda: 0.0)
     first, second = plan.cells[:2]
     for done in range(0, 100, 10):
         show(first, CellState(first.id, state="running", stage="embed", done=done, total=100))
@@ -42,10 +42,44 @@ def test_lines_say_each_stage_once_and_count_what_ended(capsys):
     show(second, CellState(second.id, state="failed", cause="it broke"))
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "newt (1 a class) · timm:m0: embed",
+        "newt (1 a class) · timm:m0: embed 0 of 100",
         "newt (1 a class) · timm:m0: 0.500 [0.400, 0.600] (1 of 8 cells)",
         "newt · timm:m0: failed: it broke (2 of 8 cells)",
     ]
+
+
+def say_progress(plan, counts, total=48_000):
+    """Report (seconds since the start, pictures done) of one cell's embedding."""
+    now = [0.0]
+    show = _Lines(plan, clock=lambda: now[0])
+    (cell, *_) = plan.cells
+    for seconds, done in counts:
+        now[0] = seconds
+        show(cell, CellState(cell.id, state="running", stage="embed", done=done, total=total))
+
+
+def test_in_a_pipe_each_quarter_says_pictures_done_and_time_left(capsys):
+    # 100 pictures a second.
+    say_progress(make_plan(), [(t, 100 * t) for t in range(0, 481, 20)])
+    lines = [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "embed 0 of 48,000"
+    assert "embed 12,000 of 48,000, about 6 min left" in lines
+    assert "embed 24,000 of 48,000, about 4 min left" in lines
+    assert lines[-1] == "embed 44,000 of 48,000, about 40 s left"
+
+
+def test_a_slow_stage_is_spoken_of_every_half_minute_and_a_fast_one_once(capsys):
+    say_progress(make_plan(), [(float(t), t) for t in range(0, 301)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11 and lines[1].endswith("embed 30 of 48,000, about 13 h left")
+    say_progress(make_plan(), [(t / 100, 100 * t) for t in range(0, 481)])
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_what_was_embedded_before_does_not_count_for_the_time_left(capsys):
+    say_progress(make_plan(), [(0.0, 40_000), (40.0, 44_000)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].endswith("embed 44,000 of 48,000, about 40 s left")
 
 
 def test_the_table_has_every_model_and_task_with_what_became_of_each():

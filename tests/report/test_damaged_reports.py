@@ -15,6 +15,7 @@ import damaged_reports as damaged
 from biobench import report, results
 from biobench.cli import main
 from results_world import CLOSE, GOOD, START, make_report
+from schema_strategies import from_schema
 
 NAMES = sorted(damaged.NASTY)
 
@@ -83,6 +84,30 @@ def test_no_reader_stops_at_any_damage_and_each_names_it(pair, capfd, tmp_path):
     for folder in named:
         assert str(folder) in said["leaderboard"][2]
         assert str(folder) in said["sqlite"][2] and str(folder) in said["import"][2]
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(values=st.lists(from_schema(results.get_schema()), min_size=6, max_size=6))
+def test_reports_that_only_the_schema_knows_stop_no_reader(pair, capfd, tmp_path_factory, values):
+    root, (run, _) = pair
+    tmp_path = tmp_path_factory.mktemp("schema")
+    made = []
+    try:
+        for number, value in enumerate(values):
+            made.append(add(root, run, json.dumps(value).encode(), number))
+            plain = json.loads((run / "report.json").read_text())
+            # In a run's own place, so that readers come as far as its predictions.
+            kept = {name: plain[name] for name in ("run", "task", "model", "has_predictions")}
+            made.append(add(root, run, json.dumps(value | kept).encode(), 100 + number))
+        said = read_all(capfd, root, tmp_path)
+        assert said["leaderboard"][0] == said["sqlite"][0] == said["import"][0] == 0
+    finally:
+        for folder in made:
+            shutil.rmtree(folder)
 
 
 @settings(

@@ -15,6 +15,9 @@ def test_one_warning_of_several_runs_is_said_once(keep):
     for name in "abc":
         warn(keep, f"timm:{name}", "Fewer folds than asked for.")
     (note,) = [n for n in report.leaderboard(keep.root).notes if n.startswith("Warning")]
+    assert note == "Warning (birds): Fewer folds than asked for."
+    keep("birds", "timm:d", backbone="timm:d")
+    (note,) = [n for n in report.leaderboard(keep.root).notes if n.startswith("Warning")]
     assert note == (
         "Warning (birds of timm:a, birds of timm:b and 1 more): Fewer folds than asked for."
     )

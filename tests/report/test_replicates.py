@@ -89,7 +89,10 @@ def test_five_seeds_are_one_row_a_model_with_the_mean_of_their_scores(draw):
     assert row["low"] < row["score"] < row["high"] and row["n"] == 200
     assert row["run"] == str(runs[-1]) and row["runs"] == [str(run) for run in runs[::-1]]
     assert row["seeds"] == ["5", "4", "3", "2", "1"] and row["rank"] == 1
-    assert any("birds (5 seeds) are means over training seeds" in note for note in board.notes)
+    assert any(
+        "birds [n_train=10, 5 seeds] (5 seeds) are means over training seeds" in note
+        for note in board.notes
+    )
     assert not any("For this training draw" in note for note in board.notes)
 
 
@@ -139,7 +142,10 @@ def test_one_seed_of_few_shots_is_said_to_hold_for_this_training_draw(draw, keep
     draw("birds", GOOD, seeds=[1])
     keep("herds", GOOD)
     (note,) = (n for n in report.leaderboard(draw.root).notes if "training draw" in n)
-    assert note.startswith("For this training draw only: birds (1 model).") and "--seeds" in note
+    assert (
+        note.startswith("For this training draw only: birds [n_train=10, seed=1] (1 model).")
+        and "--seeds" in note
+    )
     assert "herds" not in note
 
 

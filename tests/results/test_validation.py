@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import damaged_reports as damaged
@@ -13,6 +13,7 @@ from biobench import results
 from biobench.errors import BadInput
 from biobench.results import store, validation
 from results_world import make_report
+from schema_strategies import from_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(results.get_schema())
 
@@ -57,6 +58,15 @@ def test_the_schema_describes_every_field_that_is_written_and_reading_knows_it()
     provenance = schema["properties"]["provenance"]["properties"]
     assert set(REPORT["provenance"]) == set(provenance)
     assert set(validation.Provenance.__struct_fields__) == set(provenance)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(from_schema(results.get_schema()))
+def test_every_report_that_the_published_schema_allows_is_read(value):
+    text = json.dumps(value).encode()
+    assert is_published(text)
+    swapped = any(ci and ci[0] > ci[1] for ci in (value["ci"], value["group_ci"]))
+    assert is_read(text) != swapped
 
 
 @settings(max_examples=400, deadline=None)

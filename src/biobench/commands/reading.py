@@ -19,6 +19,9 @@ Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK…")]
 Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…")]
 Metric = Annotated[str, tyro.conf.arg(metavar="NAME"), Known(lambda: METRICS)]
 Where = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE…")]
+Alias = tyro.conf.UseAppendAction[
+    Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT=Name")]
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Leaderboard:
     """compute ties and ranks however many cells there are."""
     metric: Metric = ""
     """score all predictions anew by this metric (docs/metrics.md)."""
+    alias: Alias = ()
+    """a model's name for people, as for a paper; once for each model."""
+    explain: bool = False
+    """print all that there is to say under the table, instead of three lines."""
 
     def main(self) -> int:
         from biobench import report
@@ -53,18 +60,19 @@ class Leaderboard:
             where=_parse_where(self.where),
             full=self.full,
             metric=self.metric,
+            aliases=self.alias,
         )
         console = make_console()
         parts = report.break_down(board, self.by) if self.by else None
         if self.format == "table":
             console.print(
-                report.render(board, console.width)
+                report.render(board, console.width, explain=self.explain)
                 if parts is None
                 else report.render_breakdowns(parts, console.width)
             )
             return 0
         say(
-            report.to_text(board, self.format)
+            report.to_text(board, self.format, explain=self.explain)
             if parts is None
             else report.breakdowns_to_text(parts, self.format)
         )
@@ -90,6 +98,10 @@ class Compare:
     """keep runs with this protocol only, as in n_train=10 seed=42."""
     metric: Metric = ""
     """score all predictions anew by this metric (docs/metrics.md)."""
+    alias: Alias = ()
+    """a model's name for people, as for a paper; once for each model."""
+    explain: bool = False
+    """print all that there is to say under the table, instead of three lines."""
 
     def main(self) -> int:
         from biobench import report
@@ -101,11 +113,14 @@ class Compare:
             tasks=self.tasks,
             where=_parse_where(self.where),
             metric=self.metric,
+            aliases=self.alias,
         )
         if self.format == "table":
-            make_console().print(report.render_comparison(comparison))
+            console = make_console()
+            shown = report.render_comparison(comparison, console.width, explain=self.explain)
+            console.print(shown)
         else:
-            say(report.comparison_to_text(comparison, self.format))
+            say(report.comparison_to_text(comparison, self.format, explain=self.explain))
             _warn(comparison.problems, comparison.doubts)
         return 0
 
@@ -124,6 +139,8 @@ class Report:
     """keep these models only (patterns like timm:* may be used)."""
     where: Where = ()
     """keep runs with this protocol only, as in n_train=10 seed=42."""
+    alias: Alias = ()
+    """a model's name for people, as for a paper; once for each model."""
 
     def main(self) -> int:
         from biobench import report
@@ -134,6 +151,7 @@ class Report:
             tasks=self.tasks,
             models=self.models,
             where=_parse_where(self.where),
+            aliases=self.alias,
         )
         say(clean.line(str(page)))
         return 0

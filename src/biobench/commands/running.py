@@ -98,6 +98,7 @@ class Run:
 
     def main(self) -> int:
         from biobench import launch
+        from biobench.commands import after
         from biobench.launch import display
         from biobench.screen import say
 
@@ -119,6 +120,7 @@ class Run:
             _print_stopped(plan)
             return 130
         say(display.summarise(plan, states))
+        after.print_after(plan, states)
         return int(any(state.state == "failed" for state in states))
 
     def _load(self):

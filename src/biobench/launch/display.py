@@ -1,4 +1,4 @@
-"""Shows how a plan goes: one live table on a terminal, one plain line a stage elsewhere.
+"""Shows how a plan goes: one live table on a terminal; elsewhere plain lines, few enough for a log.
 
 with open_display(plan) as show:
     states = run_local(plan, plan.cells, jobs=2, show=show)
@@ -6,9 +6,10 @@ say(summarise(plan, states))
 """
 
 import contextlib
+import dataclasses
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from biobench import clean
 from biobench.launch.local import Show
@@ -17,7 +18,12 @@ from biobench.launch.state import CellState
 from biobench.launch.status import describe_score
 from biobench.screen import is_terminal, say
 
-__all__ = ["open_display", "summarise"]
+__all__ = ["describe_left", "open_display", "summarise"]
+
+MOST_SILENT = 30.0
+"""seconds of a stage after which its progress is said again."""
+LEAST_SILENT = 5.0
+"""seconds between two lines about one stage, however fast its quarters pass."""
 
 
 @contextlib.contextmanager
@@ -49,26 +55,76 @@ def summarise(plan: Plan, states: Sequence[CellState]) -> str:
     return "\n".join(lines)
 
 
-class _Lines:
-    """One line a stage of each cell."""
+def describe_left(seconds: float) -> str:
+    """A time to wait in words, as exact as it can be known."""
+    if seconds < 60:
+        return f"about {max(1, round(seconds))} s left"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} min left"
+    return f"about {round(seconds / 3600)} h left"
 
-    def __init__(self, plan: Plan) -> None:
-        self.n_cells, self.n_ended = len(plan.cells), 0
-        self.last: dict[str, tuple[str, str, int]] = {}
+
+@dataclasses.dataclass
+class _Stage:
+    """A stage of a cell, since when it runs, and when it was spoken of last."""
+
+    name: str
+    attempt: int
+    start: float
+    first: int
+    """units that were done when it began."""
+    said: float
+    quarter: int
+
+    def is_due(self, now: float, quarter: int) -> bool:
+        silent = now - self.said
+        return silent >= MOST_SILENT or (quarter > self.quarter and silent >= LEAST_SILENT)
+
+    def estimate(self, now: float, done: int, total: int) -> float | None:
+        """Seconds to go, at the pace so far; None where nothing was done yet."""
+        moved = done - self.first
+        return (now - self.start) / moved * (total - done) if moved > 0 else None
+
+
+class _Lines:
+    """A line when a stage of a cell begins, each quarter or half a minute, and when a cell ends."""
+
+    def __init__(self, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
+        self.n_cells, self.n_ended, self.clock = len(plan.cells), 0, clock
+        self.stages: dict[str, _Stage] = {}
 
     def __call__(self, cell: Cell, state: CellState) -> None:
-        key = (state.state, state.stage, state.attempt)
-        if self.last.get(cell.id) == key:
-            return
-        self.last[cell.id] = key
-        text = {
-            "done": lambda: describe_score(state),
-            "failed": lambda: f"failed: {clean.sentence(state.cause)}",
-        }.get(state.state, lambda: _describe_stage(state))()
-        if state.state in ("done", "failed"):
-            self.n_ended += 1
-            text = f"{text} ({self.n_ended} of {self.n_cells} cells)"
-        say(f"{cell.label}: {text}")
+        if state.state == "done":
+            self._end(cell, describe_score(state))
+        elif state.state == "failed":
+            self._end(cell, f"failed: {clean.sentence(state.cause)}")
+        else:
+            self._go_on(cell, state)
+
+    def _end(self, cell: Cell, text: str) -> None:
+        self.stages.pop(cell.id, None)
+        self.n_ended += 1
+        say(f"{cell.label}: {text} ({self.n_ended} of {self.n_cells} cells)")
+
+    def _go_on(self, cell: Cell, state: CellState) -> None:
+        now, (done, total) = self.clock(), (state.done, state.total)
+        quarter = 4 * done // total if total else 0
+        stage = self.stages.get(cell.id)
+        if stage is None or (stage.name, stage.attempt) != (state.stage, state.attempt):
+            new = _Stage(state.stage, state.attempt, now, done, now, quarter)
+            self.stages[cell.id] = new
+            say(f"{cell.label}: {_describe_count(state)}")
+        elif total and done < total and stage.is_due(now, quarter):
+            left = stage.estimate(now, done, total)
+            stage.said, stage.quarter = now, quarter
+            more = "" if left is None else f", {describe_left(left)}"
+            say(f"{cell.label}: {_describe_count(state)}{more}")
+
+
+def _describe_count(state: CellState) -> str:
+    again = " (again)" if state.attempt > 1 else ""
+    count = f" {state.done:,} of {state.total:,}" if state.total else ""
+    return f"{clean.line(state.stage)}{count}{again}"
 
 
 class _Table:

@@ -9,6 +9,7 @@
 Everything is computed from the runs in a results folder; nothing here loads torch.
 """
 
+from biobench.report.after import describe_runs
 from biobench.report.breakdown import Breakdown, break_down
 from biobench.report.comparison import Comparison, compare
 from biobench.report.formats import breakdowns_to_text, comparison_to_text, to_text
@@ -25,6 +26,7 @@ __all__ = [
     "breakdowns_to_text",
     "compare",
     "comparison_to_text",
+    "describe_runs",
     "leaderboard",
     "render",
     "render_breakdowns",

@@ -41,6 +41,8 @@ class Breakdown:
     models: list[str]
     """best first."""
     table: pl.DataFrame
+    heading: str = ""
+    """what the task is called for people."""
 
     @property
     def values(self) -> list[str]:
@@ -93,7 +95,7 @@ def break_down_task(
     table = pl.concat(parts).rename({"ci_low": "low", "ci_high": "high"})
     order = ["task", "value", "model", "score", "low", "high", "n", "n_groups"]
     models = [row["model"] for row in rows]
-    return Breakdown(task, by, models, table.select(order))
+    return Breakdown(task, by, models, table.select(order), board.head(task))
 
 
 def _read_columns(run: Path) -> set[str]:

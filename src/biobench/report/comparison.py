@@ -13,11 +13,13 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
+from biobench.report.aliases import find_model, rename
+from biobench.report.brief import name_alarms_of_pair
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.reconcile import name_doubts
 from biobench.report.rescoring import describe_rescoring, rescore
-from biobench.report.selection import Selection, select
+from biobench.report.selection import select
 
 __all__ = ["Comparison", "compare"]
 
@@ -38,6 +40,14 @@ class Comparison:
     """folders that could not be read."""
     doubts: list[str] = dataclasses.field(default_factory=list)
     """one sentence for each run whose report says something else than its predictions give."""
+    headings: dict[str, str] = dataclasses.field(default_factory=dict)
+    """what each task is called for people: with its protocol, where that is not its own."""
+    alarms: list[str] = dataclasses.field(default_factory=list)
+    """what a reader has to know first, short, the worst first; the notes say more."""
+
+    def head(self, task: str) -> str:
+        """What a row is called for people."""
+        return self.headings.get(task, task)
 
 
 def compare(
@@ -48,20 +58,24 @@ def compare(
     tasks: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
     metric: str = "",
+    aliases: Sequence[str] = (),
 ) -> Comparison:
     """Compare the models `a` and `b` (as ORG:CKPT) on every task that both were run on.
 
     tasks, where: see `selection.select`. metric: score the predictions anew by this one instead of
-    each task's own. Raises BadInput where a model is not there, is compared with itself, or both
-    share no task.
+    each task's own. aliases: names for models, each ORG:CKPT=Name.
+    Raises BadInput where a model is not there, is compared with itself, or both share no task.
     """
     selection = select(root, tasks=tasks, where=where)
     stored = get_scorable(selection.runs)
     if metric:
         selection = rescore(selection, metric)
-    a, b = (_find_model(selection, name) for name in (a, b))
+    a, b = (find_model(selection, name) for name in (a, b))
     if a == b:
         raise BadInput(f"{a} is compared with itself; name two models.")
+    renamed = rename(selection, aliases)
+    shown = dict(zip(selection.runs["row"], renamed.runs["row"], strict=True))
+    a, b, selection = shown[a], shown[b], renamed
     runs = selection.runs.filter(pl.col("row").is_in([a, b]))
     scorable = get_scorable(runs)
     cells, unreadable = read_cells(scorable)
@@ -79,12 +93,17 @@ def compare(
     if selection.split or len(shared) < 2:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
-    notes = _explain(table, a, b, sorted(set(runs["column"]) - shared), problems)
-    notes[2:2] = explain_seeds(_get_seeds(cells), selection)
+    heads = selection.headings
+    named = table.with_columns(pl.col("task").replace(heads))
+    alone = sorted(heads[column] for column in set(runs["column"]) - shared)
+    notes = _explain(named, alone, problems)
+    seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
+    notes[2:2] = explain_seeds(seeds, selection.with_headings())
     notes += [f"Warning: {doubt}" for doubt in doubts]
     if metric:
         notes.insert(0, describe_rescoring(metric))
-    return Comparison(a, b, table, notes, problems, doubts)
+    alarms = name_alarms_of_pair(named, problems, doubts, alone)
+    return Comparison(a, b, table, notes, problems, doubts, heads, alarms)
 
 
 def _get_seeds(cells: Cells) -> pl.DataFrame:
@@ -93,23 +112,7 @@ def _get_seeds(cells: Cells) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _find_model(selection: Selection, name: str) -> str:
-    """The row of the leaderboard that `name` means."""
-    rows = selection.runs.select("row", "model").unique().sort("row")
-    if name in set(rows["row"]):
-        return name
-    found = rows.filter(pl.col("model") == name)["row"].to_list()
-    if len(found) > 1:
-        raise BadInput(
-            f"{name} stood for several weights or precisions; name one of {', '.join(found)}."
-        )
-    known = rows["row"].to_list()
-    raise BadInput(f"There is no run of {name}; there are: {name_some(known, 8)}.")
-
-
-def _explain(
-    table: pl.DataFrame, a: str, b: str, alone: list[str], problems: list[results.Problem]
-) -> list[str]:
+def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Problem]) -> list[str]:
     notes = [
         "Difference: score of A minus score of B on the same examples, with its 95% interval; p: "
         "paired permutation test of this pair alone; p (Holm): corrected for the number of rows, "

@@ -10,6 +10,7 @@ import polars as pl
 
 from biobench import clean
 from biobench.report.breakdown import UNEVEN, Breakdown
+from biobench.report.brief import brief
 from biobench.report.comparison import Comparison
 from biobench.report.leaderboard import Leaderboard
 from biobench.report.markup import latex_table, markdown_table
@@ -24,6 +25,7 @@ __all__ = [
     "get_columns",
     "is_tied",
     "show_detectable",
+    "show_p",
     "to_rows",
     "to_text",
 ]
@@ -32,8 +34,11 @@ Cell = dict[str, object]
 """a row of a leaderboard's table, with `best`: whether it has the highest of several scores."""
 
 
-def to_text(board: Leaderboard, kind: str) -> str:
-    """The board as "json", "csv", "markdown" or "latex"."""
+def to_text(board: Leaderboard, kind: str, *, explain: bool = False) -> str:
+    """The board as "json", "csv", "markdown" or "latex".
+
+    explain: all notes under the last two, instead of at most three lines.
+    """
     if kind == "json":
         return clean.to_json(to_rows(board), indent=2)
     if kind == "csv":
@@ -47,9 +52,16 @@ def to_text(board: Leaderboard, kind: str) -> str:
     ]
     # Marks and ranks are not shown here: the typeface says what the marks do.
     notes = [note for note in board.notes if not note.startswith(("*", "Rank"))]
-    if any(cell["best"] for cell in cells.values()):
-        notes.insert(0, "Bold: best; underlined: not distinguishable from the best at 5%.")
-    return make(["Model", *map(escape, columns)], rows, notes)
+    has_marks = any(cell["best"] for cell in cells.values())
+    marks = "Bold: best; underlined: not distinguishable from the best at 5%."
+    if explain:
+        notes = [marks, *notes] if has_marks else notes
+    else:
+        scores = f"Scores by {board.metric}" if board.metric else "Scores"
+        guide = f"{scores} with their 95% intervals.{f' {marks}' if has_marks else ''}"
+        notes = brief(board.alarms, len(notes), guide)
+    heads = [escape(board.head(column)) for column in columns]
+    return make(["Model", *heads], rows, notes)
 
 
 def to_rows(board: Leaderboard) -> list[dict[str, object]]:
@@ -67,37 +79,48 @@ def to_rows(board: Leaderboard) -> list[dict[str, object]]:
             "run": row["run"],
             "runs": row["runs"] or [],
             "seeds": row["seeds"] or [],
+            "heading": board.head(row["task"]),
         }
         for row in board.table.iter_rows(named=True)
     ]
 
 
-def comparison_to_text(comparison: Comparison, kind: str) -> str:
-    """The comparison as "json", "csv", "markdown" or "latex"."""
+def comparison_to_text(comparison: Comparison, kind: str, *, explain: bool = False) -> str:
+    """The comparison as "json", "csv", "markdown" or "latex".
+
+    explain: all notes under the last two, instead of at most three lines.
+    """
     if kind == "json":
         return clean.to_json(comparison_to_rows(comparison), indent=2)
     if kind == "csv":
         table = comparison.table.rename({"low": "ci_low", "high": "ci_high"}).drop("warnings")
-        return _to_csv(table)
+        # Six decimals would make nothing of a small one.
+        small = [pl.Series(name, [f"{p:.6g}" for p in table[name]]) for name in ("p", "p_holm")]
+        return _to_csv(table.with_columns(small))
     escape, _, make = _MARKUP[kind]
     header = ["Task", comparison.a, comparison.b, "Difference", "p", "p (Holm)", "n", "Detectable"]
     rows = [
         [
-            row["task"],
+            comparison.head(row["task"]),
             f"{row['score_a']:.3f}",
             f"{row['score_b']:.3f}",
             f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]",
-            f"{row['p']:.4f}",
-            f"{row['p_holm']:.4f}",
+            show_p(row["p"]),
+            show_p(row["p_holm"]),
             f"{row['n']:,}",
             show_detectable(row["detectable"]),
         ]
         for row in comparison.table.iter_rows(named=True)
     ]
+    guide = (
+        "Difference: first minus second on the same examples, with its 95% interval; detectable: "
+        "what such a test set would show four times in five."
+    )
+    notes = comparison.notes if explain else brief(comparison.alarms, len(comparison.notes), guide)
     return make(
         [escape(text) for text in header],
         [[escape(text) for text in row] for row in rows],
-        comparison.notes,
+        notes,
     )
 
 
@@ -110,6 +133,7 @@ def comparison_to_rows(comparison: Comparison) -> list[dict[str, object]]:
             **{name: row[name] for name in names},
             "ci": _pair(row["low"], row["high"]),
             **{name: row[name] for name in further},
+            "heading": comparison.head(row["task"]),
         }
         for row in comparison.table.iter_rows(named=True)
     ]
@@ -141,7 +165,10 @@ def breakdowns_to_text(breakdowns: Sequence[Breakdown], kind: str) -> str:
             row = [cells.get((value, model)) for model in one.models]
             n = max(cell["n"] for cell in row if cell)
             rows.append([escape(value), f"{n:,}", *(show(cell and cell | plain) for cell in row)])
-        header = [escape(text) for text in (f"{one.task}, by {one.by}", "Examples", *one.models)]
+        header = [
+            escape(text)
+            for text in (f"{one.heading or one.task}, by {one.by}", "Examples", *one.models)
+        ]
         notes = ["Scores with their 95% intervals.", *([UNEVEN] if one.is_uneven else [])]
         tables.append(make(header, rows, notes))
     return "\n\n".join(tables)
@@ -166,6 +193,11 @@ def get_cells(board: Leaderboard) -> dict[tuple[str, str], Cell]:
 def show_detectable(value: float | None) -> str:
     """The smallest difference that could have been seen, or that there is none."""
     return "none" if value is None else f"{value:.3f}"
+
+
+def show_p(p: float) -> str:
+    """A probability with four decimals; a smaller one is not shown as none."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def is_tied(cell: Cell) -> bool:

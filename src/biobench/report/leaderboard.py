@@ -17,6 +17,8 @@ import polars as pl
 from biobench import results, stats
 from biobench.errors import BadInput
 from biobench.metrics import get_metric, is_better_low
+from biobench.report.aliases import rename
+from biobench.report.brief import name_alarms
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain, name_some
 from biobench.report.reconcile import name_doubts, reconcile
@@ -77,6 +79,14 @@ class Leaderboard:
     """one sentence for each run whose report says something else than its predictions give."""
     metric: str = ""
     """the metric by which all runs were scored anew; empty where each has its task's own."""
+    headings: dict[str, str] = dataclasses.field(default_factory=dict)
+    """what each task is called for people: with its protocol, where that is not its own."""
+    alarms: list[str] = dataclasses.field(default_factory=list)
+    """what a reader has to know first, short, the worst first; the notes say more."""
+
+    def head(self, task: str) -> str:
+        """What a column is called for people."""
+        return self.headings.get(task, task)
 
     @property
     def has_mean(self) -> bool:
@@ -92,20 +102,24 @@ def leaderboard(
     where: Mapping[str, str] | None = None,
     full: bool = False,
     metric: str = "",
+    aliases: Sequence[str] = (),
+    max_cells: int | None = None,
 ) -> Leaderboard:
     """The leaderboard of a results folder.
 
-    tasks, models, where: see `selection.select`. full: compute ties and ranks however many cells
-    there are. metric: score every run's predictions anew by this one instead of each task's own.
+    tasks, models, where: see `selection.select`. full: compute ties and ranks even of more than
+    max_cells (1,200) cells. metric: score every run's predictions anew by this one instead of
+    each task's own. aliases: names for models, each ORG:CKPT=Name.
     Raises BadInput where there is nothing to show.
     """
-    selection = select(root, tasks=tasks, models=models, where=where)
+    selection = rename(select(root, tasks=tasks, models=models, where=where), aliases)
     stored = get_scorable(selection.runs)
     if metric:
         selection = rescore(selection, metric)
     problems, notes, suite = list(selection.problems), [], None
     runs, scorable = selection.runs, get_scorable(selection.runs)
-    if scorable.height > MAX_CELLS and not full:
+    is_large = scorable.height > (MAX_CELLS if max_cells is None else max_cells) and not full
+    if is_large:
         notes.append(
             f"Ties, ranks and the mean need the predictions of all {scorable.height:,} cells and "
             "are left out, and scores were not computed again; ask for that with --full, or for "
@@ -124,7 +138,6 @@ def leaderboard(
         # Scores are computed from predictions already; the stored ones are another metric's.
         doubts = name_doubts(stored)
     else:
-        is_large = scorable.height > MAX_CELLS and not full
         computed = None if is_large else _NO_ROWS if suite is None else suite.leaderboard
         table, doubts, unscored = reconcile(table, computed, selection.runs)
         problems += unscored
@@ -134,16 +147,21 @@ def leaderboard(
     if suite is not None:
         shown, computed = set(table["task"]), set(suite.leaderboard["task"]) - {MEAN}
         if shown > computed and not selection.split:
-            without = name_some(sorted(shown - computed))
+            without = name_some(sorted(selection.headings[one] for one in shown - computed))
             notes.append(
                 f"No mean over tasks, and no ties and ranks in {without}: their scores cannot be "
                 "computed from predictions here."
             )
         has_mean = shown == computed and not selection.split and len(shown) > 1
         table = _merge(table, suite.leaderboard, has_mean)
+    shown, named = table, selection
+    if set(selection.headings) != set(selection.headings.values()):
+        shown = table.with_columns(pl.col("task").replace(selection.headings))
+        named = selection.with_headings()
+    alarms = name_alarms(shown, named, problems, doubts, notes)
     if metric:
         notes.append(describe_rescoring(metric))
-    notes += explain(table, selection, problems)
+    notes += explain(shown, named, problems)
     return Leaderboard(
         table=table,
         models=_sort_models(table, is_low=bool(metric) and is_better_low(get_metric(metric))),
@@ -154,6 +172,8 @@ def leaderboard(
         problems=problems,
         doubts=doubts,
         metric=metric,
+        headings=selection.headings,
+        alarms=alarms,
     )
 
 

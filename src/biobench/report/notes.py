@@ -9,13 +9,22 @@ from biobench import results
 from biobench.report.selection import Selection
 from biobench.stats.ranks import LEAST_TASKS
 
-__all__ = ["MEAN", "count", "explain", "explain_seeds", "name_some"]
+__all__ = ["MEAN", "count", "explain", "explain_seeds", "name_some", "sort_warnings"]
 
 MEAN = "mean"
 """the task under which the suite's mean stands."""
 
 MAX_NAMED = 4
 MAX_WARNINGS = 6
+
+_SEVERE = (
+    ("contradict", "is in training", "in training and in test", "are not in training"),
+    ("are all zeros", "vectors are equal"),
+    ("Few groups", "Few test examples", "however large it is"),
+    ("Classes in one group", "Classes with a single"),
+    ("missing value", "differ from another", "same number as another"),
+)
+"""what a warning says, the worst first; what says something else comes after it."""
 
 
 def explain(
@@ -168,18 +177,40 @@ def _explain_runs(table: pl.DataFrame, selection: Selection) -> list[str]:
 
 
 def _explain_warnings(table: pl.DataFrame) -> list[str]:
-    where = collections.defaultdict(list)
-    for model, task, warnings in table.select("model", "task", "warnings").rows():
-        for warning in warnings or []:
-            if task != MEAN:
-                where[warning].append(f"{task} of {model}")
-            elif MEAN not in where[warning]:
-                where[warning].append(MEAN)
-    notes = [f"Warning ({name_some(names, 2)}): {text}" for text, names in where.items()]
+    notes = [f"Warning ({where}): {text}" for where, text in sort_warnings(table)]
     more = len(notes) - MAX_WARNINGS
     if more <= 0:
         return notes
     return [*notes[:MAX_WARNINGS], f"Warnings: {more:,} more, in report.json of the runs."]
+
+
+def sort_warnings(table: pl.DataFrame) -> list[tuple[str, str]]:
+    """(where, text) of every warning of a leaderboard's table, the worst first.
+
+    Of a task whose models all have it, where is the task alone.
+    """
+    found: dict[str, dict[str, list[str]]] = collections.defaultdict(dict)
+    for model, task, warnings in table.select("model", "task", "warnings").rows():
+        for text in warnings or []:
+            found[text].setdefault(task, []).append(model)
+    models = dict(table.group_by("task").agg(pl.col("model").n_unique()).rows())
+    sorted_ = []
+    for text, tasks in found.items():
+        where = []
+        for task, named in tasks.items():
+            if task == MEAN and len(tasks) > 1:
+                # The mean has what its tasks have.
+                continue
+            is_alone = task == MEAN or len(set(named)) == models[task]
+            where += [task] if is_alone else [f"{task} of {model}" for model in named]
+        sorted_.append((name_some(where, 2), text))
+    return sorted(sorted_, key=lambda one: _rank(one[1]))
+
+
+def _rank(warning: str) -> int:
+    """How far down a warning stands: 0 for the worst."""
+    places = (i for i, words in enumerate(_SEVERE) if any(word in warning for word in words))
+    return next(places, len(_SEVERE))
 
 
 def _explain_problems(problems: Sequence[results.Problem]) -> list[str]:

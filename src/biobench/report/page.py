@@ -16,12 +16,15 @@ from pathlib import Path
 from biobench import clean, results
 from biobench.errors import BadInput
 from biobench.report.breakdown import UNEVEN, Breakdown, break_down_task, list_columns
+from biobench.report.brief import brief
 from biobench.report.formats import Cell, get_cells, get_columns, is_tied
 from biobench.report.leaderboard import Leaderboard, leaderboard
 from biobench.report.notes import MEAN
 from biobench.report.plots import plot_intervals
 
 __all__ = ["write_page"]
+
+GUIDE = "Below each score its 95% interval; of several models * is the best, = may be the best."
 
 MAX_BROKEN_DOWN = 6
 """models of a task, best first, whose scores are broken down."""
@@ -37,15 +40,17 @@ def write_page(
     tasks: Sequence[str] = (),
     models: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
+    aliases: Sequence[str] = (),
 ) -> Path:
     """Write the page of the results below `root` into the folder `site`; returns the file.
 
-    tasks, models, where: see `selection.select`. An earlier page is replaced in one step. Raises
-    BadInput where there is nothing to show or `site` is not a folder.
+    tasks, models, where: see `selection.select`. aliases: names for models, each ORG:CKPT=Name.
+    An earlier page is replaced in one step. Raises BadInput where there is nothing to show or
+    `site` is not a folder.
     """
     if site.exists() and not site.is_dir():
         raise BadInput(f"{site} is a file; name a folder for the page.")
-    board = leaderboard(root, tasks=tasks, models=models, where=where)
+    board = leaderboard(root, tasks=tasks, models=models, where=where, aliases=aliases)
     text = _render(board)
     site.mkdir(parents=True, exist_ok=True)
     target = site / "index.html"
@@ -72,6 +77,7 @@ class Section:
     """What the page says of one task."""
 
     task: str
+    """as it is called for people."""
     anchor: str
     metric: str
     cells: list[Cell]
@@ -106,6 +112,7 @@ def _render(board: Leaderboard) -> str:
     return env.get_template("page.html.j2").render(
         board=board,
         mean=MEAN,
+        brief=brief(board.alarms, len(board.notes), GUIDE, "below"),
         columns=get_columns(board),
         cells=get_cells(board),
         left_out={(r["left_out"], r["model"]): r for r in board.left_out.iter_rows(named=True)},
@@ -129,11 +136,11 @@ def _make_section(
     names = dict.fromkeys(name for report in every for name in report["splits"])
     shown = [cell["model"] for cell in cells]
     return Section(
-        task=task,
+        task=board.head(task),
         anchor=f"task-{number}",
         metric=every[0]["provenance"]["protocol"].get("metric", "of its own"),
         cells=cells,
-        plot=plot_intervals(cells, f"Scores on {task} with their intervals"),
+        plot=plot_intervals(cells, f"Scores on {board.head(task)} with their intervals"),
         splits=[(name, [_get_split(reports[m], name) for m in shown]) for name in sorted(names)],
         breakdowns=_break_down(board, task),
     )
@@ -141,8 +148,9 @@ def _make_section(
 
 def _get_split(reports: list[dict], name: str) -> float | None:
     """A sub-score, on average over the runs that have it."""
-    found = [report["splits"][name] for report in reports if name in report["splits"]]
-    return _mean(found) if found else None
+    found = [report["splits"].get(name) for report in reports]
+    scores = [score for score in found if score is not None]
+    return _mean(scores) if scores else None
 
 
 def _break_down(board: Leaderboard, task: str) -> list[Part]:

@@ -20,6 +20,7 @@ import polars as pl
 
 from biobench import results
 from biobench.errors import BadInput
+from biobench.report.headings import head_columns, shorten
 
 __all__ = ["Selection", "select"]
 
@@ -41,6 +42,13 @@ class Selection:
     split: list[str]
     """tasks that stand in several columns, because they have several protocols."""
     problems: list[results.Problem]
+    headings: dict[str, str] = dataclasses.field(default_factory=dict)
+    """what each column is called for people (`biobench.report.headings`)."""
+
+    def with_headings(self) -> "Selection":
+        """The same, its columns under their headings: for sentences."""
+        column = pl.col("column").replace(self.headings)
+        return dataclasses.replace(self, runs=self.runs.with_columns(column))
 
 
 def select(
@@ -62,10 +70,11 @@ def select(
     runs = _keep(found.runs, "task", tasks)
     runs = _keep(runs, "model", models)
     runs = _keep_where(runs, where or {})
-    newest = _name(results.current(runs))
+    newest, differing = _name(results.current(runs))
     newest = newest.unique(["row", "column", "seed"], keep="last", maintain_order=True)
     split = newest.filter(pl.col("column") != pl.col("task"))["task"].unique().sort().to_list()
-    return Selection(newest, runs.height - newest.height, split, found.problems)
+    headings = head_columns(newest, differing)
+    return Selection(newest, runs.height - newest.height, split, found.problems, headings)
 
 
 def _keep(runs: pl.DataFrame, column: str, patterns: Sequence[str]) -> pl.DataFrame:
@@ -95,18 +104,23 @@ def _keep_where(runs: pl.DataFrame, where: Mapping[str, str]) -> pl.DataFrame:
     return runs
 
 
-def _name(runs: pl.DataFrame) -> pl.DataFrame:
-    """Add `column` and `row`: the task and the model, told apart where that is needed."""
+def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, str]]]]:
+    """Add `column` and `row`: the task and the model, told apart where that is needed.
+
+    Returns also by column the keys and values by which it is told apart.
+    """
     runs = _add_seed(runs)
-    labels = {}
+    labels, differing = {}, {}
     for (task,), rows in runs.group_by("task", maintain_order=True):
         protocols = rows.unique("replicated", maintain_order=True)
         flat = [_flatten(row) for row in protocols.select("protocol", "manifest").rows()]
         for protocol in flat:
             protocol.pop("seed", None)
             protocol.pop("metrics", None)
-        for key, text in zip(protocols["replicated"], _tell_apart(flat), strict=True):
+        for key, pairs in zip(protocols["replicated"], _tell_apart(flat), strict=True):
+            text = ", ".join(f"{name}={value}" for name, value in pairs)
             labels[task, key] = f"{task} [{text}]" if text else task
+            differing[labels[task, key]] = pairs
     several = (
         runs.group_by("task", "replicated", "model")
         .agg(pl.col("backbone_digest").n_unique().alias("n"))
@@ -114,13 +128,14 @@ def _name(runs: pl.DataFrame) -> pl.DataFrame:
         .to_list()
     )
     keys = runs.select("task", "replicated", "model", "backbone_digest").rows()
-    return runs.with_columns(
+    named = runs.with_columns(
         pl.Series("column", [labels[task, key] for task, key, _, _ in keys]),
         pl.Series(
             "row",
             [f"{m} @{b[:DIGEST_LENGTH]}" if m in several else m for _, _, m, b in keys],
         ),
     ).drop("replicated")
+    return named, differing
 
 
 def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
@@ -141,8 +156,8 @@ def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
     return runs.hstack(pl.DataFrame(rows, schema=schema, orient="row"))
 
 
-def _tell_apart(protocols: list[dict[str, str]]) -> list[str]:
-    """For each protocol the keys whose values are not the same in all, in words."""
+def _tell_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
+    """For each protocol the keys whose values are not the same in all, with its values."""
     names = sorted({name for protocol in protocols for name in protocol})
     varying = [name for name in names if len({p.get(name) for p in protocols}) > 1]
     if "probe" in varying:
@@ -150,7 +165,7 @@ def _tell_apart(protocols: list[dict[str, str]]) -> list[str]:
         brief = [name for name in varying if not name.startswith("probe_params")]
         if len({tuple(p.get(n) for n in brief) for p in protocols}) == len(protocols):
             varying = brief
-    return [", ".join(f"{n}={_shorten(p.get(n, NONE))}" for n in varying) for p in protocols]
+    return [[(n, shorten(p.get(n, NONE))) for n in varying] for p in protocols]
 
 
 def _flatten(row: tuple[str, str]) -> dict[str, str]:
@@ -169,10 +184,6 @@ def _flatten(row: tuple[str, str]) -> dict[str, str]:
 
     walk("", json.loads(protocol))
     return flat | {"data": manifest[:DIGEST_LENGTH]}
-
-
-def _shorten(text: str, width: int = 24) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _join(names: Sequence[str], limit: int = 8) -> str:

@@ -41,6 +41,10 @@ class Coded:
     """whether a unit is a group, rather than an example."""
     rows: typing.Any = None
     """what a weighted metric reads of the rows; such a coding is for that metric alone."""
+    classes: tuple[str, ...] = ()
+    """the classes' names by code; empty where they are not known."""
+    groups: tuple[str, ...] = ()
+    """the units' names, where they are groups."""
 
     @property
     def n(self) -> int:
@@ -75,7 +79,9 @@ def from_examples(examples: Sequence[Example], metric: Metric | None = None) -> 
         table = to_table(examples, get_columns(metric), metric.name)
         score, rows = _score_by(metric, table, score), make_rows(metric, table)
     unit = np.arange(len(examples), dtype=np.int64)
-    return Coded(_finite(score), true, pred, n_classes, unit, len(examples), rows=rows)
+    names = tuple(map(str, codes)) if true is not None else ()
+    n = len(examples)
+    return Coded(_finite(score), true, pred, n_classes, unit, n, rows=rows, classes=names)
 
 
 def from_table(predictions: pl.DataFrame, *, by_group: bool, metric: Metric | None = None) -> Coded:
@@ -101,7 +107,12 @@ def from_table(predictions: pl.DataFrame, *, by_group: bool, metric: Metric | No
     unit = _code_units(predictions, by_group=by_group)
     grouped = by_group and _has_groups(predictions)
     rows = make_rows(metric, predictions)
-    return Coded(score, true, pred, n_classes, unit, int(unit.max()) + 1, grouped, rows)
+    n_units = int(unit.max()) + 1
+    classes = () if true is None else tuple(_classes_of(predictions["y_true"]))
+    groups = tuple(_name_units(predictions)) if grouped else ()
+    return Coded(
+        score, true, pred, n_classes, unit, n_units, grouped, rows, classes=classes, groups=groups
+    )
 
 
 def code_models(
@@ -185,15 +196,28 @@ def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
 
 def _code_units(predictions: pl.DataFrame, *, by_group: bool) -> Int64[np.ndarray, " n"]:
     """Codes of the units by first appearance."""
-    key = pl.concat_str(pl.lit("example "), pl.col("example").cast(pl.String))
-    if by_group and "group" in predictions.columns:
-        group = pl.concat_str(pl.lit("group "), pl.col("group").cast(pl.String))
-        key = pl.coalesce(group, key)
-    keys = predictions.select(key.alias("key"))["key"]
+    by_group = by_group and "group" in predictions.columns
+    keys = predictions.select(_make_key(by_group=by_group).alias("key"))["key"]
     if keys.n_unique() == len(keys):
         return np.arange(len(keys), dtype=np.int64)
     kind = pl.Enum(keys.unique(maintain_order=True))
     return keys.cast(kind).to_physical().cast(pl.Int64).to_numpy().copy()
+
+
+def _make_key(*, by_group: bool) -> pl.Expr:
+    """What tells units apart."""
+    key = pl.concat_str(pl.lit("example "), pl.col("example").cast(pl.String))
+    if not by_group:
+        return key
+    return pl.coalesce(pl.concat_str(pl.lit("group "), pl.col("group").cast(pl.String)), key)
+
+
+def _name_units(predictions: pl.DataFrame) -> list[str]:
+    """The groups in the order of their codes; an example without one stands for itself."""
+    group = pl.col("group").cast(pl.String)
+    names = predictions.select(pl.coalesce(group, pl.col("example").cast(pl.String)).alias("name"))
+    keys = predictions.select(_make_key(by_group=True).alias("key"))
+    return names.hstack(keys).unique("key", keep="first", maintain_order=True)["name"].to_list()
 
 
 def _finite(score: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:

@@ -14,7 +14,8 @@ from biobench.metrics import Metric
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded
 from biobench.stats.contributions import Contributions
-from biobench.stats.intervals import FEW_GROUPS, check_options
+from biobench.stats.few import FEW_GROUPS
+from biobench.stats.intervals import check_options
 from biobench.stats.pooled import PairOfDraws, Pooled
 from biobench.stats.simultaneous import LEAST_UNITS, adjusted_p
 

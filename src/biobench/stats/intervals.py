@@ -25,16 +25,11 @@ from biobench.metrics import (
 )
 from biobench.stats import spread as spreads
 from biobench.stats.coded import Coded, from_examples
+from biobench.stats.few import describe_few
 from biobench.stats.resample import Resampler
 from biobench.stats.seeds import Replicated, code_seeds
 
 __all__ = ["Interval", "confidence_interval", "interval_from_table", "interval_of_draws"]
-
-FEW_GROUPS = 80
-FEW_EXAMPLES = 50
-"""units of equal weight (Kish's number) under which intervals are rough."""
-MANY_ALONE = 0.2
-"""share of the classes in a single unit above which their likeness to the others matters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +150,7 @@ def make_interval(
         n_groups=coded.n_units,
         resampled=resampled,
         method=_method(coded, score, design, n_resamples),
-        warnings=_warnings(coded, design),
+        warnings=describe_few(coded, metric, design),
     )
 
 
@@ -206,26 +201,3 @@ def _method(coded: Coded, score: float, design: spreads.Design, n_resamples: int
     elif design.variance is not None:
         how = f"the variance of leaving out one {units[:-1]} after another"
     return f"Wilson's interval with {how}"
-
-
-def _warnings(coded: Coded, design: spreads.Design) -> tuple[str, ...]:
-    # By what was measured, never by how it came out: a condition on the observed errors fails just
-    # where they are fewer or more than expected, and there the interval is wrong.
-    found = []
-    if coded.grouped and design.n_weighty < FEW_GROUPS:
-        found.append(
-            f"Few groups carry the score ({coded.n_units} in all): by their weight they are worth "
-            f"{design.n_weighty:.0f}. The interval allows for that, and may still be too narrow."
-        )
-    if not coded.grouped and design.n_weighty < FEW_EXAMPLES:
-        found.append(
-            f"Few examples carry the score ({coded.n_units} in all): by their weight they are "
-            f"worth {design.n_weighty:.0f}. The interval is a rough one."
-        )
-    if design.n_alone > MANY_ALONE:
-        unit = "lie in a single group" if coded.grouped else "have a single test example"
-        found.append(
-            f"{design.n_alone:.0%} of the {coded.n_classes} classes {unit}: the interval supposes "
-            "that they are about as hard as the others."
-        )
-    return tuple(found)
