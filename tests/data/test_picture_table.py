@@ -1,6 +1,7 @@
 """Tables of pictures are read as their owners have them; guesses are said, the rest is refused."""
 
 import pathlib
+import re
 
 import polars as pl
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from biobench import folder
 from biobench.data import parse_columns, read_picture_table
+from biobench.data.picture_table import ROLES
 from biobench.data.plaintext import read_any_table
 from biobench.errors import BadInput
 
@@ -98,6 +100,33 @@ VARIANTS = {
     ),
     "suffixes in another case": (PLAIN.replace(".jpg", ".JPG"), "t.csv", ["another case"]),
     "a delimiter too many": (PLAIN.replace("\n", ",\n"), "t.csv", []),
+    "Ctrl-Z at the end": (PLAIN + "\x1a", "t.csv", []),
+    "comments first": ("# exported, 2021\n#\n" + PLAIN, "t.csv", ["from line 3"]),
+    "a title first": (
+        "Survey;;\n;;\n" + swap(["Path", "Label", "Group"], ";"),
+        "t.csv",
+        ["from line 3", "semicolons"],
+    ),
+    "Timelapse": (
+        re.sub(
+            r"^(path|.)[,/]",
+            lambda m: f"{m[1]}," if m[1] != "path" else "RelativePath,File,",
+            PLAIN,
+            flags=re.MULTILINE,
+        ),
+        "t.csv",
+        ["of 'RelativePath' and 'File' together"],
+    ),
+    "camtrapR": (
+        re.sub(
+            r"^(path|.)[,/]",
+            lambda m: f"D:\\x\\{m[1]}," if m[1] != "path" else "Directory,FileName,",
+            PLAIN,
+            flags=re.MULTILINE,
+        ),
+        "t.csv",
+        ["of 'Directory' and 'FileName' together", "without 'D:/x'"],
+    ),
     "repeated rows": (PLAIN + PLAIN.partition("\n")[2], "t.csv", []),
 }
 
@@ -164,10 +193,16 @@ def test_what_is_left_out_is_counted_and_missing_pictures_only_on_request(here):
     [
         ("path,label\na/1.jpg,x\na/1.jpg,y\n", "a/1.jpg stands in several rows with the labels"),
         ("path,label\na/1.jpg,x,y\n", "line 2 has 3 values, but the header has 2"),
+        ("# a title\npath,label\na/1.jpg,x,y\n", "line 3 has 3 values, but the header has 2"),
+        ("path,label\na/1.jpg\n", "line 2 has 1 values, .* complete the line"),
         ("path,label\n,x\n", "row 1 has no path"),
         ("path,path,label\n", "two columns are called 'path'"),
         ('path,label\na/1.jpg,"x\n', "line 2 cannot be read"),
         ("", "is empty"),
+        ("path,label\n", "lists no picture; write one row"),
+        ("path,label\na/1.jpg,\n", r"lists no picture that can be used \(1 rows without a label\)"),
+        ("a" * 200_000, "line 1 cannot be read"),
+        ("x\n" + "a" * 200_000, "line 2 cannot be read"),
         (b"\x00\x01\x02\x00\x00\xff\xd8\x00\xdc", "is no text"),
         ("wort,zahl\na,1\n", "no column is known to be the path or the label"),
     ],
@@ -194,6 +229,13 @@ def test_a_group_may_be_declined_and_one_that_all_are_in_is_none(here):
     assert "group" not in declined.table.columns and "camera" in declined.table.columns
     same = camera.replace("c2", "c1")
     assert "group" not in read_picture_table(write(here, same)).table.columns
+
+
+def test_a_folder_column_beside_whole_paths_is_only_a_column(here):
+    lines = PLAIN.splitlines()
+    text = "\n".join([f"{lines[0]},folder", *(f"{line},elsewhere" for line in lines[1:])])
+    found, rows = read(write(here, text))
+    assert rows == ROWS and found.notes == ()
 
 
 VALUES = st.text(
@@ -223,6 +265,23 @@ def test_any_values_in_any_delimiter_and_encoding_come_back(
     known = {"path", "label"}
     found = read_any_table(path, lambda names: len(known & set(names)))
     assert found.table.rows() == values
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    path_name=st.sampled_from(ROLES["path"]),
+    label_name=st.sampled_from(ROLES["label"]),
+    case=st.sampled_from([str.lower, str.upper, str.title]),
+    space=st.sampled_from("_ .-"),
+)
+def test_usual_names_are_known_in_any_case_and_spelling(path_name, label_name, case, space, here):
+    names = [case(name.replace("_", space)) for name in (path_name, label_name)]
+    found, rows = read(write(here, PLAIN.replace("path,label", ",".join(names))))
+    assert rows == ROWS
+    for role, name in zip(("path", "label"), names, strict=True):
+        assert (name == role) or any(f"{role} from '{name}'" in note for note in found.notes)
 
 
 def test_the_task_takes_such_a_table_with_counts_and_notes(here):

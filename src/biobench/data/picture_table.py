@@ -49,6 +49,10 @@ ROLES = {
 }
 """what a column can be -> the names by which it is known, the first that a table has is it."""
 
+FOLDERS = ("relative_path", "relativepath", "directory", "folder", "dir", "subfolder")
+"""names of a column that holds the folders of what the path column names, as Timelapse and camtrapR
+write it."""
+
 NEEDED = ("path", "label")
 UNLABELLED = "rows without a label"
 REPEATED = "rows that stand twice"
@@ -111,6 +115,8 @@ def read_picture_table(
         pl.col(name).cast(pl.String).str.strip_chars() for name in ROLES if name in table.columns
     )
     table, dropped = _drop_rows(table, path, needs)
+    if not table.height:
+        raise BadInput(f"{path} lists no picture{_say_dropped(dropped)}; write one row a picture.")
     table, root, said = _find_pictures(table, root or path.parent, path, given_root=root)
     missing = list_files(root, table["path"].unique(maintain_order=True).to_list())[1]
     left_out: list[LeftOut] = []
@@ -172,10 +178,33 @@ def _name_columns(
     if guessed:
         words = ", ".join(f"{role} from '{name}'" for role, name in guessed.items())
         notes.append(f"Columns of {path.name}: {words} (--columns says otherwise).")
+    table, said = _join_folders(table, roles, given, path)
+    notes += said
     renamed = {name: role for role, name in roles.items()}
     # A further column may have a role's name: it keeps its values under another.
     clashes = {n: f"{n}_" for n in table.columns if n in ROLES and n not in renamed}
     return table.rename(clashes | renamed), notes
+
+
+def _join_folders(
+    table: pl.DataFrame, roles: Mapping[str, str], given: Mapping[str, str], path: pathlib.Path
+) -> tuple[pl.DataFrame, list[str]]:
+    """The table with the folders before the files' names, where these are in two columns."""
+    names = {_simplify(name): name for name in reversed(table.columns)}
+    folder = next((names[one] for one in FOLDERS if one in names), None)
+    if "path" not in roles or "path" in given or folder in (None, *roles.values()):
+        return table, []
+    files, folders = table[roles["path"]], table[folder]
+    if files.dtype != pl.String or folders.dtype != pl.String:
+        return table, []
+    if files.str.contains(r"[/\\]").any():
+        return table, []
+    joined = [
+        file if not file or not above or not above.strip() else f"{above.strip()}/{file.strip()}"
+        for file, above in zip(files, folders, strict=True)
+    ]
+    note = f"Paths of {path.name} are those of '{folder}' and '{roles['path']}' together."
+    return table.with_columns(pl.Series(roles["path"], joined, dtype=pl.String)), [note]
 
 
 def _is_key(column: pl.Series) -> bool:
@@ -217,6 +246,11 @@ def _drop_rows(
                 f"{kinds} ({twice['path'].n_unique():,} such pictures); keep one row a picture."
             )
     return once, dropped
+
+
+def _say_dropped(dropped: Mapping[str, int]) -> str:
+    words = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
+    return f" that can be used ({words})" if words else ""
 
 
 def _find_pictures(

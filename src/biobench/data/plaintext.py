@@ -11,8 +11,9 @@ header has the columns that are wanted.
 import csv
 import dataclasses
 import io
+import itertools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
@@ -31,6 +32,8 @@ MARKS = {
     b"\xfe\xff": "utf-16",
 }
 HEAD = 4096
+MAX_BEFORE_HEADER = 10
+"""lines among which a header is looked for, where the first line is none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +66,17 @@ def read_any_table(path: pathlib.Path, n_wanted: Callable[[Sequence[str]], int])
     text, encoding = _decode(data, path)
     if "\n" not in text:
         text = text.replace("\r", "\n")
-    text, declared = _take_declaration(text)
+    # Programs of MS-DOS descent end a text with Ctrl-Z.
+    text, declared = _take_declaration(text.rstrip("\x1a"))
     if not text.strip():
         raise BadInput(f"{path} is empty; write a header and one row a picture.")
+    n_before = 0 if declared else _count_lines_before_header(text, n_wanted)
+    text = text.split("\n", n_before)[n_before]
     delimiter = declared or _find_delimiter(text, n_wanted)
-    table = _parse(text, delimiter, path)
+    table = _parse(text, delimiter, path, n_before + bool(declared))
     notes = []
+    if n_before:
+        notes.append(f"The header of {path.name} is read from line {n_before + 1}.")
     if encoding:
         notes.append(f"{path.name} is read as {encoding}.")
     if delimiter not in (",", declared) and not (
@@ -114,14 +122,37 @@ def _take_declaration(text: str) -> tuple[str, str]:
 
 def _find_delimiter(text: str, n_wanted: Callable[[Sequence[str]], int]) -> str:
     def judge(delimiter: str) -> tuple[int, int]:
-        header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+        header = _read_header(io.StringIO(text), delimiter)
         return n_wanted(header), len(header)
 
     # The first of equals: a comma, unless another explains more.
     return max(DELIMITERS, key=judge)
 
 
-def _parse(text: str, delimiter: str, path: pathlib.Path) -> pl.DataFrame:
+def _read_header(lines: Iterable[str], delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader(lines, delimiter=delimiter), [])
+    except csv.Error:
+        # The same will be found when all is read, which says where.
+        return []
+
+
+def _count_lines_before_header(text: str, n_wanted: Callable[[Sequence[str]], int]) -> int:
+    """How many lines (a title, comments) stand before the first that names two wanted columns.
+
+    0 where the first line names one, or none of the first few does.
+    """
+
+    def judge(line: str) -> int:
+        return max(n_wanted(_read_header([line], delimiter)) for delimiter in DELIMITERS)
+
+    first, *others = itertools.islice(io.StringIO(text), MAX_BEFORE_HEADER + 1)
+    if judge(first):
+        return 0
+    return next((number for number, line in enumerate(others, 1) if judge(line) > 1), 0)
+
+
+def _parse(text: str, delimiter: str, path: pathlib.Path, n_before: int) -> pl.DataFrame:
     rows = []
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -133,14 +164,16 @@ def _parse(text: str, delimiter: str, path: pathlib.Path) -> pl.DataFrame:
             while len(row) > len(header) and not row[-1].strip():
                 row.pop()
             if len(row) != len(header):
+                what = f"quote values that contain the delimiter ({DELIMITERS[delimiter]})"
                 raise BadInput(
-                    f"{path}: line {reader.line_num} has {len(row)} values, but the header has "
-                    f"{len(header)} names; quote values that contain the delimiter "
-                    f"({DELIMITERS[delimiter]})."
+                    f"{path}: line {n_before + reader.line_num} has {len(row)} values, but the "
+                    f"header has {len(header)} names; "
+                    f"{what if len(row) > len(header) else 'complete the line'}."
                 )
             rows.append(row)
     except csv.Error as err:
-        raise BadInput(f"{path}: line {reader.line_num} cannot be read ({err}).") from err
+        line = n_before + reader.line_num
+        raise BadInput(f"{path}: line {line} cannot be read ({err}).") from err
     unnamed = {number for number, name in enumerate(header) if not name}
     names = [name or f"column_{number + 1}" for number, name in enumerate(header)]
     twice = next((name for name in names if names.count(name) > 1), None)
