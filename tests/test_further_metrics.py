@@ -143,7 +143,7 @@ def test_compare_scores_stored_predictions_anew_by_a_table_of_costs(root, report
 
 def test_the_table_says_which_metric_it_shows_and_breaks_it_down(root, capsys):
     _, out, _ = say(capsys, "leaderboard", "--results", root, "--metric", "brier")
-    assert "All scores are by brier (lower is better)" in out
+    assert "Score: brier, low is good; below it 95% interval." in out
     words = ["--metric", "mean-average-precision", "--by", "class", "--format", "json"]
     code, out, _ = say(capsys, "leaderboard", "--results", root, *words)
     assert code == 0 and {row["value"] for row in json.loads(out)} == set(GENUS)
