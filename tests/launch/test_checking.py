@@ -106,8 +106,9 @@ def test_a_model_that_is_exchanged_for_an_older_one_is_not_finished(exchange, wr
     assert launch.find_finished(plan, checked) == {}
 
 
+# Names that no other test's modules have: Python imports a name once a process.
 HELPER = "def scale(features):\n    return features * {}\n"
-ADAPTER = MODULE.replace("import fakes", "import fakes\nfrom mine_helper import scale").replace(
+ADAPTER = MODULE.replace("import fakes", "import fakes\nfrom checked_helper import scale").replace(
     "    pass",
     """    def img_encode(self, batch):
         encoded = super().img_encode(batch)
@@ -116,14 +117,14 @@ ADAPTER = MODULE.replace("import fakes", "import fakes\nfrom mine_helper import 
 
 
 def test_a_helper_of_an_adapter_counts_as_its_code(place, world):
-    (place / "mine.py").write_text(ADAPTER)
-    (place / "mine_helper.py").write_text(HELPER.format(1))
-    plan, checked = make_plan(place, world, models=["mine:1"], imports=["mine"])
+    (place / "checked_adapter.py").write_text(ADAPTER)
+    (place / "checked_helper.py").write_text(HELPER.format(1))
+    plan, checked = make_plan(place, world, models=["mine:1"], imports=["checked_adapter"])
     assert run_cell(plan, plan.cells[0], device="cpu").state == "done"
-    os.utime(place / "mine_helper.py", (10**9, 2 * 10**9))
+    os.utime(place / "checked_helper.py", (10**9, 2 * 10**9))
     assert plan.cells[0].id in launch.find_finished(plan, checked)
-    (place / "mine_helper.py").write_text(HELPER.format(3))
-    os.utime(place / "mine_helper.py", (1, 1))
+    (place / "checked_helper.py").write_text(HELPER.format(3))
+    os.utime(place / "checked_helper.py", (1, 1))
     assert launch.find_finished(plan, checked) == {}
 
 
