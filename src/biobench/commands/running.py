@@ -324,15 +324,17 @@ def _print_data(plan, checked) -> None:
     from biobench import clean
     from biobench.screen import say
 
-    lines: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
+    notes: dict[str, dict[str, None]] = {}
     for cell in plan.cells:
         here = checked[cell.id]
-        lines.setdefault(cell.task, []).extend(
-            line for line in (here.found, *here.notes) if line not in lines.get(cell.task, [])
-        )
-    for task, (found, *notes) in lines.items():
-        say(f"{clean.line(task)}: {clean.sentence(found)}")
-        for note in notes:
+        # Training sizes of one task use other pictures each.
+        found.setdefault(cell.task, {})[here.found] = None
+        notes.setdefault(cell.task, {}).update(dict.fromkeys(here.notes))
+    for task, lines in found.items():
+        for line in lines:
+            say(f"{clean.line(task)}: {clean.sentence(line)}")
+        for note in notes[task]:
             say(f"  note: {clean.sentence(note)}")
 
 
