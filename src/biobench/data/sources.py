@@ -1,0 +1,49 @@
+"""Where a task's published data come from, as data: what `biobench download` fetches and verifies.
+
+    SOURCES = (
+        Source(
+            name="newt2021_labels.csv.tar.gz",
+            urls=("https://…/newt2021_labels.csv.tar.gz",),
+            checksum="sha256:e098…",
+            archive="tar",
+            gives=("newt2021_labels.csv",),
+            licence="…",
+            citation="Van Horn et al., CVPR 2021",
+        ),
+    )
+
+A task module names its sources as `SOURCES`; a task without any (one's own folder) has none.
+"""
+
+import dataclasses
+from typing import Literal
+
+__all__ = ["Source"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One file to fetch, and what it becomes below the task's data folder."""
+
+    name: str
+    """the file's name once fetched, relative to the task's data folder."""
+    urls: tuple[str, ...]
+    """addresses in the order tried; empty where only a person can fetch it (see `by_hand`)."""
+    size: int | None = None
+    """bytes; None where it is not published."""
+    checksum: str = ""
+    """"sha256:HEX" or "md5:HEX"; empty where none is published: recorded on the first download."""
+    archive: Literal["", "tar", "zip"] = ""
+    """how it is unpacked ("tar" with any compression); empty: it is kept as it is."""
+    into: str = "."
+    """folder below the task's data folder that it is unpacked into, or moved to."""
+    gives: tuple[str, ...] = ()
+    """files and folders below the task's data folder that stand there once it is unpacked."""
+    parts: tuple["Source", ...] = ()
+    """the pieces of a split archive, joined in this order; they have the addresses then."""
+    licence: str = ""
+    """the licence's name as published, or "unknown"."""
+    citation: str = ""
+    """the paper or data set to cite."""
+    by_hand: str = ""
+    """where the source is dead or walled: what to do, in a sentence."""
