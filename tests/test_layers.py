@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "metrics": CONTRACT,
     "stats": CONTRACT | {"metrics"},
     "data": CONTRACT,
+    "download": BASE | {"data"},
     "third_party_models": CONTRACT | {"registry"},
     "features": CONTRACT | {"data", "registry"},
     "probes": CONTRACT,

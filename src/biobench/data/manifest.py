@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from biobench import clean
 from biobench.data import contents
 from biobench.data.scan import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
@@ -151,11 +152,19 @@ class Manifest:
         return digest.hexdigest()
 
 
-def require_folder(path: pathlib.Path, what: str, remedy: str) -> pathlib.Path:
-    """Return `path` if it is a folder; raise BadInput saying `remedy` if not."""
-    if not path.is_dir():
-        raise BadInput(f"{what} not found: there is no folder {path}; {remedy}")
-    return path
+def require_folder(path: pathlib.Path, what: str, remedy: str, task: str = "") -> pathlib.Path:
+    """Return `path` if it is a folder; raise BadInput saying `remedy` if not.
+
+    task: the name of a task with published sources, where `path` is its data folder.
+    """
+    if path.is_dir():
+        return path
+    if task:
+        # `download` makes the folder of the task's name.
+        root = path.parent if path.name == task else pathlib.Path("ROOT")
+        command = clean.shell(["biobench", "download", task, "--data", str(root)])
+        remedy = f"{remedy.rstrip('.')}; {command} fetches it."
+    raise BadInput(f"{what} not found: there is no folder {path}; {remedy}")
 
 
 def require_columns(table: pl.DataFrame, names: Iterable[str], source: str | pathlib.Path) -> None:
