@@ -117,7 +117,7 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
     assert screen.is_terminal(Terminal()) and not screen.is_terminal(io.StringIO())
 
 
-DOORS = {"screen.py", "console.py", "launch/worker.py"}
+DOORS = {"screen.py", "console.py", "launch/local/worker.py"}
 """files that may write to a stream themselves; the worker's goes to the launcher, as JSON."""
 
 
