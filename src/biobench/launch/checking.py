@@ -12,8 +12,8 @@ import typing
 from pathlib import Path
 
 from biobench import registry
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.interfaces import ModelArgs
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
 from biobench.launch.states.state import read_state
 

@@ -24,8 +24,8 @@ from typing import Annotated
 import msgspec
 
 from biobench import clean, registry
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.interfaces import ModelArgs
 from biobench.launch import config
 from biobench.launch.states.json_files import read_json, write_json
 

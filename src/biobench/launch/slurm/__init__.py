@@ -1,6 +1,7 @@
 """Runs a plan's cells on a Slurm cluster: what is submitted, and what a job does."""
 
 from biobench.launch.slurm.submission import (
+    DEPENDENCY,
     Script,
     Submission,
     asks_for_gpu,
@@ -9,4 +10,4 @@ from biobench.launch.slurm.submission import (
     submit,
 )
 
-__all__ = ["Script", "Submission", "asks_for_gpu", "cancel", "preview", "submit"]
+__all__ = ["DEPENDENCY", "Script", "Submission", "asks_for_gpu", "cancel", "preview", "submit"]
