@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int64
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
 from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, to_table
 
 __all__ = ["Coded", "code_models", "from_examples", "from_table"]

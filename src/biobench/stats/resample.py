@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 from scipy import sparse, special
 
-from biobench.interfaces import Example
+from biobench.contract import Example
 from biobench.metrics import Counts, Metric
 from biobench.stats.coded import Coded
 
