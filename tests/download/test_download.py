@@ -14,6 +14,7 @@ import sys
 import time
 import types
 
+import httpx2
 import pytest
 
 import worlds
@@ -113,6 +114,16 @@ def test_pictures_that_were_removed_come_back_from_the_archive_that_is_there(sit
     assert statuses(bring(folder, tar_source(site))) == ["done"]
     assert dict(FILES).items() <= read_tree(folder).items()
     assert len(site.requests) == 1
+
+
+def test_pictures_that_were_removed_are_missed_though_no_name_was_promised(site, folder):
+    source = tar_source(site, gives=())
+    bring(folder, source, remove_archives=True)
+    assert statuses(bring(folder, source)) == ["there"]
+    for name, _ in FILES:
+        (folder / name).unlink()
+    assert statuses(bring(folder, source)) == ["done"]
+    assert read_tree(folder).items() >= dict(FILES).items()
 
 
 def test_a_new_edition_of_the_checksum_is_fetched(site, folder):
@@ -444,6 +455,22 @@ def test_more_than_the_disk_has_is_refused_before_anything(folder):
     assert not folder.exists()
 
 
+def test_sizes_are_asked_of_the_first_server_that_tells_and_of_a_dead_one_once(site):
+    asked = []
+
+    def answer(request):
+        asked.append((request.method, str(request.url)))
+        if request.url.host == "dead.example":
+            raise httpx2.ConnectError("refused")
+        return httpx2.Response(404 if "gone" in request.url.path else 200, content=b"12345")
+
+    ask = download.Asker(httpx2.Client(transport=httpx2.MockTransport(answer)))
+    dead, gone, good = "http://dead.example/", "http://a.example/gone", "http://a.example/x"
+    assert ask((dead, gone, good)) == 5
+    assert ask((dead,)) is None
+    assert asked == [("HEAD", dead), ("HEAD", gone), ("HEAD", good)]
+
+
 def test_lines_of_progress_are_few_and_tell_rate_and_time_left(capsys):
     clock = Clock()
     lines = Lines(lambda: clock.time)
@@ -544,6 +571,14 @@ def test_a_task_without_its_data_says_the_command_that_fetches_them(tmp_path, na
     task = registry.load_task(name)
     with pytest.raises(BadInput, match=f"biobench download {name} --data {tmp_path} fetches it"):
         task.load(task.Args(datadir=str(tmp_path / name)))
+
+
+def test_a_task_that_is_half_unpacked_is_not_run(tmp_path):
+    worlds.plantnet(tmp_path / "plantnet")
+    (tmp_path / "plantnet" / ".download").mkdir()
+    (tmp_path / "plantnet" / ".download" / "plantnet_300K.zip.unpacking").write_text("{}")
+    with pytest.raises(BadInput, match=r"plantnet_300K\.zip was being unpacked; biobench download"):
+        plantnet.load(plantnet.Args(datadir=str(tmp_path / "plantnet")))
 
 
 # The published layouts, end to end.

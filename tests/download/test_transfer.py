@@ -45,9 +45,9 @@ def partial(tmp_path):
     return tmp_path / "data.zip.partial"
 
 
-def make_fetcher(clock, client=None, **policy):
+def make_fetcher(clock, client=None, tell=lambda text: None, **policy):
     times = RealClock(now=clock.now, date=clock.date, sleep=clock.sleep)
-    return Fetcher(Policy(**policy), times, client)
+    return Fetcher(Policy(**policy), times, client, tell)
 
 
 SHA256 = sha256(CONTENT)
@@ -229,10 +229,11 @@ def test_where_there_is_another_address_nobody_waits_for_long(site, clock, parti
 
 
 def test_waits_grow_and_end(site, clock, partial):
-    site.always = Answer(status=503)
+    site.always, said = Answer(status=503), []
     with pytest.raises(NotFetched, match="503"):
-        make_fetcher(clock).fetch(want(site.url(PATH)), partial)
+        make_fetcher(clock, tell=said.append).fetch(want(site.url(PATH)), partial)
     assert len(site.requests) == 6
+    assert len(said) == 5 and "503" in said[0] and "next try is in 1 s" in said[0]
     for slept, doubled in zip(clock.slept, [1, 2, 4, 8, 16], strict=True):
         assert 0.75 * doubled <= slept <= 1.25 * doubled
 

@@ -1,6 +1,7 @@
 """Archives are unpacked whole, from where a killed run was, and never beyond their folder."""
 
 import io
+import json
 import os
 import pathlib
 import random
@@ -20,6 +21,7 @@ from biobench.download.archives import Limits
 from biobench.download.checksums import Joined
 from biobench.download.folder import place_member
 from biobench.download.problems import ArchiveRefused, SourceFailed
+from biobench.download.transfer import ROOM
 from biobench.download.unpack import Archive, unpack
 from hostile_archives import HOSTILE, make_tar, make_zip, tar_member, zip_member
 
@@ -139,6 +141,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from biobench.download import unpack as room
+from biobench.download.transfer import ROOM
 from biobench.download.unpack import Archive, unpack
 
 folder, kind, when, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -183,6 +186,26 @@ def test_killed_while_it_unpacks_it_goes_on_and_no_member_is_half(tmp_path, kind
     assert read_tree(tmp_path / "out") == dict(FILES)
     kept = [n for n, t in times.items() if (tmp_path / "out" / n).stat().st_mtime_ns == t]
     assert len(kept) >= count - 4
+
+
+def test_no_archive_changes_what_is_known_of_other_files(tmp_path):
+    archive = make_archive(tmp_path, "zip", make_zip([("a/.download/x.json", b"{}")]))
+    with pytest.raises(ArchiveRefused, match="what is known"):
+        unpack(archive, tmp_path / "out", tmp_path / "journal")
+    assert read_tree(tmp_path / "out") == {}
+
+
+def test_what_is_unpacked_already_needs_no_room_again(tmp_path, monkeypatch):
+    import shutil
+
+    archive = make_archive(tmp_path, "zip", make_zip(FILES))
+    unpack(archive, tmp_path / "out", tmp_path / "journal")
+    total = sum(len(content) for _, content in FILES)
+    journal = {"checksum": archive.checksum, "members": len(FILES), "bytes": total}
+    (tmp_path / "journal").write_text(json.dumps(journal))
+    free = ROOM + 100
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, free))
+    unpack(archive, tmp_path / "out", tmp_path / "journal")
 
 
 def test_a_journal_of_another_archive_is_not_followed(tmp_path):

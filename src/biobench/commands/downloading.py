@@ -37,7 +37,7 @@ class Download:
         from biobench import download, interrupts
         from biobench.download import display
 
-        fetcher, n_failed = download.Fetcher(), 0
+        fetcher, n_failed = download.Fetcher(tell=display.note), 0
         plans = self._make_plans(download.Asker(fetcher.client))
         if self.dry_run:
             display.print_plans(plans)

@@ -27,6 +27,8 @@ REQUIRED = ("image", "example", "split", "label")
 OPTIONAL = ("subtask", "group")
 RESERVED = ("y_true", "y_pred", "score", "top_labels", "top_scores", "train_count")
 RESERVED += ("position", "positions", "row")
+DOWNLOADS = ".download"
+"""folder in a task's data folder that `biobench download` keeps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,14 +159,18 @@ def require_folder(path: pathlib.Path, what: str, remedy: str, task: str = "") -
 
     task: the name of a task with published sources, where `path` is its data folder.
     """
-    if path.is_dir():
-        return path
-    if task:
-        # `download` makes the folder of the task's name.
-        root = path.parent if path.name == task else pathlib.Path("ROOT")
-        command = clean.shell(["biobench", "download", task, "--data", str(root)])
-        remedy = f"{remedy.rstrip('.')}; {command} fetches it."
-    raise BadInput(f"{what} not found: there is no folder {path}; {remedy}")
+    # `download` makes the folder of the task's name.
+    root = path.parent if path.name == task else pathlib.Path("ROOT")
+    command = clean.shell(["biobench", "download", task, "--data", str(root)])
+    if not path.is_dir():
+        remedy = f"{remedy.rstrip('.')}; {command} fetches it." if task else remedy
+        raise BadInput(f"{what} not found: there is no folder {path}; {remedy}")
+    if task and (half := sorted(path.glob(f"{DOWNLOADS}/*.unpacking"))):
+        raise BadInput(
+            f"{path} is not whole: {half[0].stem} was being unpacked; {command} goes on with it "
+            f"(remove {half[0]} if it is whole all the same)."
+        )
+    return path
 
 
 def require_columns(table: pl.DataFrame, names: Iterable[str], source: str | pathlib.Path) -> None:

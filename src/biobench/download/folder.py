@@ -127,7 +127,13 @@ class _Work:
             ) from err
         if missing := find_missing(folder, source.gives):
             raise SourceFailed(f"it was unpacked, but did not give {', '.join(missing)}")
-        record = dataclasses.replace(record, complete=True, files=done.files, bytes=done.bytes)
+        record = dataclasses.replace(
+            record,
+            complete=True,
+            files=done.files,
+            bytes=done.bytes,
+            sample=list(done.sample),
+        )
         self.shelf.write(source.name, record)
         journal.unlink(missing_ok=True)
         self._remove(paths, source)

@@ -15,6 +15,7 @@ from biobench.download import checksums
 from biobench.download.mirrors import Mirrors
 from biobench.download.shelf import Record, Shelf
 from biobench.download.transfer import ROOM, show_bytes
+from biobench.download.unpack import Journal
 from biobench.errors import BadInput
 
 __all__ = ["Item", "Plan", "find_missing", "find_plain", "is_complete", "make_plan", "require_room"]
@@ -114,7 +115,8 @@ def is_complete(folder: Path, source: Source, record: Record) -> bool:
         return False
     if not source.archive:
         return stat_files([find_plain(folder, source)]) == record.stats
-    return not find_missing(folder, source.gives)
+    is_here = all((folder / name).exists() for name in record.sample)
+    return is_here and not find_missing(folder, source.gives)
 
 
 def find_missing(folder: Path, names: Iterable[str]) -> list[str]:
@@ -166,7 +168,8 @@ def _look(
         size = sum(filter(None, sizes)) or None
     done = state in ("complete", "elsewhere")
     to_fetch = 0 if done or state == "there" else max(0, (size or 0) - _count_here(shelf, pieces))
-    to_unpack = (size or 0) if source.archive and not done else 0
+    unpacked = Journal.read(shelf.journal(source.name)).bytes
+    to_unpack = max(0, (size or 0) - unpacked) if source.archive and not done else 0
     return Item(source, addresses, state, size, to_fetch, to_unpack)
 
 

@@ -39,6 +39,8 @@ class Record:
     files: int = 0
     bytes: int = 0
     """what was unpacked."""
+    sample: list[str] = dataclasses.field(default_factory=list)
+    """some of it."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,8 +103,10 @@ class Fetcher:
         policy: Policy | None = None,
         clock: Clock | None = None,
         client: httpx2.Client | None = None,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.policy, self.clock = policy or Policy(), clock or Clock()
+        """tell: called with why and how long is waited, once for each wait."""
+        self.policy, self.clock, self._tell = policy or Policy(), clock or Clock(), tell
         self._client = client
 
     def fetch(self, wanted: Wanted, partial: Path) -> tuple[str, str]:
@@ -141,7 +143,9 @@ class Fetcher:
                 impatient = others and (err.away or wait > self.policy.longest_wait)
                 if err.final or impatient or failures >= self.policy.tries:
                     raise
-                self.clock.sleep(min(wait, self.policy.longest_wait))
+                wait = min(wait, self.policy.longest_wait)
+                self._tell(f"{wanted.name}: {err}; the next try is in {wait:.0f} s")
+                self.clock.sleep(wait)
 
     def _back_off(self, failures: int) -> float:
         # Spread out, so that many who were cut off together do not come back together.

@@ -10,6 +10,7 @@ the archive is copied.
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
 import shutil
@@ -26,10 +27,11 @@ from biobench.download.archives import (
 )
 from biobench.download.checksums import CHUNK, Joined
 from biobench.download.problems import ArchiveRefused, SourceFailed
+from biobench.download.shelf import FOLDER
 from biobench.download.transfer import ROOM, show_bytes
 from biobench.progress import report
 
-__all__ = ["Archive", "Unpacked", "unpack"]
+__all__ = ["Archive", "Journal", "Unpacked", "unpack"]
 
 EVERY = 200
 """members after which the journal is written anew."""
@@ -59,8 +61,33 @@ class Archive:
 
 @dataclasses.dataclass(frozen=True)
 class Unpacked:
+    """What was unpacked."""
+
     files: int
     bytes: int
+    sample: tuple[str, ...]
+    """the first and the last names, by which it is seen later whether it still stands there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Journal:
+    """How far an archive is unpacked."""
+
+    checksum: str = ""
+    members: int = 0
+    bytes: int = 0
+
+    @classmethod
+    def read(cls, path: Path) -> "Journal":
+        """What is noted; nothing where there is no journal."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return cls(**json.loads(path.read_text()))
+        return cls()
+
+    def write(self, path: Path) -> None:
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.write_text(json.dumps(dataclasses.asdict(self)))
+        os.replace(fresh, path)
 
 
 def unpack(
@@ -78,38 +105,47 @@ def unpack(
     Raises ArchiveRefused, and SourceFailed where the disk has no room.
     """
     into.mkdir(parents=True, exist_ok=True)
-    n_done = _read_journal(journal, archive)
-    _require_room(archive, into)
+    earlier = Journal.read(journal)
+    if earlier.checksum != archive.checksum:
+        earlier = Journal(archive.checksum)
+    _require_room(archive, into, earlier.bytes)
     links: list[Member] = []
-    files = total = 0
-    names: set[str] = set()
+    total = 0
+    names: dict[str, None] = {}
     stage = f"unpack {archive.name}"
     with archive.open() as file:
         size = archive.size
         report(stage, 0, size)
         for number, member in enumerate(read_members(file, size, archive.kind, limits)):
-            if number % EVERY == 0:
-                _write_journal(journal, archive, max(number, n_done))
-            member = dataclasses.replace(member, name=place(member.name))
+            if number % EVERY == 0 and number >= earlier.members:
+                Journal(archive.checksum, number, total).write(journal)
+            member = _place(member, place)
             if member.kind == "link":
-                member = dataclasses.replace(member, target=place(member.target))
                 links.append(member)
                 continue
             target = into / member.name
             if member.kind == "folder":
                 _guard(member, lambda path=target: path.mkdir(parents=True, exist_ok=True))
                 continue
-            if number >= n_done or not _is_there(target, member):
+            if number >= earlier.members or not _is_there(target, member):
                 _guard(member, lambda path=target, member=member: _write(member, path))
-            files, total = files + 1, total + member.size
-            names.add(member.name)
+            total += member.size
+            names[member.name] = None
             report(stage, min(file.tell(), size), size)
             after_member(member.name)
     for member in links:
         total += _copy_target(member, into, names, limits.get_most(size) - total)
-        files += 1
     report(stage, size, size)
-    return Unpacked(files, total)
+    ends = [*itertools.islice(names, 4), *itertools.islice(reversed(names), 4)]
+    return Unpacked(len(names), total, tuple(dict.fromkeys(ends)))
+
+
+def _place(member: Member, place: Callable[[str], str]) -> Member:
+    name = place(member.name)
+    if FOLDER in name.split("/"):
+        raise ArchiveRefused(f"its member '{name}' would change what is known of other files")
+    target = place(member.target) if member.kind == "link" else ""
+    return dataclasses.replace(member, name=name, target=target)
 
 
 def _write(member: Member, target: Path) -> None:
@@ -131,7 +167,7 @@ def _write(member: Member, target: Path) -> None:
         raise
 
 
-def _copy_target(member: Member, into: Path, names: set[str], most: int) -> int:
+def _copy_target(member: Member, into: Path, names: dict[str, None], most: int) -> int:
     """Put a copy of what a link leads to in its place; returns its bytes."""
     if member.target not in names:
         raise ArchiveRefused(
@@ -146,7 +182,7 @@ def _copy_target(member: Member, into: Path, names: set[str], most: int) -> int:
         partial = target.with_name(".biobench-partial")
         shutil.copyfile(source, partial)
         os.replace(partial, target)
-    names.add(member.name)
+    names[member.name] = None
     return size
 
 
@@ -167,26 +203,12 @@ def _guard(member: Member, write: Callable[[], None]) -> None:
         raise
 
 
-def _require_room(archive: Archive, into: Path) -> None:
+def _require_room(archive: Archive, into: Path, done: int) -> None:
     with archive.open() as file:
-        needed = count_bytes(file, archive.size, archive.kind) + ROOM
+        needed = max(0, count_bytes(file, archive.size, archive.kind) - done) + ROOM
     free = shutil.disk_usage(into).free
     if needed > free:
         raise SourceFailed(
             f"the disk of {into} has {show_bytes(free)} free, but about {show_bytes(needed)} are "
             "needed to unpack it; make room, and the same command goes on"
         )
-
-
-def _read_journal(journal: Path, archive: Archive) -> int:
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        found = json.loads(journal.read_text())
-        if found["checksum"] == archive.checksum:
-            return int(found["members"])
-    return 0
-
-
-def _write_journal(journal: Path, archive: Archive, members: int) -> None:
-    fresh = journal.with_name(f"{journal.name}.new")
-    fresh.write_text(json.dumps({"checksum": archive.checksum, "members": members}))
-    os.replace(fresh, journal)
