@@ -19,7 +19,19 @@ docs/download.md says how each field is used.
 import dataclasses
 from typing import Literal
 
-__all__ = ["Source"]
+__all__ = ["Listing", "Source"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """A table of files that are fetched one by one."""
+
+    table: str
+    """a CSV file below the task's data folder, brought by an earlier source."""
+    address: str
+    """column of the files' addresses."""
+    file: str
+    """column whose last part, behind the last slash, is the file's name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,3 +68,5 @@ class Source:
     fetched first."""
     renames: tuple[tuple[str, str], ...] = ()
     """(name in the archive, name it gets) of members that are published under a useless name."""
+    listing: Listing | None = None
+    """where the source is many files, put into `into`: the table that lists them."""

@@ -27,6 +27,8 @@ STATES = {
 }
 MOST_SILENT = 30.0
 """seconds of a stage after which its progress is said again."""
+OFTEN = 0.1
+"""seconds between two looks of a bar."""
 LEAST_SILENT = 5.0
 """seconds between two lines about one stage, however fast its quarters pass."""
 
@@ -70,6 +72,9 @@ def _print_item(item: Item) -> None:
     if source.citation:
         say(f"    cite: {clean.sentence(source.citation)}")
     pieces = source.parts or (source,)
+    if source.listing:
+        column, table = source.listing.address, source.listing.table
+        say(f"    from: {clean.line(f'the column {column} of {table}, one by one')}")
     for address in item.addresses[pieces[0].name]:
         say(f"    from: {clean.line(address)}" + (" …" if source.parts else ""))
     if source.by_hand:
@@ -104,9 +109,7 @@ def show_progress() -> Iterator[None]:
     columns = (
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
-        rich.progress.DownloadColumn(),
-        rich.progress.TransferSpeedColumn(),
-        rich.progress.TimeRemainingColumn(),
+        rich.progress.TextColumn("{task.fields[pace]}"),
     )
     console = CleanConsole(stderr=True)
     bars = rich.progress.Progress(*columns, console=console, transient=True, redirect_stdout=False)
@@ -114,55 +117,69 @@ def show_progress() -> Iterator[None]:
         yield
 
 
+class _Pace:
+    """How fast a stage goes; what an earlier try fetched is no part of it."""
+
+    def __init__(self, stage: str, now: float, done: int) -> None:
+        self.stage, self.start, self.first = stage, now, done
+        self._show = _show_files if stage.endswith("files") else show_bytes
+
+    def describe(self, now: float, done: int, total: int) -> str:
+        """How far it is, with the rate and the time left where they can be known."""
+        text = f"{self._show(done)} of {self._show(total)}" if total else self._show(done)
+        rate = (done - self.first) / max(now - self.start, 1e-9)
+        if rate <= 0 or now == self.start:
+            return text
+        left = f", {_describe_left((total - done) / rate)}" if total > done else ""
+        return f"{text}, {self._show(rate)} a second{left}"
+
+
 class _Bars:
     """The bar of the stage that runs."""
 
-    def __init__(self, bars) -> None:
-        self._bars, self._stage, self._task = bars, "", None
+    def __init__(self, bars, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bars, self._clock = bars, clock
+        self._pace, self._task, self._drawn = _Pace("", 0.0, 0), None, 0.0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage != self._stage:
+        now = self._clock()
+        if stage != self._pace.stage:
             if self._task is not None:
                 self._bars.remove_task(self._task)
-            # What an earlier try fetched is no part of this one's rate.
-            self._task = self._bars.add_task(clean.line(stage), completed=done, total=total or None)
-            self._stage = stage
-        self._bars.update(self._task, completed=done, total=total or None)
+            self._pace = _Pace(stage, now, done)
+            self._task = self._bars.add_task(clean.line(stage), total=total or None, pace="")
+        elif now - self._drawn < OFTEN and done < total:
+            return
+        self._drawn = now
+        pace = self._pace.describe(now, done, total)
+        self._bars.update(self._task, completed=done, total=total or None, pace=pace)
 
 
 class Lines:
     """Progress as plain lines, few enough for a log."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._stage = clock, ""
-        self._start = self._said = 0.0
-        self._first = self._quarter = 0
+        self._clock, self._pace = clock, _Pace("", 0.0, 0)
+        self._said, self._quarter = 0.0, 0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now, quarter = self._clock(), 4 * done // total if total else 0
-        if stage != self._stage or done < self._first:
-            self._stage, self._start, self._said = stage, now, now
-            self._first, self._quarter = done, quarter
-            self._say(_describe_count(done, total))
+        if stage != self._pace.stage or done < self._pace.first:
+            self._pace, self._said, self._quarter = _Pace(stage, now, done), now, quarter
+            self._say(now, done, total)
             return
         silent = now - self._said
         if silent >= MOST_SILENT or (quarter > self._quarter and silent >= LEAST_SILENT):
             self._said, self._quarter = now, quarter
-            self._say(f"{_describe_count(done, total)}{self._describe_rate(now, done, total)}")
+            self._say(now, done, total)
 
-    def _describe_rate(self, now: float, done: int, total: int) -> str:
-        rate = (done - self._first) / max(now - self._start, 1e-9)
-        if rate <= 0:
-            return ""
-        left = f", {_describe_left((total - done) / rate)}" if total else ""
-        return f", {show_bytes(rate)} a second{left}"
-
-    def _say(self, text: str) -> None:
-        say(f"{clean.line(self._stage)}: {text}", error=True)
+    def _say(self, now: float, done: int, total: int) -> None:
+        pace = self._pace.describe(now, done, total)
+        say(f"{clean.line(self._pace.stage)}: {pace}", error=True)
 
 
-def _describe_count(done: int, total: int) -> str:
-    return f"{show_bytes(done)} of {show_bytes(total)}" if total else show_bytes(done)
+def _show_files(count: float) -> str:
+    return f"{count:,.0f}"
 
 
 def _describe_left(seconds: float) -> str:

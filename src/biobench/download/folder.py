@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from biobench.data.sources import Source
+from biobench.data.sources import Listing, Source
 from biobench.download import checksums
 from biobench.download.archives import DEFAULT_LIMITS, Limits
+from biobench.download.listed import fetch_listed
 from biobench.download.plan import Item, Plan, find_missing, find_plain, is_complete, stat_files
 from biobench.download.problems import ArchiveRefused, NotFetched, SourceFailed
 from biobench.download.shelf import Record, Shelf
@@ -92,6 +93,8 @@ class _Work:
                 f"not fetched, for {stands} stood there before: whether that is whole and right "
                 "was not verified; remove it to have it fetched",
             )
+        if source.listing:
+            return self._bring_listed(source, source.listing)
         if source.archive:
             return self._bring_archive(item, self._read_list(item))
         return self._bring_plain(item, self._read_list(item))
@@ -106,6 +109,13 @@ class _Work:
         record = dataclasses.replace(record, complete=True, stats=stat_files([target]))
         self.shelf.write(source.name, record)
         return Outcome(source.name, "done", _describe(record))
+
+    def _bring_listed(self, source: Source, listing: Listing) -> Outcome:
+        names = fetch_listed(source, listing, self.shelf, self.fetcher)
+        stats = stat_files([self.shelf.folder / listing.table])
+        record = Record(origin="recorded", stats=stats, complete=True, files=len(names))
+        self.shelf.write(source.name, record)
+        return Outcome(source.name, "done", f"{len(names):,} files, their checksums are recorded")
 
     def _bring_archive(self, item: Item, listed: dict[str, str]) -> Outcome:
         source, folder = item.source, self.shelf.folder

@@ -113,6 +113,8 @@ def is_complete(folder: Path, source: Source, record: Record) -> bool:
     """Whether all that a source gives was put in place, and still stands there."""
     if not record.complete or source.checksum not in ("", record.checksum):
         return False
+    if source.listing:
+        return stat_files([folder / source.listing.table]) == record.stats
     if not source.archive:
         return stat_files([find_plain(folder, source)]) == record.stats
     is_here = all((folder / name).exists() for name in record.sample)
@@ -179,6 +181,8 @@ def _find_state(
     folder, record = shelf.folder, shelf.read(source.name)
     if is_complete(folder, source, record):
         return "complete"
+    if source.listing:
+        return "begun" if (folder / source.into).is_dir() else "missing"
     whole = folder / source.name
     if whole.exists() or (not source.archive and find_plain(folder, source).exists()):
         return "there"
@@ -209,7 +213,8 @@ def _check(task: str, sources: Sequence[Source]) -> None:
     for file in files:
         if file.checksum:
             checksums.parse(file.checksum, f"{task}: {file.name}")
-        for path in (file.name, file.into, *file.gives):
+        table = file.listing.table if file.listing else ""
+        for path in (file.name, file.into, table, *file.gives):
             if Path(path).is_absolute() or ".." in Path(path).parts:
                 raise BadInput(
                     f"{task}: the source {file.name} names '{path}', which is not below the task's "

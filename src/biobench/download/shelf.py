@@ -69,6 +69,22 @@ class Shelf:
         """Where a file grows until it is verified."""
         return self._path(name, "partial")
 
+    def sums(self, name: str) -> Path:
+        """Where the checksums of files stand that are fetched one by one."""
+        return self._path(name, "sha256")
+
+    def missing(self, name: str) -> Path:
+        """Where the files stand that could not be fetched."""
+        return self._path(name, "missing.txt")
+
+    def list_missing(self, name: str, missing: list[str]) -> None:
+        """Keep a list of the files that could not be fetched; none where there are none."""
+        path = self.missing(name)
+        if missing:
+            path.write_text("".join(f"{file}\n" for file in missing), encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
+
     def journal(self, name: str) -> Path:
         """Where it stands how far an archive is unpacked."""
         return self._path(name, "unpacking")
