@@ -5,7 +5,7 @@
 
 A correction in a helper changes features as much as one in the class. Whole modules count, without
 comments and layout. What is installed for itself (torch, timm) does not: what it does to features
-shows in the weights and in the feature of the probe picture.
+shows in the weights and in the feature of the trial picture.
 """
 
 import ast
