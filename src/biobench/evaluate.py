@@ -20,13 +20,14 @@ import polars as pl
 
 from biobench import features, metrics, probes, registry
 from biobench._identity import Identity, Prepared, check_args, hash_data
-from biobench._predictions import group_examples, predict, to_example
+from biobench._predicting import group_examples, predict
 from biobench._protocol import Args, BatchSize, Protocol
 from biobench._subset import select, select_data
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
 from biobench.interfaces import Example, ModelArgs, Provenance, TaskReport
+from biobench.predictions import to_examples
 
 __all__ = [
     "Args",
@@ -208,8 +209,7 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
 
 def score(predictions: pl.DataFrame, metric: str) -> float:
     """A metric over a table of predictions, as `calc_splits` functions need it."""
-    examples = [to_example(row) for row in predictions.iter_rows(named=True)]
-    return float(metrics.get_metric(metric)(examples))
+    return float(metrics.get_metric(metric)(to_examples(predictions)))
 
 
 def _score_unshared(

@@ -50,13 +50,13 @@ class Embed:
 
         from biobench import clean, features, registry
         from biobench.errors import BadInput, CellFailed
-        from biobench.features import export
+        from biobench.features import picture_vectors
         from biobench.launch.plan import import_modules
         from biobench.screen import say
 
         import_modules(self.imports, [os.getcwd()])
-        export.check_target(self.out)
-        table = export.read_pictures(self.images)
+        picture_vectors.check_target(self.out)
+        table = picture_vectors.read_pictures(self.images)
         org, _, ckpt = self.model.partition(":")
         if not ckpt:
             raise BadInput(f"'{self.model}' is not a model: write ORG:CKPT.")
@@ -83,7 +83,7 @@ class Embed:
         except KeyboardInterrupt:
             say("biobench: stopped; the same command goes on from here.", error=True)
             return 130
-        n_rows = export.write_vectors(table, found, self.out)
+        n_rows = picture_vectors.write_vectors(table, found, self.out)
         counts = found.counts
         place = clean.line(str(self.out))
         say(

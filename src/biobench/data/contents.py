@@ -29,7 +29,6 @@ import os
 import pathlib
 import stat
 import time
-import uuid
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,7 +37,7 @@ import polars as pl
 import pyarrow as pa
 from jaxtyping import Int64
 
-from biobench import progress
+from biobench import atomic, progress
 from biobench.data.images import MAX_BYTES
 from biobench.data.listing import STAMP, list_files, to_int64
 
@@ -61,7 +60,6 @@ HASH_BYTES = 16
 
 SUFFIX = ".arrow"
 DAMAGED_SUFFIX = ".damaged"
-TEMPORARY_PREFIX = ".tmp-"
 SCHEMA = {"path": pl.String, **dict.fromkeys(STAMP, pl.Int64), "hash": pl.Binary}
 
 SECOND = 1_000_000_000
@@ -335,14 +333,7 @@ def _write(folder: pathlib.Path, table: pl.DataFrame) -> pathlib.Path:
         writer.write_table(arrow)
     data = sink.getvalue()
     path = folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
-    temporary = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
-    try:
-        temporary.write_bytes(data)
-        temporary.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    atomic.write(path, memoryview(data))
     return path
 
 
@@ -356,7 +347,7 @@ def _compact(folder: pathlib.Path) -> None:
     for path in paths:
         if path != whole:
             path.unlink(missing_ok=True)
-    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+    for path in folder.glob(f"{atomic.PREFIX}*"):
         if time.time() - path.stat().st_mtime > STALE_SECONDS:
             path.unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ import polars as pl
 from biobench.contract import Example
 from biobench.errors import BadInput
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES
-from biobench.results import files
+from biobench.results import safe_files
 
 __all__ = [
     "SCORES",
@@ -84,7 +84,7 @@ def read_scores(run: Path) -> pl.DataFrame:
         raise BadInput(
             f"{run} keeps no scores of all classes; run it again with --metrics and the metric."
         )
-    return parse_scores(files.read_file(path, files.MAX_SCORES), path)
+    return parse_scores(safe_files.read_file(path, safe_files.MAX_SCORES), path)
 
 
 def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
