@@ -3,7 +3,7 @@
     files = list_code(cls)       # {"adapter.py": Path(...), "helper.py": Path(...)}
     digest_code(cls)             # the same for the same code, wherever it lies
 
-A correction in a helper changes features as much as one in the class. The files count byte for byte:
+A correction in a helper changes features as much as one in the class. Files count byte for byte:
 code may read its own source, and what is embedded once too often is never wrong. What is installed
 for itself (torch, timm) does not count: what it does to features shows in the weights and in the
 feature of the probe picture.
@@ -130,4 +130,3 @@ def _list_names(
     for start in sorted(starts):
         for name in names:
             yield start, name
-

@@ -23,7 +23,7 @@ from biobench.interfaces import Provenance
 from biobench.results import files, intervals
 from biobench.results.predictions import KNOWN_COLUMNS
 from biobench.results.scan import Problem, scan
-from biobench.results.scores import SCORES, parse_scores
+from biobench.results.scores import SCORES, check_written, parse_scores
 from biobench.results.store import (
     LOG,
     PREDICTIONS,
@@ -93,6 +93,8 @@ def _import_run(run: Path, root: Path) -> int:
         data = files.read_file(run / PREDICTIONS, files.MAX_PREDICTIONS, follow=False)
         if (run / SCORES).exists():
             scores = files.read_file(run / SCORES, files.MAX_SCORES, follow=False)
+            noted = report.get("scores")
+            check_written(scores, noted and noted["sha256"], run / SCORES)
             parse_scores(scores, run / SCORES)
     if report["has_log"]:
         log = files.read_file(run / LOG, files.MAX_LOG, follow=False).decode(errors="replace")
@@ -102,8 +104,8 @@ def _import_run(run: Path, root: Path) -> int:
         raise BadInput(f"{run / REPORT}: {err}.") from err
     report |= _check(run, report, data)
     if target.exists():
-        # The seal and the file's size and digest are ours to note, not part of what was imported.
-        own = {"seal", "predictions"}
+        # The seal and the files' sizes and digests are ours to note, not part of what was imported.
+        own = {"seal", "predictions", "scores"}
         there = {key: value for key, value in read_report(target).items() if key not in own}
         if there != {key: value for key, value in report.items() if key not in own}:
             raise BadInput(f"{run}: another run has its place, {target}; it was not overwritten.")

@@ -8,6 +8,7 @@ precision numbers, null where the picture could not be read, and `class_labels` 
 classes in the order of the scores, as JSON.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -19,11 +20,12 @@ import polars as pl
 from biobench.errors import BadInput
 from biobench.interfaces import Example
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES, Metric, get_columns
-from biobench.results import files
+from biobench.results import files, validation
 
 __all__ = [
     "SCORES",
     "check_for_metric",
+    "check_written",
     "parse_scores",
     "read_for_metric",
     "read_scores",
@@ -33,6 +35,7 @@ __all__ = [
 SCORES = "scores.parquet"
 
 PREDICTIONS = "predictions.parquet"
+REPORT = "report.json"
 KEYS = ["example", "subtask"]
 
 _BASE = ("example", "subtask", "group", "y_true", "y_pred", "score")
@@ -83,14 +86,35 @@ def _to_lists(rows: Sequence[np.ndarray | None]) -> pl.Series:
 def read_scores(run: Path) -> pl.DataFrame:
     """The scores of all classes of a run: columns example, subtask, class_labels, class_scores.
 
-    Raises BadInput where the run keeps none, or the file is damaged.
+    Raises BadInput where the run keeps none, or the file is damaged or another than was written.
     """
     path = Path(run) / SCORES
     if not path.exists():
         raise BadInput(
             f"{run} keeps no scores of all classes; run it again with --metrics and the metric."
         )
-    return parse_scores(files.read_file(path, files.MAX_SCORES), path)
+    data = files.read_file(path, files.MAX_SCORES)
+    check_written(data, _get_written(Path(run)), path)
+    return parse_scores(data, path)
+
+
+def check_written(data: bytes, written: str | None, path: Path) -> None:
+    """Raise BadInput where a file's bytes are not those with the SHA-256 `written`, if noted."""
+    if written is not None and hashlib.sha256(data).hexdigest() != written:
+        raise BadInput(
+            f"{path} is not the file that was written with the report; restore it, or run the cell "
+            "again with --metrics and the metric."
+        )
+
+
+def _get_written(run: Path) -> str | None:
+    """The digest of the scores that a run's report notes; older runs note none."""
+    text = files.read_file(run / REPORT, files.MAX_REPORT)
+    try:
+        noted = validation.decode(text).scores
+    except ValueError as err:
+        raise BadInput(f"{run / REPORT} is damaged ({err}).") from err
+    return noted and noted.sha256
 
 
 def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
