@@ -13,35 +13,39 @@ import biobench
 SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
-BASE = {"errors", "progress", "clean", "screen", "console"}
-CONTRACT = BASE | {"interfaces", "_backbone"}
-CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
-CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset"}
+BASE = {"errors", "progress", "atomic", "clean", "screen", "console"}
+GROUND = BASE | {"contract", "_backbone"}
+CONTRACT = GROUND | {"interfaces"}
+CORE = CONTRACT | {"predictions", "registry", "metrics", "stats", "data", "third_party_models"}
+CORE |= {"features", "probes"}
+SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "progress": set(),
+    "atomic": set(),
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
-    # The contract's one upward call, made late inside get_confidence_interval.
-    "interfaces": {"_backbone", "stats"},
+    "contract": set(),
     "_backbone": set(),
-    "registry": {"interfaces"},
-    "metrics": CONTRACT,
-    "stats": CONTRACT | {"metrics"},
-    "data": CONTRACT,
+    "registry": GROUND,
+    "metrics": GROUND,
+    "stats": GROUND | {"metrics"},
+    "interfaces": GROUND | {"stats"},
+    "predictions": GROUND | {"metrics"},
+    "data": BASE,
     "third_party_models": CONTRACT | {"registry"},
     "features": CONTRACT | {"data", "registry"},
     "probes": CONTRACT,
+    "_protocol": SPINE,
     "_identity": SPINE,
-    "_predictions": SPINE,
+    "_predicting": SPINE,
     "_subset": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),
-    "results": CONTRACT | {"metrics", "stats"},
+    "results": CONTRACT | {"metrics", "stats", "predictions"},
     "launch": SPINE | {"results"},
     "report": CONTRACT | {"results", "stats", "metrics"},
     "demo": BASE | {"data"},

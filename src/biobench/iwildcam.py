@@ -24,8 +24,13 @@ import pathlib
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import Manifest, match_suffix_case, read_table, require_folder
-from biobench.errors import BadInput
+from biobench.data import (
+    Manifest,
+    match_suffix_case,
+    read_table,
+    require_folder,
+    require_values,
+)
 from biobench.interfaces import ModelArgs, TaskReport
 
 __all__ = ["Args", "benchmark", "load", "protocol"]
@@ -65,8 +70,15 @@ def load(args: Args) -> Manifest:
         pathlib.Path(args.datadir), "iWildCam", f"it should hold {FOLDER}/metadata.csv."
     )
     path = root / FOLDER / "metadata.csv"
-    metadata = read_table(path, COLUMNS).with_row_index("line", 2)
-    _check_metadata(metadata, path)
+    metadata = read_table(path, COLUMNS)
+    number = pl.col("y").cast(pl.Float64, strict=False)
+    right = {
+        "y": (number >= 0) & (number == number.floor()),
+        "split": SPLITS,
+        "filename": pl.col("filename").str.len_chars() > 0,
+        "location_remapped": pl.col("location_remapped").is_not_null(),
+    }
+    require_values(metadata, right, path)
     names = (f"{FOLDER}/train/" + metadata["filename"]).to_list()
     table = metadata.select(
         match_suffix_case(root, names),
@@ -103,19 +115,3 @@ def _is_night() -> pl.Expr:
         .when(hour.is_not_null())
         .then(pl.lit("day"))
     )
-
-
-def _check_metadata(metadata: pl.DataFrame, path: pathlib.Path) -> None:
-    number = pl.col("y").cast(pl.Float64, strict=False)
-    for column, good in (
-        ("y", (number >= 0) & (number == number.floor())),
-        ("split", pl.col("split").is_in(SPLITS)),
-        ("filename", pl.col("filename").str.len_chars() > 0),
-        ("location_remapped", pl.col("location_remapped").is_not_null()),
-    ):
-        wrong = metadata.filter(~good.fill_null(False))
-        if wrong.height:
-            raise BadInput(
-                f"{path}: line {wrong['line'][0]} has {column} '{wrong[column][0]}', which is "
-                f"unknown ({wrong.height:,} such lines); restore the published file."
-            )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobench.data import contents, index, listing
+from biobench.data import content_index, contents, listing
 
 
 def write(root, names, text="content of"):
@@ -233,7 +233,7 @@ def test_an_unchanged_set_is_recognised_without_a_look_at_the_index(folder, monk
     root, names = folder
     contents.read(root, names)
     before = contents.lookup(root, names)
-    monkeypatch.setattr(index, "read", lambda root: pytest.fail("looked at each file"))
+    monkeypatch.setattr(content_index, "read", lambda root: pytest.fail("looked at each file"))
     after = contents.lookup(root, names)
     assert after.files.equals(before.files) and after.unknown == [] and after.missing == {}
 
@@ -258,19 +258,19 @@ def test_what_is_known_of_a_folder_is_listed_and_pruned_by_age(folder, tmp_path)
     root, names = folder
     contents.read(root, names)
     contents.read(tmp_path, ["pictures/a/0.png"])
-    assert {entry.place for entry in index.list_entries()} == {str(root), str(tmp_path)}
+    assert {entry.place for entry in content_index.list_entries()} == {str(root), str(tmp_path)}
     old = next(path for path in contents.contents_root().glob("*") if len(list(path.glob("*"))) > 1)
     place = json.loads((old / "folder.json").read_text())["folder"]
     for path in (old, *old.glob("*")):
         os.utime(path, (1, 1))
-    deleted, n_bytes = index.prune(older_than=3600, dry_run=True)
+    deleted, n_bytes = content_index.prune(older_than=3600, dry_run=True)
     assert [entry.place for entry in deleted] == [place] and n_bytes == deleted[0].n_bytes > 0
     assert old.exists()
-    index.prune(older_than=3600)
-    assert [entry.place for entry in index.list_entries()] != [place]
+    content_index.prune(older_than=3600)
+    assert [entry.place for entry in content_index.list_entries()] != [place]
     (rest,) = contents.contents_root().glob("*")
     (rest / "x.arrow.damaged").write_bytes(b"12345")
-    assert index.prune() == ([], 5) and not (rest / "x.arrow.damaged").exists()
+    assert content_index.prune() == ([], 5) and not (rest / "x.arrow.damaged").exists()
     assert contents.read(root, names) == truth(root, names)
 
 
@@ -298,7 +298,7 @@ def test_many_writers_lose_nothing_and_many_files_become_few(tmp_path):
         thread.join()
     assert contents.read(root, names) == truth(root, names)
     assert contents.lookup(root, names).unknown == []
-    assert len(list(contents.contents_root().rglob("*.arrow"))) <= index.MAX_FILES + 5
+    assert len(list(contents.contents_root().rglob("*.arrow"))) <= content_index.MAX_FILES + 5
 
 
 def test_one_stamp_with_two_hashes_is_not_trusted(folder):

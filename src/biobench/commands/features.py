@@ -50,13 +50,13 @@ class Embed:
 
         from biobench import clean, features, registry
         from biobench.errors import BadInput, CellFailed
-        from biobench.features import export
+        from biobench.features import picture_vectors
         from biobench.launch.plan import import_modules
         from biobench.screen import say
 
         import_modules(self.imports, [os.getcwd()])
-        export.check_target(self.out)
-        table = export.read_pictures(self.images)
+        picture_vectors.check_target(self.out)
+        table = picture_vectors.read_pictures(self.images)
         org, _, ckpt = self.model.partition(":")
         if not ckpt:
             raise BadInput(f"'{self.model}' is not a model: write ORG:CKPT.")
@@ -83,7 +83,7 @@ class Embed:
         except KeyboardInterrupt:
             say("biobench: stopped; the same command goes on from here.", error=True)
             return 130
-        n_rows = export.write_vectors(table, found, self.out)
+        n_rows = picture_vectors.write_vectors(table, found, self.out)
         counts = found.counts
         place = clean.line(str(self.out))
         say(
@@ -148,15 +148,15 @@ class Cache:
 
     def _ls_contents(self) -> None:
         from biobench import clean
-        from biobench.data import index
+        from biobench.data import content_index
         from biobench.screen import say
 
-        entries = index.list_entries()
+        entries = content_index.list_entries()
         for entry in entries:
             place = clean.line(entry.place or "a folder that was not noted")
             say(f"{_format_bytes(entry.n_bytes)}  {_format_age(entry.used)}  contents of {place}")
         n_bytes = sum(entry.n_bytes for entry in entries)
-        say(f"{len(entries)} folders, {_format_bytes(n_bytes)} in {index.contents_root()}")
+        say(f"{len(entries)} folders, {_format_bytes(n_bytes)} in {content_index.contents_root()}")
 
     def _verify(self, root: Path) -> int:
         from biobench import clean
@@ -173,7 +173,7 @@ class Cache:
         return 0
 
     def _prune(self, root: Path) -> int:
-        from biobench.data import index
+        from biobench.data import content_index
         from biobench.features import inventory
         from biobench.screen import say
 
@@ -187,8 +187,8 @@ class Cache:
         say(f"{len(deleted)} models deleted, {_format_bytes(n_bytes)} {verb} in {root}")
         if self.model is None:
             # What is known of contents serves every model.
-            folders, n_bytes = index.prune(older_than=seconds, dry_run=self.dry_run)
-            place = index.contents_root()
+            folders, n_bytes = content_index.prune(older_than=seconds, dry_run=self.dry_run)
+            place = content_index.contents_root()
             say(f"{len(folders)} folders deleted, {_format_bytes(n_bytes)} {verb} in {place}")
         return 0
 

@@ -14,7 +14,7 @@ things keep a known hash from being wrong (docs/identity.md has the reasons):
   filesystem without change times of its own) is not trusted, and hashed whenever it is asked for;
 - one stamp with two hashes is trusted for neither.
 
-What is known is kept by `biobench.data.index`.
+What is known is kept by `biobench.data.content_index`.
 """
 
 import concurrent.futures
@@ -33,9 +33,9 @@ import polars as pl
 from jaxtyping import Int64
 
 from biobench import progress
-from biobench.data import index
+from biobench.data import content_index
+from biobench.data.content_index import cache_home, contents_root
 from biobench.data.images import MAX_BYTES
-from biobench.data.index import cache_home, contents_root
 from biobench.data.listing import STAMP, digest_folders, list_files, to_int64
 
 __all__ = [
@@ -116,7 +116,7 @@ def lookup(root: pathlib.Path | str, images: Sequence[str]) -> Known:
         return Known(files, {}, [])
     found = list_files(root, images)
     files = found.files
-    known, warnings = index.read(root)
+    known, warnings = content_index.read(root)
     rows = _match(files, known)
     hashes = known["hash"].gather(pl.Series(np.maximum(rows, 0))) if known.height else None
     is_known = pl.Series(rows >= 0) & ~_share_one_time(files)
@@ -124,7 +124,7 @@ def lookup(root: pathlib.Path | str, images: Sequence[str]) -> Known:
     files = files.with_columns(column.alias("hash"))
     if is_large and found.digest and is_known.all() and not warnings:
         with contextlib.suppress(OSError):
-            index.keep_set(root, images, files, found.folders, found.digest)
+            content_index.keep_set(root, images, files, found.folders, found.digest)
     return Known(files, found.missing, warnings)
 
 
@@ -133,7 +133,7 @@ def _recognise(root: pathlib.Path | str, images: Sequence[str]) -> pl.DataFrame 
 
     Compares one digest of all names and stamps, in place of every file's own.
     """
-    kept = index.find_set(root, images)
+    kept = content_index.find_set(root, images)
     if kept is None or digest_folders(root, kept.folders) != kept.digest:
         return None
     return kept.files
@@ -193,7 +193,7 @@ def remember(root: pathlib.Path | str, records: Sequence[Record]) -> None:
     if not rows:
         return
     with contextlib.suppress(OSError):
-        index.add(root, pl.DataFrame(rows, schema=index.SCHEMA, orient="row"))
+        content_index.add(root, pl.DataFrame(rows, schema=content_index.SCHEMA, orient="row"))
 
 
 def read_file(file: io.IOBase, path: str) -> tuple[bytes, Record]:

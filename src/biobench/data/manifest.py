@@ -11,13 +11,13 @@ import collections
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from biobench.data import contents
-from biobench.data.scan import LeftOut, count_left_out, name_reason, show_name
+from biobench.data.picture_files import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
 
 __all__ = ["Manifest", "read_table", "require_columns", "require_folder", "require_plain"]
@@ -165,6 +165,29 @@ def require_columns(table: pl.DataFrame, names: Iterable[str], source: str | pat
             f"{source}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)} "
             f"(found: {', '.join(table.columns)}); this is not the published layout."
         )
+
+
+def require_values(
+    table: pl.DataFrame,
+    right: Mapping[str, pl.Expr | Collection[str]],
+    source: str | pathlib.Path,
+) -> None:
+    """Raise BadInput naming the first line with a value that is not right, and how many there are.
+
+    table: a published file as `read_table` gives it, whose first row is the file's second line.
+    right: by column, the values there may be, or an expression that is true of a right one.
+    """
+    lines = table.with_row_index("line", 2)
+    for column, rule in right.items():
+        is_right = rule if isinstance(rule, pl.Expr) else pl.col(column).is_in(list(rule))
+        wrong = lines.filter(~is_right.fill_null(False))
+        if wrong.height:
+            known = "" if isinstance(rule, pl.Expr) else f" (known: {', '.join(rule)})"
+            raise BadInput(
+                f"{source}: line {wrong['line'][0]} has {column} '{wrong[column][0]}', which is "
+                f"unknown{known}; {wrong.height:,} such line{'s' * (wrong.height > 1)}; restore "
+                "the published file."
+            )
 
 
 def require_plain(table: pl.DataFrame, names: Iterable[str], source: str) -> None:

@@ -20,8 +20,8 @@ import polars as pl
 
 from biobench.data.listing import list_files
 from biobench.data.manifest import require_plain
+from biobench.data.picture_files import LeftOut, match_suffix_case, show_name
 from biobench.data.plaintext import read_any_table
-from biobench.data.scan import LeftOut, match_suffix_case, show_name
 from biobench.errors import BadInput
 
 __all__ = ["ROLES", "PictureTable", "parse_columns", "read_picture_table"]

@@ -25,7 +25,7 @@ from torch import Tensor
 from biobench.features.code import digest_code
 from biobench.interfaces import VisionBackbone
 
-__all__ = ["backbone_digest", "make_probe_image"]
+__all__ = ["backbone_digest", "make_trial_picture"]
 
 # Raised when the loop or the decoding policy changes what comes out for the same inputs.
 POLICY_VERSION = "2"
@@ -51,7 +51,7 @@ def backbone_digest(
     return digest.hexdigest()
 
 
-def make_probe_image() -> Image.Image:
+def make_trial_picture() -> Image.Image:
     """A fixed RGB picture, 523 x 389, with edges, gradients and texture."""
     y, x = np.mgrid[0:389, 0:523]
     texture = (x * 7919 + y * 104729 + x * y * 31) % 256
@@ -77,11 +77,12 @@ def _describe(
         yield f"{name} {tensor.dtype} {tuple(tensor.shape)}", _to_bytes(tensor)
     transform = backbone.make_img_transform()
     yield "transform", _describe_callable(transform).encode()
-    # Catches what a description leaves out, such as the body of a lambda.
-    probe = torch.as_tensor(transform(make_probe_image()))
-    yield "transformed probe", _to_bytes(probe)
+    # Catches what a description leaves out, such as the body of a lambda. What the parts are called
+    # is in every key, so they keep the names that the trial picture once had.
+    trial = torch.as_tensor(transform(make_trial_picture()))
+    yield "transformed probe", _to_bytes(trial)
     # Catches what no code shows: a file that the adapter reads, a module edited after its import.
-    yield "encoded probe", _encode_probe(backbone, probe)
+    yield "encoded probe", _encode_trial(backbone, trial)
 
 
 def _iter_tensors(backbone: VisionBackbone) -> Iterator[tuple[str, Tensor]]:
@@ -101,13 +102,13 @@ def _to_bytes(tensor: Tensor) -> UInt8[np.ndarray, " n"]:
     return tensor.reshape(-1).view(torch.uint8).numpy()
 
 
-def _encode_probe(
-    backbone: VisionBackbone, probe: Shaped[Tensor, "channels width height"]
+def _encode_trial(
+    backbone: VisionBackbone, trial: Shaped[Tensor, "channels width height"]
 ) -> bytes:
-    """What the backbone makes of the probe, on a CPU and in its own arithmetic, told coarsely."""
+    """What the backbone makes of the trial, on a CPU and in its own arithmetic, told coarsely."""
     try:
         with _at_rest(backbone), torch.inference_mode():
-            features = backbone.img_encode(probe.cpu()[None]).img_features
+            features = backbone.img_encode(trial.cpu()[None]).img_features
         return coarsen(features.detach().float().cpu().numpy().reshape(-1))
     except Exception as err:
         # It may need a GPU, or be broken: then running it says so.
