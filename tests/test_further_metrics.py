@@ -1,6 +1,7 @@
 """Further metrics from run to leaderboard: computed, kept, and computed again from the files."""
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
@@ -94,6 +95,23 @@ def test_scores_of_all_classes_are_kept_in_half_precision_beside_the_predictions
     # No score of the owl's is above another's: its precision is its share.
     expected = np.mean([*parts, np.mean(truth == "owl")])
     assert report.splits["mean-average-precision"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_scores_that_were_changed_are_neither_read_nor_imported(root, report, tmp_path):
+    run = results.find_run(root, "birds", MODELS[0], *identity(report))
+    copy = tmp_path / "theirs" / run.relative_to(root)
+    shutil.copytree(run, copy)
+    assert results.import_folder(tmp_path / "theirs", tmp_path / "imported").n_imported == 1
+    assert results.read_scores(copy).height
+    scores = pl.read_parquet(copy / "scores.parquet")
+    scores.with_columns(pl.col("class_scores").reverse()).write_parquet(copy / "scores.parquet")
+    with pytest.raises(BadInput, match=r"scores\.parquet is not the file that was written"):
+        results.read_scores(copy)
+    with pytest.raises(BadInput, match="is not the file that was written"):
+        results.read_for_metric(copy, metrics.get_metric("mean-average-precision"))
+    assert results.read_for_metric(copy, metrics.get_metric("top5-accuracy")).height
+    (problem,) = results.import_folder(tmp_path / "theirs", tmp_path / "again").problems
+    assert "scores.parquet is not the file that was written" in problem.reason
 
 
 def test_a_run_that_is_asked_for_nothing_keeps_nothing_more_and_is_the_cell_that_it_was(table):

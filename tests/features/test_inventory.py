@@ -185,7 +185,8 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path, content, message):
 def test_the_cache_command_lists_verifies_and_prunes(pictures, capsys):
     embed(pictures, "0")
     assert cli.main(["cache", "ls"]) == 0
-    assert "tiny:0" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "tiny:0" in out and f"contents of {pictures[0]}" in out
     assert cli.main(["cache", "ls", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["n_rows"] == 12
     assert cli.main(["cache", "verify"]) == 0
@@ -194,4 +195,8 @@ def test_the_cache_command_lists_verifies_and_prunes(pictures, capsys):
     assert cli.main(["cache", "verify"]) == 1
     assert cli.main(["cache", "prune", "--model", "tiny:0"]) == 0
     assert "1 models deleted" in capsys.readouterr().out
+    assert cli.main(["cache", "prune", "--older-than", "1"]) == 0
+    assert "0 folders deleted" in capsys.readouterr().out
+    assert cli.main(["cache", "prune", "--older-than", "0"]) == 0
+    assert "1 folders deleted" in capsys.readouterr().out
     assert inventory.list_entries(cache_root()) == []

@@ -102,15 +102,15 @@ class Embed:
 class Cache:
     """Show, verify or prune the feature cache.
 
-    ls: what is there, by model, size and age. verify: read every byte (exit code 1 if something
-    is damaged). prune: delete what --older-than and --model say; with neither, only what nothing
-    will ever read again.
+    ls: what is there, by model, size and age, and what is known of the contents of which folders.
+    verify: read every byte of the features (exit code 1 if something is damaged). prune: delete
+    what --older-than and --model say; with neither, only what nothing will ever read again.
     """
 
     action: tyro.conf.Positional[Literal["ls", "verify", "prune"]]
     """what to do."""
     older_than: float | None = None
-    """prune: days since a model's features were last used."""
+    """prune: days since a model's features, or what is known of a folder, were last used."""
     model: Annotated[str | None, tyro.conf.arg(metavar="ORG:CKPT")] = None
     """ls, prune: only this ORG:CKPT, or a key as ls prints it."""
     dry_run: bool = False
@@ -142,7 +142,21 @@ class Cache:
             say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
         n_bytes = sum(entry.n_bytes for entry in entries)
         say(f"{len(entries)} models, {_format_bytes(n_bytes)} in {root}")
+        if self.model is None:
+            self._ls_contents()
         return 0
+
+    def _ls_contents(self) -> None:
+        from biobench import clean
+        from biobench.data import content_index
+        from biobench.screen import say
+
+        entries = content_index.list_entries()
+        for entry in entries:
+            place = clean.line(entry.place or "a folder that was not noted")
+            say(f"{_format_bytes(entry.n_bytes)}  {_format_age(entry.used)}  contents of {place}")
+        n_bytes = sum(entry.n_bytes for entry in entries)
+        say(f"{len(entries)} folders, {_format_bytes(n_bytes)} in {content_index.contents_root()}")
 
     def _verify(self, root: Path) -> int:
         from biobench import clean
@@ -159,6 +173,7 @@ class Cache:
         return 0
 
     def _prune(self, root: Path) -> int:
+        from biobench.data import content_index
         from biobench.features import inventory
         from biobench.screen import say
 
@@ -170,6 +185,11 @@ class Cache:
             say("  ".join(_describe_entry(entry)))
         verb = "would be freed" if self.dry_run else "freed"
         say(f"{len(deleted)} models deleted, {_format_bytes(n_bytes)} {verb} in {root}")
+        if self.model is None:
+            # What is known of contents serves every model.
+            folders, n_bytes = content_index.prune(older_than=seconds, dry_run=self.dry_run)
+            place = content_index.contents_root()
+            say(f"{len(folders)} folders deleted, {_format_bytes(n_bytes)} {verb} in {place}")
         return 0
 
 
@@ -230,15 +250,19 @@ def _print_failures(failures: dict[str, str]) -> None:
 def _describe_entry(entry) -> tuple[str, ...]:
     from biobench import clean
 
-    days = (time.time() - entry.used) / 86400
     return (
         entry.key[:12],
         f"{entry.n_rows:,}",
         str(entry.dim),
         _format_bytes(entry.n_bytes),
-        "today" if days < 1 else f"{days:.0f} days ago",
+        _format_age(entry.used),
         clean.line(", ".join(entry.models) or entry.adapter),
     )
+
+
+def _format_age(used: float) -> str:
+    days = (time.time() - used) / 86400
+    return "today" if days < 1 else f"{days:.0f} days ago"
 
 
 def _format_bytes(n: float) -> str:

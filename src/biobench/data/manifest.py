@@ -146,8 +146,7 @@ class Manifest:
         header = "\x1f".join(f"{name}:{dtype}" for name, dtype in ordered.schema.items())
         body = ordered.write_csv(None, include_header=False, null_value="\x00")
         digest = hashlib.sha256(f"{header}\n{body}\n".encode())
-        for content in hashes:
-            digest.update(b"\x00" if content is None else b"\x01" + content)
+        digest.update(b"".join(_mark(hashes)))
         return digest.hexdigest()
 
 
@@ -218,6 +217,11 @@ def read_table(path: pathlib.Path, columns: Iterable[str], **options: Any) -> pl
         raise BadInput(f"{path} cannot be read as a table: {err}.") from err
     require_columns(table, columns, path)
     return table
+
+
+def _mark(hashes: pl.Series) -> list[bytes]:
+    """Each hash, with a byte before it that says that there is one."""
+    return [b"\x00" if content is None else b"\x01" + content for content in hashes.to_list()]
 
 
 def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

@@ -118,7 +118,7 @@ def read_picture_table(
     if not table.height:
         raise BadInput(f"{path} lists no picture{_say_dropped(dropped)}; write one row a picture.")
     table, root, said = _find_pictures(table, root or path.parent, path, given_root=root)
-    missing = list_files(root, table["path"].unique(maintain_order=True).to_list())[1]
+    missing = list_files(root, table["path"].unique(maintain_order=True).to_list()).missing
     left_out: list[LeftOut] = []
     if missing:
         there = table.filter(~pl.col("path").is_in(list(missing)))

@@ -23,7 +23,7 @@ from biobench.interfaces import Provenance
 from biobench.predictions import KNOWN_COLUMNS
 from biobench.results import kept_intervals, safe_files
 from biobench.results.index import Problem, scan
-from biobench.results.scores import SCORES, parse_scores
+from biobench.results.scores import SCORES, check_written, parse_scores
 from biobench.results.store import (
     LOG,
     PREDICTIONS,
@@ -93,6 +93,8 @@ def _import_run(run: Path, root: Path) -> int:
         data = safe_files.read_file(run / PREDICTIONS, safe_files.MAX_PREDICTIONS, follow=False)
         if (run / SCORES).exists():
             scores = safe_files.read_file(run / SCORES, safe_files.MAX_SCORES, follow=False)
+            noted = report.get("scores")
+            check_written(scores, noted and noted["sha256"], run / SCORES)
             parse_scores(scores, run / SCORES)
     if report["has_log"]:
         said = safe_files.read_file(run / LOG, safe_files.MAX_LOG, follow=False)
@@ -103,8 +105,8 @@ def _import_run(run: Path, root: Path) -> int:
         raise BadInput(f"{run / REPORT}: {err}.") from err
     report |= _check(run, report, data)
     if target.exists():
-        # The seal and the file's size and digest are ours to note, not part of what was imported.
-        own = {"seal", "predictions"}
+        # The seal and the files' sizes and digests are ours to note, not part of what was imported.
+        own = {"seal", "predictions", "scores"}
         there = {key: value for key, value in read_report(target).items() if key not in own}
         if there != {key: value for key, value in report.items() if key not in own}:
             raise BadInput(f"{run}: another run has its place, {target}; it was not overwritten.")

@@ -7,6 +7,7 @@ precision numbers, null where the picture could not be read, and `class_labels` 
 classes in the order of the scores, as JSON.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -18,10 +19,11 @@ import polars as pl
 from biobench.contract import Example
 from biobench.errors import BadInput
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES
-from biobench.results import safe_files
+from biobench.results import safe_files, validation
 
 __all__ = [
     "SCORES",
+    "check_written",
     "parse_scores",
     "read_scores",
     "take_scores",
@@ -29,6 +31,7 @@ __all__ = [
 
 SCORES = "scores.parquet"
 
+REPORT = "report.json"
 KEYS = ["example", "subtask"]
 
 
@@ -77,14 +80,35 @@ def _to_lists(rows: Sequence[np.ndarray | None]) -> pl.Series:
 def read_scores(run: Path) -> pl.DataFrame:
     """The scores of all classes of a run: columns example, subtask, class_labels, class_scores.
 
-    Raises BadInput where the run keeps none, or the file is damaged.
+    Raises BadInput where the run keeps none, or the file is damaged or another than was written.
     """
     path = Path(run) / SCORES
     if not path.exists():
         raise BadInput(
             f"{run} keeps no scores of all classes; run it again with --metrics and the metric."
         )
-    return parse_scores(safe_files.read_file(path, safe_files.MAX_SCORES), path)
+    data = safe_files.read_file(path, safe_files.MAX_SCORES)
+    check_written(data, _get_written(Path(run)), path)
+    return parse_scores(data, path)
+
+
+def check_written(data: bytes, written: str | None, path: Path) -> None:
+    """Raise BadInput where a file's bytes are not those with the SHA-256 `written`, if noted."""
+    if written is not None and hashlib.sha256(data).hexdigest() != written:
+        raise BadInput(
+            f"{path} is not the file that was written with the report; restore it, or run the cell "
+            "again with --metrics and the metric."
+        )
+
+
+def _get_written(run: Path) -> str | None:
+    """The digest of the scores that a run's report notes; older runs note none."""
+    text = safe_files.read_file(run / REPORT, safe_files.MAX_REPORT)
+    try:
+        noted = validation.decode(text).scores
+    except ValueError as err:
+        raise BadInput(f"{run / REPORT} is damaged ({err}).") from err
+    return noted and noted.sha256
 
 
 def parse_scores(data: bytes, source: Path) -> pl.DataFrame:

@@ -154,9 +154,10 @@ def write_folder(
         for table in (predictions, scores)
     )
     report = _clean(report)
-    if data is not None:
-        digest = hashlib.sha256(data).hexdigest()
-        report = report | {"predictions": {"sha256": digest, "bytes": len(data)}}
+    for name, content in (("predictions", data), ("scores", class_scores)):
+        report.pop(name, None)
+        if content is not None:
+            report[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     if sealed and (mark := seal.sign(Path(root), report)):
         report = report | {"seal": mark}
     text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
