@@ -13,8 +13,8 @@ import biobench
 SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
-BASE = {"errors", "progress", "clean", "screen", "console"}
-CONTRACT = BASE | {"interfaces", "_backbone"}
+BASE = {"errors", "progress", "fields", "clean", "screen", "console"}
+CONTRACT = BASE | {"interfaces", "_backbone", "args"}
 CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
 CORE |= {"probes"}
 SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset"}
@@ -23,11 +23,13 @@ MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "progress": set(),
+    "fields": set(),
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
     # The contract's one upward call, made late inside get_confidence_interval.
-    "interfaces": {"_backbone", "stats"},
+    "interfaces": {"_backbone", "stats", "fields"},
+    "args": {"errors", "fields", "interfaces"},
     "_backbone": set(),
     "registry": {"interfaces"},
     "metrics": CONTRACT,

@@ -23,10 +23,12 @@ from biobench import features, metrics, probes, registry
 from biobench._identity import Identity, Prepared, check_args, hash_data
 from biobench._predictions import group_examples, predict, to_example
 from biobench._subset import select, select_data
+from biobench.args import Args, BatchSize
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
-from biobench.interfaces import Example, ModelArgs, Provenance, TaskArgs, TaskReport
+from biobench.fields import get_decided
+from biobench.interfaces import Example, ModelArgs, Provenance, TaskReport
 
 __all__ = [
     "Args",
@@ -45,44 +47,11 @@ __all__ = [
 FILE_ORG = "features"
 """model_org of vectors that were computed elsewhere; the checkpoint is the name the user gave."""
 
-BatchSize = int | Literal["auto"]
-
 UNSHARED = "without shared pictures"
 """the split of a report that holds the score without test pictures that are in training, too."""
 
 MAX_FAILED = 3
 MAX_FAILED_FRACTION = 0.01
-
-
-@dataclasses.dataclass(frozen=True)
-class Args(TaskArgs):
-    """What every task that runs on this spine can be told."""
-
-    batch_size: BatchSize = 256
-    """images in a forward pass."""
-    n_workers: int = 4
-    """processes that decode pictures; 0 decodes in this one."""
-    n_train: int = -1
-    """training examples to use, nested from the seed; -1 uses all."""
-    n_train_unit: Literal["class", "total"] = "class"
-    """whether n_train counts per class or over all classes."""
-    probe: str = ""
-    """the probe to fit; empty means the task's own."""
-    folds: Literal["stratified-shuffle", "kfold", "group"] = "stratified-shuffle"
-    """cross-validation folds of a probe that chooses a penalty; group keeps groups (cameras,
-    videos) whole, and the choice is then by accuracy."""
-    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """arithmetic of the backbone; auto is fp32 on a CPU."""
-    exif: bool = False
-    """rotate pictures as their EXIF tag says; the published protocols do not."""
-    compile: bool = False
-    """compile the backbone; pays off on a GPU with many images."""
-    resume: bool = True
-    """use features embedded before; without, embed anew."""
-    features: str = ""
-    """Parquet file with the vectors of a `features:NAME` model."""
-    metrics: list[str] = dataclasses.field(default_factory=list)
-    """metrics to report beside the task's own; what they need is kept with the predictions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,22 +211,15 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
         return features.FileSource(Path(args.features), ckpt)
     if args.features:
         raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
-    options = features.EmbedOptions(
-        batch_size=args.batch_size,
-        n_workers=args.n_workers,
-        device=str(features.resolve_device(args.device)),
-        resume=args.resume,
-        exif=args.exif,
-        compile=args.compile,
-        precision=args.precision,
-    )
+    device = str(features.resolve_device(args.device))
+    options = features.EmbedOptions(**args.get_embedding(), device=device, resume=args.resume)
     backbone = _load_backbone(org, ckpt)
     source = features.BackboneSource(
         backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
     )
     # Of the same weights, which need not be gone through for every cell.
     digests = _loaded["digests"]
-    key = (source.precision, args.exif)
+    key = tuple(source.decided.items())
     source.digest = digests[key] if key in digests else digests.setdefault(key, source.digest)
     return source
 
@@ -334,18 +296,15 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     if not protocol.folds_test:
         # Runs with one test split are the same protocol as before there were folds.
         del fields["folds_test"]
+    decided = get_decided(args, "protocol")
+    if "metrics" in decided:
+        # In whichever order, and however often, they were named.
+        decided["metrics"] = sorted(set(args.metrics))
     return {
         **fields,
+        **decided,
         "probe": name,
         "probe_params": probes.describe(name, folds=args.folds),
-        "folds": args.folds,
-        "seed": args.seed,
-        "n_train": args.n_train,
-        "n_train_unit": args.n_train_unit,
-        "exif": args.exif,
-        "debug": args.debug,
-        # Only where some are asked for, so that other runs stay the cells that they were.
-        **({"metrics": sorted(set(args.metrics))} if args.metrics else {}),
     }
 
 

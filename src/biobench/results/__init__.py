@@ -15,7 +15,6 @@ from biobench.results.importing import Imported, import_folder
 from biobench.results.intervals import get_shown
 from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
-from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_protocols, find_run, scan
 from biobench.results.scores import SCORES, check_for_metric, read_for_metric, read_scores
 from biobench.results.seal import is_ours
@@ -36,7 +35,6 @@ from biobench.results.verify import (
 )
 
 __all__ = [
-    "CONFIG",
     "KNOWN_COLUMNS",
     "SCORES",
     "TABLES",
@@ -60,13 +58,10 @@ __all__ = [
     "is_changed",
     "is_intact",
     "is_ours",
-    "list_code",
     "read_for_metric",
     "read_predictions",
     "read_report",
     "read_scores",
-    "reproduce_command",
-    "reproduce_config",
     "scan",
     "to_examples",
     "to_slug",
