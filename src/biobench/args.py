@@ -12,9 +12,9 @@ import dataclasses
 import typing
 from typing import Literal
 
+from biobench.contract import TaskArgs
 from biobench.errors import BadInput
 from biobench.fields import option
-from biobench.interfaces import TaskArgs
 
 __all__ = ["Args", "BatchSize", "Embedding", "PictureArgs", "Precision"]
 

@@ -15,13 +15,13 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
 from biobench import features, metrics, probes, registry
 from biobench._identity import Identity, Prepared, check_args, hash_data
 from biobench._predictions import group_examples, predict, to_example
+from biobench._protocol import Protocol
 from biobench._subset import select, select_data
 from biobench.args import Args, BatchSize
 from biobench.data import Manifest, contents, traps
@@ -52,29 +52,6 @@ UNSHARED = "without shared pictures"
 
 MAX_FAILED = 3
 MAX_FAILED_FRACTION = 0.01
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """How a task turns features into a score: everything that is not data, model or `Args`."""
-
-    title: str
-    """the report's name."""
-    probe: str
-    """name of a probe (`biobench.probes`)."""
-    metric: str
-    """name of a metric (`biobench.metrics`)."""
-    test_split: str = "test"
-    also_score: tuple[str, ...] = ()
-    """further splits whose predictions `calc_splits` is given."""
-    pooling: Literal["none", "mean", "max"] = "none"
-    """how the images of one example become one vector."""
-    normalize: bool = False
-    """scale each image's features to unit length before pooling."""
-    version: int = 1
-    """raised whenever the task's loader or protocol changes what it computes."""
-    folds_test: int = 0
-    """test every example once, in the folds of the manifest's column `fold`; 0: one test split."""
 
 
 def run(

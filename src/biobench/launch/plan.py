@@ -25,11 +25,11 @@ import msgspec
 
 from biobench import clean, registry
 from biobench.args import Args, PictureArgs
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
 from biobench.fields import get_fields, list_options
-from biobench.interfaces import ModelArgs
 from biobench.launch import config
-from biobench.launch.files import read_json, write_json
+from biobench.launch.states.json_files import read_json, write_json
 
 __all__ = [
     "FEATURES_ORG",
