@@ -13,8 +13,8 @@ import biobench
 SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
-BASE = {"errors", "progress", "atomic", "clean", "screen", "console"}
-GROUND = BASE | {"contract", "_backbone"}
+BASE = {"errors", "progress", "atomic", "fields", "clean", "screen", "console"}
+GROUND = BASE | {"contract", "_backbone", "args"}
 CONTRACT = GROUND | {"interfaces"}
 CORE = CONTRACT | {"predictions", "registry", "metrics", "stats", "data", "third_party_models"}
 CORE |= {"features", "probes"}
@@ -25,10 +25,12 @@ MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
     "atomic": set(),
+    "fields": set(),
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
-    "contract": set(),
+    "contract": {"fields"},
+    "args": {"contract", "errors", "fields"},
     "_backbone": set(),
     "registry": GROUND,
     "metrics": GROUND,

@@ -10,7 +10,8 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
-from biobench._protocol import Args, Protocol
+from biobench._protocol import Protocol
+from biobench.args import Args
 from biobench.contract import Example
 from biobench.data import Manifest
 from biobench.data.traps import Trap, find_vector_traps, find_voting_trap

@@ -21,11 +21,13 @@ import polars as pl
 from biobench import features, metrics, probes, registry
 from biobench._identity import Identity, Prepared, check_args, hash_data
 from biobench._predicting import group_examples, predict
-from biobench._protocol import Args, BatchSize, Protocol
+from biobench._protocol import Protocol
 from biobench._subset import select, select_data
+from biobench.args import Args, BatchSize
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
+from biobench.fields import get_decided
 from biobench.interfaces import Example, ModelArgs, Provenance, TaskReport
 from biobench.predictions import to_examples
 
@@ -187,22 +189,15 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
         return features.FileSource(Path(args.features), ckpt)
     if args.features:
         raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
-    options = features.EmbedOptions(
-        batch_size=args.batch_size,
-        n_workers=args.n_workers,
-        device=str(features.resolve_device(args.device)),
-        resume=args.resume,
-        exif=args.exif,
-        compile=args.compile,
-        precision=args.precision,
-    )
+    device = str(features.resolve_device(args.device))
+    options = features.EmbedOptions(**args.get_embedding(), device=device, resume=args.resume)
     backbone = _load_backbone(org, ckpt)
     source = features.BackboneSource(
         backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
     )
     # Of the same weights, which need not be gone through for every cell.
     digests = _loaded["digests"]
-    key = (source.precision, args.exif)
+    key = tuple(source.decided.items())
     source.digest = digests[key] if key in digests else digests.setdefault(key, source.digest)
     return source
 
@@ -278,18 +273,15 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     if not protocol.folds_test:
         # Runs with one test split are the same protocol as before there were folds.
         del fields["folds_test"]
+    decided = get_decided(args, "protocol")
+    if "metrics" in decided:
+        # In whichever order, and however often, they were named.
+        decided["metrics"] = sorted(set(args.metrics))
     return {
         **fields,
+        **decided,
         "probe": name,
         "probe_params": probes.describe(name, folds=args.folds),
-        "folds": args.folds,
-        "seed": args.seed,
-        "n_train": args.n_train,
-        "n_train_unit": args.n_train_unit,
-        "exif": args.exif,
-        "debug": args.debug,
-        # Only where some are asked for, so that other runs stay the cells that they were.
-        **({"metrics": sorted(set(args.metrics))} if args.metrics else {}),
     }
 
 

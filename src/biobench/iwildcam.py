@@ -45,7 +45,6 @@ class Args(evaluate.Args):
     """Species in camera-trap pictures at unseen cameras (ridge, macro-F1)."""
 
     batch_size: evaluate.BatchSize = 2048
-    """images in a forward pass, or "auto"."""
     id_test: bool = False
     """also score the test pictures from the training cameras."""
 

@@ -45,7 +45,6 @@ class Args(evaluate.Args):
     """Natural World Tasks: 164 binary classifications (SVM, accuracy)."""
 
     batch_size: evaluate.BatchSize = 256
-    """images in a forward pass, or "auto"."""
 
 
 def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:

@@ -26,6 +26,7 @@ from biobench.features.options import (
     resolve_precision,
 )
 from biobench.features.vectors import Features
+from biobench.fields import get_decided
 from biobench.interfaces import VisionBackbone
 
 __all__ = ["BackboneSource"]
@@ -54,6 +55,8 @@ class BackboneSource:
         self.name = name
         self.device = resolve_device(self.options.device)
         self.precision = resolve_precision(self.options.precision, self.device)
+        self.decided = get_decided(self.options, "features") | {"precision": self.precision}
+        """the options that decide the features, but for later ones at their default."""
         self._fresh = not self.options.resume
         self._network: Network | None = None
 
@@ -96,7 +99,7 @@ class BackboneSource:
 
     @functools.cached_property
     def digest(self) -> str:
-        return backbone_digest(self.backbone, precision=self.precision, exif=self.options.exif)
+        return backbone_digest(self.backbone, **self.decided)
 
     @property
     def image_size(self) -> list[int]:

@@ -14,7 +14,7 @@ import hashlib
 import inspect
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -37,15 +37,17 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 def backbone_digest(
-    backbone: VisionBackbone, *, precision: str = "fp32", exif: bool = False
+    backbone: VisionBackbone, *, precision: str = "fp32", exif: bool = False, **options: object
 ) -> str:
     """Hex string over everything that decides the features of `backbone`.
 
+    options: further options of `EmbedOptions` that decide features, where they are set.
     A backbone whose features depend on something else than its class, architecture, tensors and
     transform defines `cache_identity() -> str`, which goes in too.
     """
     digest = hashlib.sha256()
-    for name, value in _describe(backbone, precision, exif):
+    decided = {"precision": precision, "exif": exif, **dict(sorted(options.items()))}
+    for name, value in _describe(backbone, decided):
         digest.update(f"\x1e{name}\x1f".encode())
         digest.update(value)
     return digest.hexdigest()
@@ -60,7 +62,7 @@ def make_trial_picture() -> Image.Image:
 
 
 def _describe(
-    backbone: VisionBackbone, precision: str, exif: bool
+    backbone: VisionBackbone, decided: Mapping[str, object]
 ) -> Iterator[tuple[str, bytes | np.ndarray]]:
     cls = type(backbone)
     yield "policy", POLICY_VERSION.encode()
@@ -71,8 +73,8 @@ def _describe(
     yield "pooling", _strip_addresses(repr(getattr(backbone, "pooling", None))).encode()
     if hasattr(backbone, "cache_identity"):
         yield "identity", str(backbone.cache_identity()).encode()
-    yield "precision", precision.encode()
-    yield "exif", str(exif).encode()
+    for name, value in decided.items():
+        yield name, str(value).encode()
     for name, tensor in _iter_tensors(backbone):
         yield f"{name} {tensor.dtype} {tuple(tensor.shape)}", _to_bytes(tensor)
     transform = backbone.make_img_transform()

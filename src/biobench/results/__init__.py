@@ -17,7 +17,6 @@ from biobench.results.importing import Imported, import_folder
 from biobench.results.index import Problem, Scan, current, find_protocols, find_run, scan
 from biobench.results.kept_intervals import get_shown
 from biobench.results.legacy import import_sqlite
-from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
 from biobench.results.scores import SCORES, read_scores
 from biobench.results.seal import is_ours
 from biobench.results.store import (
@@ -37,7 +36,6 @@ from biobench.results.verification import (
 )
 
 __all__ = [
-    "CONFIG",
     "KNOWN_COLUMNS",
     "SCORES",
     "TABLES",
@@ -61,13 +59,10 @@ __all__ = [
     "is_changed",
     "is_intact",
     "is_ours",
-    "list_code",
     "read_for_metric",
     "read_predictions",
     "read_report",
     "read_scores",
-    "reproduce_command",
-    "reproduce_config",
     "scan",
     "to_examples",
     "to_slug",

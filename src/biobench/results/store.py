@@ -80,7 +80,7 @@ def write_run(
 
     task: the task's name as it stands on the command line.
     config: what `reproduce` needs to run the cell again, in plain JSON types (see
-        `biobench.results.reproduce_command`).
+        `biobench.launch.reproduce`).
     log: the text of the run's log, or a file to copy it from.
     Raises BadInput where the report holds what no reader could take, OSError where the disk is
     full or cannot be written.
