@@ -17,10 +17,14 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-__all__ = ["METRICS", "PROBES", "Known", "explain", "tidy", "wrap"]
+__all__ = ["METRICS", "PROBES", "Imports", "Known", "explain", "tidy", "wrap"]
+
+Imports = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE…", help_behavior_hint="")]
+"""modules or .py files that register backbones, tasks, probes or metrics, imported first."""
 
 # A test holds them equal to what there is; asking would cost the import of numpy and scikit-learn.
 PROBES = ("knn", "linear", "ridge", "simpleshot", "svm")

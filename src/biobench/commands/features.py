@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench.commands.explaining import Imports
+
 __all__ = ["Cache", "Embed"]
 
 MAX_SHOWN = 20
@@ -42,24 +44,20 @@ class Embed:
     """compile the backbone."""
     resume: bool = True
     """--no-resume: embed anew instead of using the cache, without deleting it."""
-    imports: list[str] = dataclasses.field(default_factory=list)
-    """modules or .py files to import first: they register backbones of your own."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
-        import os
-
         from biobench import clean, features, registry
-        from biobench.errors import BadInput, CellFailed
+        from biobench.errors import CellFailed
         from biobench.features import export
-        from biobench.launch.plan import import_modules
+        from biobench.imports import import_modules
         from biobench.screen import say
 
-        import_modules(self.imports, [os.getcwd()])
+        import_modules(self.imports)
         export.check_target(self.out)
         table = export.read_pictures(self.images)
-        org, _, ckpt = self.model.partition(":")
-        if not ckpt:
-            raise BadInput(f"'{self.model}' is not a model: write ORG:CKPT.")
+        org, ckpt = registry.parse_model(self.model)
         options = features.EmbedOptions(
             batch_size=self.batch_size,
             n_workers=self.n_workers,
@@ -69,10 +67,7 @@ class Embed:
             compile=self.compile,
             precision=self.precision,
         )
-        try:
-            backbone = registry.load_vision_backbone(org, ckpt)
-        except ValueError as err:
-            raise BadInput(str(err)) from err
+        backbone = registry.load_vision_backbone(org, ckpt)
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
             with _show_progress():

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from biobench import registry
-from biobench.commands.explaining import METRICS, PROBES, Known
+from biobench.commands.explaining import METRICS, PROBES, Imports, Known
 
 __all__ = ["Cancel", "Reproduce", "Run", "Status"]
 
@@ -79,8 +79,9 @@ class Run:
     """Parquet file of vectors computed elsewhere, run as the model features:NAME."""
     name: Text = None
     """NAME of --features (default: the file's stem)."""
-    imports: Names = ()
-    """modules or .py files to import first: they register backbones and tasks of your own."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register backbones, tasks, probes and metrics of
+    your own."""
     jobs: Count = None
     """cells that run at once (default: 1)."""
     dry_run: bool = False
@@ -228,12 +229,15 @@ class Reproduce:
     trust: bool = False
     """with --check, execute the code that the run names though it was not made in this results
     folder: read first what is printed without --check."""
+    imports: Imports = ()
+    """modules or .py files with the run's own tasks, backbones, probes and metrics, in the place of
+    those that it names: where they have moved, or where yours are to be trusted."""
 
     def main(self) -> int:
         from biobench import clean, results
         from biobench.screen import say
 
-        report = results.read_report(self.run)
+        report = results.replace_imports(results.read_report(self.run), self.imports)
         config = results.reproduce_config(report)
         if config is not None:
             say(f"cat > reproduce.toml <<'END'\n{config}END")
@@ -244,9 +248,9 @@ class Reproduce:
         from biobench.launch import reproduce
 
         if not self.trust:
-            reproduce.require_trust(self.run)
+            reproduce.require_trust(self.run, imports=self.imports)
         try:
-            difference = reproduce.check(self.run, anew=self.anew)
+            difference = reproduce.check(self.run, anew=self.anew, imports=self.imports)
         except CellFailed as err:
             say(f"biobench: {clean.sentence(str(err))}", error=True)
             return 1

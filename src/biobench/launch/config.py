@@ -9,14 +9,13 @@ that exists. Paths in a file are relative to that file.
 """
 
 import dataclasses
-import difflib
 import os
 import tomllib
 import types
 import typing
 from pathlib import Path
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, find_close
 
 __all__ = ["Settings", "SlurmSettings", "check_table", "get_fields", "load"]
 
@@ -129,9 +128,9 @@ def check_table(
     place = f" in {where}" if where else ""
     for key, value in table.items():
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
+            close = find_close(key, fields, cutoff=0.0)
             raise BadInput(
-                f"{source}: unknown key '{key}'{place}; the closest key is '{close[0]}' "
+                f"{source}: unknown key '{key}'{place}; the closest key is '{close}' "
                 f"(all: {', '.join(sorted(fields))})."
             )
         if not _is_instance(value, fields[key]):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -20,25 +21,29 @@ STDERR = 2
 """file descriptor: what the command prints is not our answer."""
 
 
-def require_trust(run: Path) -> None:
-    """Raise BadInput, naming it, where a run that was not made here brings code to execute."""
+def require_trust(run: Path, *, imports: Sequence[str] = ()) -> None:
+    """Raise BadInput, naming it, where a run that was not made here brings code to execute.
+
+    imports: modules that the user named to be imported in the place of the run's own.
+    """
     report = results.read_report(run)
     code = results.list_code(report)
-    if code and not results.is_ours(run, report):
+    if code and not imports and not results.is_ours(run, report):
         raise BadInput(
             f"{run} was not made in this results folder, or was changed since, and its command "
             f"executes code from: {', '.join(code)}; look at it, and add --trust to run it."
         )
 
 
-def check(run: Path, *, anew: bool = False) -> str:
+def check(run: Path, *, anew: bool = False, imports: Sequence[str] = ()) -> str:
     """Run a run's command into a folder of its own; returns one sentence on the first difference.
 
     Every picture is hashed again, whatever is known of it. anew: also embed each again, into a
     cache that is deleted afterwards, instead of taking features from the one that is there.
+    imports: modules to import in the place of those that the run names.
     Raises BadInput where the report holds no command, CellFailed where the command fails.
     """
-    report = results.read_report(run)
+    report = results.replace_imports(results.read_report(run), imports)
     words = results.reproduce_command(report)
     words[words.index("biobench") : words.index("biobench") + 1] = [
         *(sys.executable, "-m", "biobench.cli")

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Cell = dict[str, object]
-"""a row of a leaderboard's table, with `best`: whether it has the highest of several scores."""
+"""a row of a leaderboard's table, with `best`: whether it has the best of several scores."""
 
 
 def to_text(board: Leaderboard, kind: str, *, explain: bool = False) -> str:
@@ -181,8 +181,13 @@ def get_columns(board: Leaderboard) -> list[str]:
 
 def get_cells(board: Leaderboard) -> dict[tuple[str, str], Cell]:
     """Every row of the table by (model, task)."""
-    sure = board.table.drop_nulls("low").group_by("task").agg(pl.col("score").max(), pl.len())
-    top = {task: score for task, score, n in sure.rows() if n > 1}
+    sure = board.table.drop_nulls("low").group_by("task")
+    ends = sure.agg(pl.col("score").max().alias("high"), pl.col("score").min(), pl.len())
+    top = {
+        task: high if board.signs[task] > 0 else low
+        for task, high, low, n in ends.rows()
+        if n > 1 and board.signs[task]
+    }
     return {
         (row["model"], row["task"]): row
         | {"best": row["low"] is not None and row["score"] == top.get(row["task"])}

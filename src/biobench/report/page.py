@@ -127,7 +127,8 @@ def _make_section(
     board: Leaderboard, number: int, task: str, runs: list[tuple[str, str, dict]]
 ) -> Section:
     cells = [cell for (_, of), cell in get_cells(board).items() if of == task]
-    cells.sort(key=lambda cell: (-cell["score"], cell["model"]))
+    sign = board.signs[task] or 1
+    cells.sort(key=lambda cell: (-sign * cell["score"], cell["model"]))
     reports: dict[str, list[dict]] = {}
     for of, model, report in runs:
         if of == task:

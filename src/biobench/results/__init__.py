@@ -15,7 +15,13 @@ from biobench.results.importing import Imported, import_folder
 from biobench.results.intervals import get_shown
 from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
-from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
+from biobench.results.reproduce import (
+    CONFIG,
+    list_code,
+    replace_imports,
+    reproduce_command,
+    reproduce_config,
+)
 from biobench.results.scan import Problem, Scan, current, find_protocols, find_run, scan
 from biobench.results.scores import SCORES, check_for_metric, read_for_metric, read_scores
 from biobench.results.seal import is_ours
@@ -26,6 +32,7 @@ from biobench.results.store import (
     to_slug,
     write_run,
 )
+from biobench.results.unknown import describe_unknown, list_imports
 from biobench.results.verify import (
     TOLERANCE,
     Verified,
@@ -50,6 +57,7 @@ __all__ = [
     "check_for_metric",
     "current",
     "describe_mismatch",
+    "describe_unknown",
     "export",
     "find_protocols",
     "find_run",
@@ -61,10 +69,12 @@ __all__ = [
     "is_intact",
     "is_ours",
     "list_code",
+    "list_imports",
     "read_for_metric",
     "read_predictions",
     "read_report",
     "read_scores",
+    "replace_imports",
     "reproduce_command",
     "reproduce_config",
     "scan",

@@ -8,14 +8,15 @@ reads a config file, whose text is `reproduce_config`.
 """
 
 import json
-from pathlib import PurePath
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 
 import msgspec
 
 from biobench.errors import BadInput
 from biobench.results.validation import Name, Object
 
-__all__ = ["CONFIG", "list_code", "reproduce_command", "reproduce_config"]
+__all__ = ["CONFIG", "list_code", "replace_imports", "reproduce_command", "reproduce_config"]
 
 CONFIG = "reproduce.toml"
 """name under which the command expects the config file."""
@@ -42,6 +43,17 @@ def list_code(report: dict[str, object]) -> list[str]:
     """The modules that the command of `report` imports, and the folders it finds code in."""
     config = _get_config(report)
     return [*config.get("imports", ()), *config.get("search", ())]
+
+
+def replace_imports(report: dict[str, object], imports: Sequence[str]) -> dict[str, object]:
+    """The report with other modules to import, found from here, in the place of those that it
+    names; as it is where `imports` is empty or it holds no configuration."""
+    if not imports or not isinstance(report.get("config"), dict):
+        return report
+    # The command runs in a folder of its own.
+    names = [str(Path(name).absolute()) if name.endswith(".py") else name for name in imports]
+    search = [] if all(name.endswith(".py") for name in names) else [str(Path.cwd())]
+    return report | {"config": report["config"] | {"imports": names, "search": search}}
 
 
 def reproduce_command(report: dict[str, object], *, results: str = "results") -> list[str]:

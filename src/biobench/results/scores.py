@@ -23,7 +23,9 @@ from biobench.results import files
 
 __all__ = [
     "SCORES",
+    "add_scores",
     "check_for_metric",
+    "join_scores",
     "parse_scores",
     "read_for_metric",
     "read_scores",
@@ -145,9 +147,18 @@ def read_for_metric(run: Path, metric: Metric, columns: Sequence[str] = _BASE) -
     wanted = get_columns(metric)
     own = [name for name in wanted if name not in (CLASS_LABELS, CLASS_SCORES)]
     predictions = read_predictions(run, [*dict.fromkeys([*columns, *own])])
-    if CLASS_SCORES not in wanted:
+    return add_scores(run, predictions) if CLASS_SCORES in wanted else predictions
+
+
+def add_scores(run: Path, predictions: pl.DataFrame) -> pl.DataFrame:
+    """A run's predictions with the scores of all classes; raises BadInput where it keeps none."""
+    return join_scores(run, predictions, read_scores(run))
+
+
+def join_scores(run: Path, predictions: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFrame:
+    """Predictions with their scores of all classes, if any; BadInput where the rows differ."""
+    if scores is None:
         return predictions
-    scores = read_scores(run)
     if not scores.select(KEYS).equals(predictions.select(KEYS)):
         raise BadInput(f"{Path(run) / SCORES} is damaged: its rows are not those of {PREDICTIONS}.")
     return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])
