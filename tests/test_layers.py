@@ -14,11 +14,12 @@ SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
 BASE = {"errors", "progress", "clean", "screen", "console"}
-CONTRACT = BASE | {"interfaces", "_backbone"}
-NAMES = CONTRACT | {"imports", "registry"}
-CORE = NAMES | {"metrics", "stats", "data", "third_party_models", "features"}
+GROUND = BASE | {"contract", "_backbone"}
+NAMES = GROUND | {"imports", "registry"}
+CONTRACT = GROUND | {"interfaces"}
+CORE = CONTRACT | NAMES | {"metrics", "stats", "data", "third_party_models", "features"}
 CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset"}
+SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predictions", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
@@ -28,16 +29,17 @@ MAY_IMPORT = {
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
-    # The contract's one upward call, made late inside get_confidence_interval.
-    "interfaces": {"_backbone", "stats"},
+    "contract": set(),
     "_backbone": set(),
-    "registry": {"errors", "imports", "interfaces"},
+    "registry": GROUND | {"imports"},
     "metrics": NAMES,
-    "stats": CONTRACT | {"metrics"},
-    "data": CONTRACT,
-    "third_party_models": NAMES,
-    "features": NAMES | {"data"},
-    "probes": NAMES,
+    "stats": GROUND | {"metrics"},
+    "interfaces": GROUND | {"stats"},
+    "data": BASE,
+    "third_party_models": CONTRACT | NAMES,
+    "features": CONTRACT | NAMES | {"data"},
+    "probes": CONTRACT | NAMES,
+    "_protocol": SPINE,
     "_identity": SPINE,
     "_predictions": SPINE,
     "_subset": SPINE,

@@ -206,7 +206,7 @@ def test_the_worked_files_are_found_by_imports_and_a_reader_is_told_which(place,
 def test_the_worked_task_is_short_and_no_other_file_knows_it():
     assert len(FILES["task"].read_text().splitlines()) <= 60
     for path in (ROOT / "src").rglob("*.py"):
-        assert "moths" not in path.read_text(), path
+        assert "own_task" not in path.read_text(), path
 
 
 def test_the_worked_files_use_public_names_alone():

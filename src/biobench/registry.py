@@ -21,11 +21,11 @@ import warnings
 from collections.abc import Callable, Mapping
 
 from biobench import imports
+from biobench.contract import ModelArgs, TaskArgs
 from biobench.errors import BadInput, did_you_mean
-from biobench.interfaces import ModelArgs, TaskArgs, TaskReport
 
 if typing.TYPE_CHECKING:
-    from biobench.interfaces import VisionBackbone
+    from biobench._backbone import VisionBackbone
 
 __all__ = [
     "BACKBONES",
@@ -220,8 +220,8 @@ class Task(typing.Protocol):
         """Which probe, metric and pooling make the score, a `biobench.evaluate.Protocol`."""
         ...
 
-    def benchmark(self, args: typing.Any, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:
-        """Run the task for a model."""
+    def benchmark(self, args: typing.Any, model_args: ModelArgs) -> tuple[ModelArgs, object]:
+        """Run the task for a model; gives a `biobench.interfaces.TaskReport`, too."""
         ...
 
 
@@ -234,7 +234,7 @@ def _find_faults_of_task(name: str, task: typing.Any) -> list[str]:
 
 
 def _find_faults_of_backbone(name: str, cls: typing.Any) -> list[str]:
-    from biobench.interfaces import VisionBackbone
+    from biobench._backbone import VisionBackbone
 
     if not (isinstance(cls, type) and issubclass(cls, VisionBackbone)):
         return ["it is no class that descends from biobench.interfaces.VisionBackbone"]

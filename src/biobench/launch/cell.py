@@ -26,7 +26,7 @@ from biobench.errors import BadInput, CellFailed
 from biobench.imports import import_modules
 from biobench.interfaces import TaskReport
 from biobench.launch.plan import Cell, Plan
-from biobench.launch.state import HEARTBEAT, CellState, StateFile, get_log
+from biobench.launch.states.state import HEARTBEAT, CellState, StateFile, get_log
 from biobench.screen import say
 
 __all__ = ["redirect_output", "run_cell"]

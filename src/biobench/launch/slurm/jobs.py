@@ -20,8 +20,8 @@ from biobench.imports import import_modules
 from biobench.launch.cell import describe, redirect_output, run_cell
 from biobench.launch.cores import default_workers
 from biobench.launch.plan import Plan
-from biobench.launch.state import CellState, StateFile, get_log
-from biobench.launch.status import get_job_log
+from biobench.launch.states.state import CellState, StateFile, get_log
+from biobench.launch.states.status import get_job_log
 from biobench.screen import say
 
 __all__ = ["CellJob", "PartJob"]
