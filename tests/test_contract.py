@@ -10,9 +10,10 @@ import textwrap
 
 import pytest
 import torch
+from torchvision import transforms
 
 from biobench import interfaces, metrics, registry, third_party_models
-from biobench.interfaces import Example, TaskArgs, TaskReport, VisionBackbone
+from biobench.interfaces import EncodedImgBatch, Example, TaskArgs, TaskReport, VisionBackbone
 from biobench.metrics import MacroAccuracy, MacroF1, MeanScore
 
 EMPTY = inspect.Parameter.empty
@@ -138,11 +139,17 @@ def test_the_published_orgs_are_known_and_an_unknown_one_names_them():
 
 
 def test_registering_twice_warns(monkeypatch):
-    monkeypatch.setattr(registry, "_backbones", {})
+    monkeypatch.setattr(registry.BACKBONES, "registered", {})
 
     class Mine(VisionBackbone):
         def __init__(self, ckpt):
             super().__init__()
+
+        def img_encode(self, batch):
+            return EncodedImgBatch(batch.flatten(1), None)
+
+        def make_img_transform(self):
+            return transforms.ToTensor()
 
     registry.register_vision_backbone("my-lab", Mine)
     assert isinstance(registry.load_vision_backbone("my-lab", "x"), Mine)

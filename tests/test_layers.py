@@ -15,8 +15,9 @@ ROOT = SOURCE.parents[1]
 
 BASE = {"errors", "progress", "atomic", "fields", "clean", "screen", "console"}
 GROUND = BASE | {"contract", "_backbone", "args"}
+NAMES = GROUND | {"imports", "registry"}
 CONTRACT = GROUND | {"interfaces"}
-CORE = CONTRACT | {"predictions", "registry", "metrics", "stats", "data", "third_party_models"}
+CORE = CONTRACT | NAMES | {"predictions", "metrics", "stats", "data", "third_party_models"}
 CORE |= {"features", "probes"}
 SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
@@ -26,21 +27,22 @@ MAY_IMPORT = {
     "progress": set(),
     "atomic": set(),
     "fields": set(),
+    "imports": {"errors"},
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
     "contract": {"fields"},
     "args": {"contract", "errors", "fields"},
     "_backbone": set(),
-    "registry": GROUND,
-    "metrics": GROUND,
+    "registry": GROUND | {"imports"},
+    "metrics": NAMES,
     "stats": GROUND | {"metrics"},
     "interfaces": GROUND | {"stats"},
     "predictions": GROUND | {"metrics"},
     "data": BASE,
-    "third_party_models": CONTRACT | {"registry"},
-    "features": CONTRACT | {"data", "registry"},
-    "probes": CONTRACT,
+    "third_party_models": CONTRACT | NAMES,
+    "features": CONTRACT | NAMES | {"data"},
+    "probes": CONTRACT | NAMES,
     "_protocol": SPINE,
     "_identity": SPINE,
     "_predicting": SPINE,

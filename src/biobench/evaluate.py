@@ -123,6 +123,7 @@ def run(
             *not_defined,
         ],
         left_out=[dataclasses.asdict(out) for out in manifest.left_out],
+        imports=_list_imports(described, model_args),
     )
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
     report = TaskReport(
@@ -243,16 +244,8 @@ def _check_metrics(names: Sequence[str], manifest: Manifest) -> None:
             )
 
 
-def _get_weights(source: "features.FeatureSource") -> str:
-    """Where an adapter says it found the weights; empty where it does not say."""
-    return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
-
-
 def _load_backbone(org: str, ckpt: str):
-    try:
-        cls = registry.load_vision_backbone_class(org)
-    except ValueError as err:
-        raise BadInput(str(err)) from err
+    cls = registry.load_vision_backbone_class(org)
     # Before the weights are read: what is exchanged meanwhile must not be taken for them.
     files = stamp_files(list_files(ckpt))
     if _loaded.get("key") != (cls, ckpt, files):
@@ -287,7 +280,16 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
 
 def _describe_model(source: "features.FeatureSource", model_args: ModelArgs) -> dict[str, object]:
     org, ckpt = model_args
-    return {"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)}
+    return {"org": org, "ckpt": ckpt, "weights": "", **source.describe()}
+
+
+def _list_imports(described: dict[str, object], model_args: ModelArgs) -> list[dict[str, str]]:
+    """What is not biobench's own of a run's backbone, probe and metrics, and where it came from."""
+    found = [] if model_args[0] == FILE_ORG else registry.BACKBONES.describe_origin(model_args[0])
+    found += probes.PROBES.describe_origin(str(described["probe"]))
+    for name in dict.fromkeys([described["metric"], *described.get("metrics", ())]):
+        found += metrics.METRICS.describe_origin(str(name))
+    return found
 
 
 def _get_versions() -> dict[str, str]:

@@ -16,15 +16,19 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from biobench.fields import get_text
 
-__all__ = ["METRICS", "PROBES", "TEXT", "Known", "explain", "tidy", "wrap"]
+__all__ = ["METRICS", "PROBES", "TEXT", "Imports", "Known", "explain", "tidy", "wrap"]
 
 TEXT = "text"
 """key of a field's metadata: what it is for, where no text stands below it."""
+
+Imports = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE…", help_behavior_hint="")]
+"""modules or .py files that register backbones, tasks, probes or metrics, imported first."""
 
 # A test holds them equal to what there is; asking would cost the import of numpy and scikit-learn.
 PROBES = ("knn", "linear", "ridge", "simpleshot", "svm")

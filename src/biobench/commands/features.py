@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from biobench.commands import flags
+from biobench.commands.explaining import Imports
 from biobench.features.options import EmbedOptions
 
 __all__ = ["Cache", "Embed"]
@@ -32,31 +33,24 @@ class Embed:
     """folder of pictures, or a table (.csv, .tsv, .parquet) with a column path (and id)."""
     out: Path
     """Parquet file to write (.parquet); one that is there is not overwritten."""
-    imports: list[str] = dataclasses.field(default_factory=list)
+    imports: Imports = ()
     """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
-        import os
-
         from biobench import clean, features, registry
-        from biobench.errors import BadInput, CellFailed
+        from biobench.errors import CellFailed
         from biobench.features import picture_vectors
-        from biobench.launch.plan import import_modules
+        from biobench.imports import import_modules
         from biobench.screen import say
 
-        import_modules(self.imports, [os.getcwd()])
+        import_modules(self.imports)
         picture_vectors.check_target(self.out)
         table = picture_vectors.read_pictures(self.images)
-        org, _, ckpt = self.model.partition(":")
-        if not ckpt:
-            raise BadInput(f"'{self.model}' is not a model: write ORG:CKPT.")
+        org, ckpt = registry.parse_model(self.model)
         given = flags.read(self, features.EmbedOptions)
         device = str(features.resolve_device(self.device))
         options = features.EmbedOptions(**{**given, "device": device})
-        try:
-            backbone = registry.load_vision_backbone(org, ckpt)
-        except ValueError as err:
-            raise BadInput(str(err)) from err
+        backbone = registry.load_vision_backbone(org, ckpt)
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
             with _show_progress():

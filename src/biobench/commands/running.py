@@ -8,6 +8,7 @@ import tyro
 
 from biobench.args import PictureArgs
 from biobench.commands import flags
+from biobench.commands.explaining import Imports
 from biobench.launch import config
 
 __all__ = ["Cancel", "Reproduce", "Run", "Status"]
@@ -146,13 +147,16 @@ class Reproduce:
     trust: bool = False
     """with --check, execute the code that the run names though it was not made in this results
     folder: read first what is printed without --check."""
+    imports: Imports = ()
+    """modules or .py files with the run's own tasks, backbones, probes and metrics, in the place of
+    those that it names: where they have moved, or where yours are to be trusted."""
 
     def main(self) -> int:
         from biobench import clean, results
         from biobench.launch import reproduce
         from biobench.screen import say
 
-        report = results.read_report(self.run)
+        report = reproduce.replace_imports(results.read_report(self.run), self.imports)
         text = reproduce.reproduce_config(report)
         if text is not None:
             say(f"cat > {reproduce.CONFIG} <<'END'\n{text}END")
@@ -162,9 +166,9 @@ class Reproduce:
         from biobench.errors import CellFailed
 
         if not self.trust:
-            reproduce.require_trust(self.run)
+            reproduce.require_trust(self.run, imports=self.imports)
         try:
-            difference = reproduce.check(self.run, anew=self.anew)
+            difference = reproduce.check(self.run, anew=self.anew, imports=self.imports)
         except CellFailed as err:
             say(f"biobench: {clean.sentence(str(err))}", error=True)
             return 1

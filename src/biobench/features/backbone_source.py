@@ -95,6 +95,7 @@ class BackboneSource:
             "name": self.name,
             "files": self.files,
             "code": digest_code(type(self.backbone)),
+            "weights": str(self.backbone.weights_source),
         }
 
     @functools.cached_property

@@ -42,8 +42,7 @@ def backbone_digest(
     """Hex string over everything that decides the features of `backbone`.
 
     options: further options of `EmbedOptions` that decide features, where they are set.
-    A backbone whose features depend on something else than its class, architecture, tensors and
-    transform defines `cache_identity() -> str`, which goes in too.
+    What else a backbone's features depend on, its `cache_identity()` says.
     """
     digest = hashlib.sha256()
     decided = {"precision": precision, "exif": exif, **dict(sorted(options.items()))}
@@ -67,12 +66,12 @@ def _describe(
     cls = type(backbone)
     yield "policy", POLICY_VERSION.encode()
     yield "class", f"{cls.__module__}.{cls.__qualname__}".encode()
-    yield "adapter", str(getattr(backbone, "adapter_version", "")).encode()
+    yield "adapter", str(backbone.adapter_version).encode()
     yield "source", digest_code(cls).encode()
     yield "architecture", _strip_addresses(repr(backbone)).encode()
-    yield "pooling", _strip_addresses(repr(getattr(backbone, "pooling", None))).encode()
-    if hasattr(backbone, "cache_identity"):
-        yield "identity", str(backbone.cache_identity()).encode()
+    yield "pooling", _strip_addresses(repr(backbone.describe_pooling())).encode()
+    if (identity := backbone.cache_identity()) is not None:
+        yield "identity", str(identity).encode()
     for name, value in decided.items():
         yield name, str(value).encode()
     for name, tensor in _iter_tensors(backbone):

@@ -9,14 +9,13 @@ closest key that exists. Paths in a file are relative to that file.
 """
 
 import dataclasses
-import difflib
 import os
 import tomllib
 import typing
 from pathlib import Path
 
 from biobench.args import Args, PictureArgs
-from biobench.errors import BadInput
+from biobench.errors import BadInput, find_close
 from biobench.fields import describe_type, fits, get_fields, list_flags, list_options, option
 
 __all__ = ["Settings", "SlurmSettings", "TaskTable", "check_table", "list_keys", "load"]
@@ -149,9 +148,9 @@ def check_table(
     place = f" in {where}" if where else ""
     for key, value in table.items():
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
+            close = find_close(key, fields, cutoff=0.0)
             raise BadInput(
-                f"{source}: unknown key '{key}'{place}; the closest key is '{close[0]}' "
+                f"{source}: unknown key '{key}'{place}; the closest key is '{close}' "
                 f"(all: {', '.join(sorted(fields))})."
             )
         if not fits(value, fields[key]):

@@ -9,8 +9,6 @@ A plan's id is a digest of its cells: the same config gives the same plan, howev
 import dataclasses
 import functools
 import hashlib
-import importlib
-import importlib.util
 import json
 import os
 import re
@@ -28,6 +26,7 @@ from biobench.args import Args, PictureArgs
 from biobench.contract import ModelArgs
 from biobench.errors import BadInput
 from biobench.fields import get_fields, list_options
+from biobench.imports import import_modules
 from biobench.launch import config
 from biobench.launch.states.json_files import read_json, write_json
 
@@ -36,7 +35,6 @@ __all__ = [
     "FOLDER",
     "Cell",
     "Plan",
-    "import_modules",
     "load_task",
     "make_plan",
 ]
@@ -193,7 +191,7 @@ def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
     """Every cell of the grid; raises BadInput for a model, task or key that cannot be."""
     search = tuple(dict.fromkeys((str(Path(settings.source).resolve().parent), str(Path.cwd()))))
     import_modules(settings.imports, search)
-    models = [_parse_model(name) for name in settings.models]
+    models = [registry.parse_model(name) for name in settings.models]
     models += [(FEATURES_ORG, name) for name in settings.features]
     if not models:
         raise BadInput("No models to run: name some with --models ORG:CKPT, or in a config file.")
@@ -233,59 +231,6 @@ def _check_unicode(cells: Iterable[Cell], results: str) -> None:
                     raise BadInput(
                         f"{text} is not UTF-8, and a report could not name it; rename it."
                     ) from None
-
-
-def import_modules(names: Iterable[str], search: Iterable[str]) -> None:
-    """Import modules that register backbones and tasks; raises BadInput naming one that fails.
-
-    names: modules, or files that end in `.py`; both are looked for in the folders of `search`.
-    """
-    names, search = list(names), list(search)
-    if names:
-        sys.path.extend(folder for folder in search if folder not in sys.path)
-    for name in names:
-        try:
-            if name.endswith(".py"):
-                _import_file(name, search)
-            else:
-                importlib.import_module(name)
-        except BadInput:
-            raise
-        except Exception as err:
-            raise BadInput(
-                f"imports: the module '{name}' cannot be imported ({type(err).__name__}: {err}); "
-                "put it beside the config file, or install it."
-            ) from err
-
-
-def _import_file(name: str, search: Iterable[str]) -> None:
-    places = [Path(folder, os.path.expanduser(name)) for folder in search]
-    path = next((place.resolve() for place in places if place.is_file()), None)
-    if path is None:
-        raise BadInput(
-            f"imports: there is no file {name} (looked in {', '.join(map(str, search))}); correct "
-            "the path."
-        )
-    known = sys.modules.get(path.stem)
-    if known is not None:
-        if getattr(known, "__file__", None) == str(path):
-            return
-        raise BadInput(
-            f"imports: {name} would be the module '{path.stem}', which is another one already; "
-            "rename the file."
-        )
-    # Modules beside the file are found as Python finds those beside a script.
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    # Before it runs, as an import does: the classes in it are found by their module's name.
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
 
 
 def _expand(
@@ -348,16 +293,6 @@ def _get_features(model: ModelArgs, settings: config.Settings) -> dict[str, obje
             f"--name {model[1]}, or [features] in a config file."
         )
     return {"features": os.path.abspath(settings.features[model[1]])}
-
-
-def _parse_model(name: str) -> ModelArgs:
-    org, colon, ckpt = name.partition(":")
-    if not (org and colon and ckpt):
-        raise BadInput(
-            f"'{name}' is not a model: write ORG:CKPT, as 'timm:resnet50.a1_in1k' "
-            f"(known ORGs: {', '.join(registry.list_vision_backbones())})."
-        )
-    return (org, ckpt)
 
 
 def load_task(kind: str, name: str, *, in_config: bool = False) -> types.ModuleType:

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import msgspec
@@ -63,6 +63,17 @@ def list_code(report: dict[str, object]) -> list[str]:
     return [*config.get("imports", ()), *config.get("search", ())]
 
 
+def replace_imports(report: dict[str, object], imports: Sequence[str]) -> dict[str, object]:
+    """The report with other modules to import, found from here, in the place of those that it
+    names; as it is where `imports` is empty or it holds no configuration."""
+    if not imports or not isinstance(report.get("config"), dict):
+        return report
+    # The command runs in a folder of its own.
+    names = [str(Path(name).absolute()) if name.endswith(".py") else name for name in imports]
+    search = [] if all(name.endswith(".py") for name in names) else [str(Path.cwd())]
+    return report | {"config": report["config"] | {"imports": names, "search": search}}
+
+
 def reproduce_command(report: dict[str, object], *, results: str = "results") -> list[str]:
     """The words of the command that runs the cell of `report` again, into the folder `results`.
 
@@ -105,25 +116,29 @@ def reproduce_config(report: dict[str, object]) -> str | None:
     return "\n".join(lines)
 
 
-def require_trust(run: Path) -> None:
-    """Raise BadInput, naming it, where a run that was not made here brings code to execute."""
+def require_trust(run: Path, *, imports: Sequence[str] = ()) -> None:
+    """Raise BadInput, naming it, where a run that was not made here brings code to execute.
+
+    imports: modules that the user named to be imported in the place of the run's own.
+    """
     report = results.read_report(run)
     code = list_code(report)
-    if code and not results.is_ours(run, report):
+    if code and not imports and not results.is_ours(run, report):
         raise BadInput(
             f"{run} was not made in this results folder, or was changed since, and its command "
             f"executes code from: {', '.join(code)}; look at it, and add --trust to run it."
         )
 
 
-def check(run: Path, *, anew: bool = False) -> str:
+def check(run: Path, *, anew: bool = False, imports: Sequence[str] = ()) -> str:
     """Run a run's command into a folder of its own; returns one sentence on the first difference.
 
     Every picture is hashed again, whatever is known of it. anew: also embed each again, into a
     cache that is deleted afterwards, instead of taking features from the one that is there.
+    imports: modules to import in the place of those that the run names.
     Raises BadInput where the report holds no command, CellFailed where the command fails.
     """
-    report = results.read_report(run)
+    report = replace_imports(results.read_report(run), imports)
     words = reproduce_command(report)
     words[words.index("biobench") : words.index("biobench") + 1] = [
         *(sys.executable, "-m", "biobench.cli")

@@ -58,7 +58,7 @@ def render(
     explain: all notes, instead of three lines. compact: at most 20 models, and not how sure their
     order is. how: what shows all notes.
     """
-    columns, cells = board.columns, view_cells(board.table)
+    columns, cells = board.columns, view_cells(board.table, board.signs)
     ranked = MEAN if board.has_mean else columns[0] if len(columns) == 1 else None
     has_marks = any(cell.is_best for cell in cells.values())
     if ranked and any(cell.is_best for key, cell in cells.items() if key[1] == ranked):

@@ -1,6 +1,6 @@
 """What every output draws a leaderboard and a comparison from: typed cells, marks and notes.
 
-    cells = view_cells(board.table)         # CellView by (model, task)
+    cells = view_cells(board.table, board.signs)         # CellView by (model, task)
     cells["timm:a", "newt"].mark            # BEST, TIED, UNVERIFIED or None
     Note("few groups", label="Warning (newt)").sentence
 
@@ -203,13 +203,18 @@ class PairView:
         return "none" if self.detectable is None else f"{self.detectable:.3f}"
 
 
-def view_cells(table: pl.DataFrame) -> dict[tuple[str, str], CellView]:
-    """Every row of a leaderboard's table, by (model, task)."""
-    sure = table.drop_nulls("ci_low").group_by("task").agg(pl.col("score").max(), pl.len())
-    top = {task: score for task, score, n in sure.rows() if n > 1}
-    # Where there are ranks they know of what the low score is the better one.
-    first = table.drop_nulls("ci_low").filter(rank=1).select("task", "score").rows()
-    top |= {task: score for task, score in first if task in top}
+def view_cells(table: pl.DataFrame, signs: Mapping[str, int]) -> dict[tuple[str, str], CellView]:
+    """Every row of a leaderboard's table, by (model, task).
+
+    signs: of each task, as `Leaderboard.signs`; the best of one whose sign is 0 is not known.
+    """
+    sure = table.drop_nulls("ci_low").group_by("task")
+    ends = sure.agg(pl.col("score").max().alias("high"), pl.col("score").min(), pl.len())
+    top = {
+        task: high if signs[task] > 0 else low
+        for task, high, low, n in ends.rows()
+        if n > 1 and signs[task]
+    }
     cells = {}
     for row in table.iter_rows(named=True):
         is_best = row["ci_low"] is not None and row["score"] == top.get(row["task"])

@@ -26,6 +26,7 @@ from biobench.results.store import (
     to_slug,
     write_run,
 )
+from biobench.results.unknown import describe_unknown, list_imports
 from biobench.results.verification import (
     TOLERANCE,
     Verified,
@@ -49,6 +50,7 @@ __all__ = [
     "check_for_metric",
     "current",
     "describe_mismatch",
+    "describe_unknown",
     "export",
     "find_protocols",
     "find_run",
@@ -59,6 +61,7 @@ __all__ = [
     "is_changed",
     "is_intact",
     "is_ours",
+    "list_imports",
     "read_for_metric",
     "read_predictions",
     "read_report",

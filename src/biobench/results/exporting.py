@@ -23,6 +23,7 @@ from biobench.errors import BadInput
 from biobench.predictions import KNOWN_COLUMNS
 from biobench.results.index import Problem, current, scan
 from biobench.results.store import PREDICTIONS, read_predictions, read_report
+from biobench.results.unknown import describe_unknown
 from biobench.results.verification import verify
 
 __all__ = ["TABLES", "Exported", "TableName", "export"]
@@ -72,6 +73,8 @@ class Exported:
     problems: list[Problem]
     doubts: list[str]
     """one sentence for each run whose report says something else than its predictions give."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each metric of the runs that cannot be used here, and what to do."""
 
 
 def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
@@ -97,7 +100,8 @@ def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
             rows = _write_sqlite(source, partial)
         else:
             rows = {table: writers[suffix](source.tables(table), partial, TABLES[table])}
-    return Exported(rows, source.problems, source.doubts)
+    unknown = describe_unknown(found.runs.filter("has_predictions"))
+    return Exported(rows, source.problems, source.doubts, unknown)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,9 @@ from biobench.results import safe_files, validation
 
 __all__ = [
     "SCORES",
+    "add_scores",
     "check_written",
+    "join_scores",
     "parse_scores",
     "read_scores",
     "take_scores",
@@ -124,3 +126,19 @@ def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
         reason = (str(err) or type(err).__name__).splitlines()[0]
         raise BadInput(f"{source} is damaged ({reason}).") from err
+
+
+def add_scores(run: Path, predictions: pl.DataFrame) -> pl.DataFrame:
+    """A run's predictions with the scores of all classes; raises BadInput where it keeps none."""
+    return join_scores(run, predictions, read_scores(run))
+
+
+def join_scores(run: Path, predictions: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFrame:
+    """Predictions with their scores of all classes, if any; BadInput where the rows differ."""
+    if scores is None:
+        return predictions
+    if not scores.select(KEYS).equals(predictions.select(KEYS)):
+        raise BadInput(
+            f"{Path(run) / SCORES} is damaged: its rows are not those of the predictions."
+        )
+    return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])

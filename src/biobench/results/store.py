@@ -30,6 +30,7 @@ import polars as pl
 from biobench import atomic
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
+from biobench.metrics import CLASS_LABELS, CLASS_SCORES
 from biobench.predictions import KNOWN_COLUMNS, to_table, to_unicode
 from biobench.results import kept_intervals, safe_files, seal, validation
 from biobench.results.scores import SCORES, take_scores
@@ -88,7 +89,10 @@ def write_run(
     predictions = to_table(report.examples)
     scores = take_scores(report.examples)
     text = log.read_text(errors="replace") if isinstance(log, Path) else log
-    dct = build_report(task, model, report, predictions, config=config, has_log=text is not None)
+    # What a metric may read, though it is kept in a file of its own.
+    further = [] if scores is None else [scores[CLASS_LABELS], scores[CLASS_SCORES]]
+    table = predictions.with_columns(further)
+    dct = build_report(task, model, report, table, config=config, has_log=text is not None)
     # Only what holds code to run again has to be told from somebody else's.
     return write_folder(root, dct, predictions, text, scores, sealed=config is not None)
 

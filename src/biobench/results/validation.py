@@ -77,6 +77,7 @@ class Provenance(msgspec.Struct):
     fitted: dict[str, Object] = {}
     manifest_of: typing.Literal["", "contents"] = ""
     left_out: list[dict[str, str]] = []
+    imports: list[dict[str, str]] = []
 
 
 class Report(msgspec.Struct):

@@ -15,6 +15,7 @@ from pathlib import Path
 from biobench import metrics
 from biobench.errors import BadInput
 from biobench.results import kept_intervals, safe_files
+from biobench.results.scores import add_scores
 from biobench.results.store import PREDICTIONS, check, parse_predictions
 
 __all__ = ["TOLERANCE", "Verified", "describe_mismatch", "is_changed", "is_intact", "verify"]
@@ -42,13 +43,16 @@ def verify(run: Path, row: dict[str, object]) -> Verified | None:
     row: the run's row of `Scan.runs`. None where the metric is not known or there are no
     predictions. Raises BadInput where they are damaged.
     """
-    if not row["has_predictions"] or row["metric"] not in metrics.list_metrics():
+    if not row["has_predictions"] or not metrics.is_known(row["metric"]):
         return None
     path = run / PREDICTIONS
     data = safe_files.read_file(path, safe_files.MAX_PREDICTIONS)
     table = parse_predictions(data, path)
+    metric = metrics.get_metric(str(row["metric"]))
+    if metrics.CLASS_SCORES in metrics.get_columns(metric):
+        table = add_scores(run, table)
     try:
-        found = kept_intervals.compute_from_table(table, metrics.get_metric(str(row["metric"])))
+        found = kept_intervals.compute_from_table(table, metric)
     except BadInput as err:
         raise BadInput(f"{path}: {err}") from err
     changed = _differs(data, row)
