@@ -260,7 +260,7 @@ def main() -> int:
     heads = ["effects of groups", "groups", "better, before", "worse, before", "better", "worse"]
     kinds = ("symmetric", "symmetric, uneven", "skewness 1", "skewness 1, uneven")
     kinds += ("skewness 2", "skewness 2, uneven")
-    table(heads, skewed, list(itertools.product(kinds, (8, 15, 30, 50))), n)
+    table(heads, skewed, list(itertools.product(kinds, (8, 15, 30, 50))), 5 * n)
     heads = ["tasks are", "tasks", "models", "any false claim, before", "now"]
     kinds = ("independent", "one family", "one shining")
     table(heads, over_tasks, list(itertools.product(kinds, (4, 6, 10), (4, 20))), n)
