@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "interfaces": GROUND | {"stats"},
     "predictions": GROUND | {"metrics"},
     "data": BASE,
+    "download": BASE | {"data"},
     "third_party_models": CONTRACT | NAMES,
     "features": CONTRACT | NAMES | {"data"},
     "probes": CONTRACT | NAMES,
