@@ -24,9 +24,14 @@ import pathlib
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import Manifest, match_suffix_case, read_table, require_folder
+from biobench.data import (
+    Manifest,
+    match_suffix_case,
+    read_table,
+    require_folder,
+    require_values,
+)
 from biobench.data.sources import Source
-from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
 __all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
@@ -60,7 +65,6 @@ class Args(evaluate.Args):
     """Species in camera-trap pictures at unseen cameras (ridge, macro-F1)."""
 
     batch_size: evaluate.BatchSize = 2048
-    """images in a forward pass, or "auto"."""
     id_test: bool = False
     """also score the test pictures from the training cameras."""
 
@@ -88,8 +92,15 @@ def load(args: Args) -> Manifest:
         "iwildcam",
     )
     path = root / FOLDER / "metadata.csv"
-    metadata = read_table(path, COLUMNS).with_row_index("line", 2)
-    _check_metadata(metadata, path)
+    metadata = read_table(path, COLUMNS)
+    number = pl.col("y").cast(pl.Float64, strict=False)
+    right = {
+        "y": (number >= 0) & (number == number.floor()),
+        "split": SPLITS,
+        "filename": pl.col("filename").str.len_chars() > 0,
+        "location_remapped": pl.col("location_remapped").is_not_null(),
+    }
+    require_values(metadata, right, path)
     names = (f"{FOLDER}/train/" + metadata["filename"]).to_list()
     table = metadata.select(
         match_suffix_case(root, names),
@@ -126,19 +137,3 @@ def _is_night() -> pl.Expr:
         .when(hour.is_not_null())
         .then(pl.lit("day"))
     )
-
-
-def _check_metadata(metadata: pl.DataFrame, path: pathlib.Path) -> None:
-    number = pl.col("y").cast(pl.Float64, strict=False)
-    for column, good in (
-        ("y", (number >= 0) & (number == number.floor())),
-        ("split", pl.col("split").is_in(SPLITS)),
-        ("filename", pl.col("filename").str.len_chars() > 0),
-        ("location_remapped", pl.col("location_remapped").is_not_null()),
-    ):
-        wrong = metadata.filter(~good.fill_null(False))
-        if wrong.height:
-            raise BadInput(
-                f"{path}: line {wrong['line'][0]} has {column} '{wrong[column][0]}', which is "
-                f"unknown ({wrong.height:,} such lines); restore the published file."
-            )

@@ -31,7 +31,13 @@ import numpy as np
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import Manifest, match_suffix_case, read_table, require_folder
+from biobench.data import (
+    Manifest,
+    match_suffix_case,
+    read_table,
+    require_folder,
+    require_values,
+)
 from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
@@ -153,23 +159,15 @@ def _read_classes(path: pathlib.Path) -> dict[str, str]:
 
 def _read_frames(path: pathlib.Path, classes: dict[str, str]) -> pl.DataFrame:
     frames = read_table(path, COLUMNS, separator=" ", quote_char='"')
-    frames = frames.with_row_index("line", 2).with_columns(
-        pl.col("frame_id").cast(pl.Int64, strict=False).alias("frame")
-    )
-    for column, bad in (
-        ("labels", ~pl.col("labels").is_in(list(classes)).fill_null(False)),
-        ("frame_id", pl.col("frame").is_null()),
-        ("path", pl.col("path").is_null()),
-        ("video_id", pl.col("video_id").is_null()),
-    ):
-        wrong = frames.filter(bad)
-        if wrong.height:
-            raise BadInput(
-                f"{path}: line {wrong['line'][0]} has {column} '{wrong[column][0]}', which is "
-                f"unknown ({wrong.height:,} such lines; the labels known are "
-                f"{', '.join(classes)}); restore the published file."
-            )
-    return frames
+    number = pl.col("frame_id").cast(pl.Int64, strict=False)
+    right = {
+        "labels": classes,
+        "frame_id": number.is_not_null(),
+        "path": pl.col("path").is_not_null(),
+        "video_id": pl.col("video_id").is_not_null(),
+    }
+    require_values(frames, right, path)
+    return frames.with_columns(number.alias("frame")).with_row_index("line")
 
 
 def _sample_frames(

@@ -24,7 +24,13 @@ import pathlib
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import Manifest, match_suffix_case, read_table, require_folder
+from biobench.data import (
+    Manifest,
+    match_suffix_case,
+    read_table,
+    require_folder,
+    require_values,
+)
 from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
@@ -65,7 +71,6 @@ class Args(evaluate.Args):
     """Natural World Tasks: 164 binary classifications (SVM, accuracy)."""
 
     batch_size: evaluate.BatchSize = 256
-    """images in a forward pass, or "auto"."""
 
 
 def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:
@@ -119,15 +124,7 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
 
 
 def _check_labels(labels: pl.DataFrame, path: pathlib.Path) -> None:
-    for column, known in (("label", ["0", "1"]), ("split", ["train", "test"])):
-        wrong = labels.with_row_index("row", 2).filter(
-            ~pl.col(column).is_in(known).fill_null(False)
-        )
-        if wrong.height:
-            raise BadInput(
-                f"{path}: line {wrong['row'][0]} has {column} '{wrong[column][0]}' (expected "
-                f"{' or '.join(known)}); restore the published file."
-            )
+    require_values(labels, {"label": ("0", "1"), "split": ("train", "test")}, path)
     if labels["task"].is_null().any() or labels["task_cluster"].is_null().any():
         raise BadInput(f"{path}: a row has no task or task_cluster; restore the published file.")
 

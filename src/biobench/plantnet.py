@@ -53,7 +53,6 @@ class Args(evaluate.Args):
     """1,081 plant species with a long tail (ridge, macro accuracy)."""
 
     batch_size: evaluate.BatchSize = 256
-    """images in a forward pass, or "auto"."""
 
 
 def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:

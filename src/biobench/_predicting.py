@@ -10,13 +10,15 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
-from biobench._protocol import Args, Protocol
+from biobench._protocol import Protocol
+from biobench.args import Args
 from biobench.contract import Example
 from biobench.data import Manifest
 from biobench.data.traps import Trap, find_vector_traps, find_voting_trap
 from biobench.errors import BadInput
+from biobench.predictions import to_examples
 
-__all__ = ["MAX_SCORES", "Predicted", "group_examples", "predict", "to_example"]
+__all__ = ["MAX_SCORES", "Predicted", "group_examples", "predict"]
 
 MAX_SCORES = 2**26
 """scores of all classes that are kept with one run: 128 MiB in half precision."""
@@ -51,7 +53,7 @@ class Predicted:
     def to_examples(self, split: str) -> list[Example]:
         """The predictions of a split as objects, with the scores of all classes where kept."""
         rows = self.predictions.filter(pl.col("split") == split).drop("split")
-        examples = [to_example(row) for row in rows.iter_rows(named=True)]
+        examples = to_examples(rows)
         if not self.class_scores:
             return examples
         where = {
@@ -354,8 +356,3 @@ def _pool(
 def _normalize(x: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
     norms = np.linalg.norm(x, axis=1, keepdims=True)
     return x / np.maximum(norms, np.finfo(np.float32).tiny)
-
-
-def to_example(row: dict[str, object]) -> Example:
-    info = {key: value for key, value in row.items() if key not in ("example", "score")}
-    return Example(id=str(row["example"]), score=float(row["score"]), info=info)

@@ -16,15 +16,16 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
-from biobench.metrics import get_metric, is_better_low
+from biobench.metrics import get_metric, is_better_low, is_known
+from biobench.report.alarms import name_alarms
 from biobench.report.aliases import rename
-from biobench.report.brief import name_alarms
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain, name_some
-from biobench.report.reconcile import name_doubts, reconcile
+from biobench.report.reconciling import name_doubts, reconcile
 from biobench.report.replicates import pool_runs
 from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import select
+from biobench.report.views import Note
 
 __all__ = ["Leaderboard", "leaderboard"]
 
@@ -35,8 +36,8 @@ _SCHEMA = {
     "model": pl.String(),
     "task": pl.String(),
     "score": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
     "n": pl.Int64(),
     "rank": pl.Int64(),
     "rank_low": pl.Int64(),
@@ -55,10 +56,11 @@ _NO_ROWS = pl.DataFrame(schema=["model", "task", "score", "ci_low", "ci_high", "
 
 @dataclasses.dataclass(frozen=True)
 class Leaderboard:
-    """A table of scores. `table` has the columns model, task, score, low, high (the interval over
-    groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups (null
-    where examples were resampled), run (the newest; null for the mean), warnings, runs (all that
-    the score is the mean of, which differ in their seed alone, newest first) and their seeds."""
+    """A table of scores. `table` has the columns model, task, score, ci_low, ci_high (the interval
+    over groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups
+    (null where examples were resampled), run (the newest; null for the mean), warnings, runs (all
+    that the score is the mean of, which differ in their seed alone, newest first) and their
+    seeds."""
 
     table: pl.DataFrame
     models: list[str]
@@ -71,14 +73,19 @@ class Leaderboard:
     any one task left out), beats_next (probability of a higher expected mean than the next)."""
     left_out: pl.DataFrame
     """means with one task left out: left_out, model, score, rank."""
-    notes: list[str]
+    notes: list[Note]
     """what a reader has to know, one sentence each."""
     problems: list[results.Problem]
     """folders that could not be read."""
     doubts: list[str] = dataclasses.field(default_factory=list)
     """one sentence for each run whose report says something else than its predictions give."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each metric of the runs that cannot be used here, and what to do."""
     metric: str = ""
     """the metric by which all runs were scored anew; empty where each has its task's own."""
+    signs: dict[str, int] = dataclasses.field(default_factory=dict)
+    """of each task, and the mean: 1 where the higher score is the better one, -1 where the lower
+    is, 0 where that is not known."""
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each task is called for people: with its protocol, where that is not its own."""
     alarms: list[str] = dataclasses.field(default_factory=list)
@@ -92,6 +99,11 @@ class Leaderboard:
     def has_mean(self) -> bool:
         """Whether any model has every task, and each task one protocol."""
         return bool((self.table["task"] == MEAN).any())
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of scores, the mean last."""
+        return [*self.tasks, MEAN] if self.has_mean else list(self.tasks)
 
 
 def leaderboard(
@@ -116,20 +128,25 @@ def leaderboard(
     stored = get_scorable(selection.runs)
     if metric:
         selection = rescore(selection, metric)
-    problems, notes, suite = list(selection.problems), [], None
+    problems, suite = list(selection.problems), None
+    notes: list[Note] = []
     runs, scorable = selection.runs, get_scorable(selection.runs)
+    unknown = results.describe_unknown(runs)
+    notes += [Note(lost) for lost in unknown]
     is_large = scorable.height > (MAX_CELLS if max_cells is None else max_cells) and not full
     if is_large:
         notes.append(
-            f"Ties, ranks and the mean need the predictions of all {scorable.height:,} cells and "
-            "are left out, and scores were not computed again; ask for that with --full, or for "
-            "fewer cells with --tasks, --models or --where."
+            Note(
+                f"Ties, ranks and the mean need the predictions of all {scorable.height:,} cells "
+                "and are left out, and scores were not computed again; ask for that with --full, "
+                "or for fewer cells with --tasks, --models or --where."
+            )
         )
     elif scorable.height:
         suite, unreadable, refused = _compute(scorable)
         problems += unreadable
         if refused:
-            notes.append(f"Not compared: {name_some(refused)}")
+            notes.append(Note(f"Not compared: {name_some(refused)}"))
         gone = [str(problem.path) for problem in unreadable]
         runs = runs.filter(~pl.col("run").is_in(gone))
     table, unreadable = pool_runs(runs, _SCHEMA)
@@ -141,7 +158,7 @@ def leaderboard(
         computed = None if is_large else _NO_ROWS if suite is None else suite.leaderboard
         table, doubts, unscored = reconcile(table, computed, selection.runs)
         problems += unscored
-    notes += [f"Warning: {doubt}" for doubt in doubts]
+    notes += [Note(doubt, "Warning") for doubt in doubts]
     if not table.height:
         raise BadInput(f"No run in {root} can be shown: {problems[-1].reason}")
     if suite is not None:
@@ -149,8 +166,10 @@ def leaderboard(
         if shown > computed and not selection.split:
             without = name_some(sorted(selection.headings[one] for one in shown - computed))
             notes.append(
-                f"No mean over tasks, and no ties and ranks in {without}: their scores cannot be "
-                "computed from predictions here."
+                Note(
+                    f"No mean over tasks, and no ties and ranks in {without}: their scores cannot "
+                    "be computed from predictions here."
+                )
             )
         has_mean = shown == computed and not selection.split and len(shown) > 1
         table = _merge(table, suite.leaderboard, has_mean)
@@ -160,18 +179,21 @@ def leaderboard(
         named = selection.with_headings()
     alarms = name_alarms(shown, named, problems, doubts, notes)
     if metric:
-        notes.append(describe_rescoring(metric))
+        notes.append(Note(describe_rescoring(metric)))
     notes += explain(shown, named, problems)
+    signs = _find_signs(selection.runs)
     return Leaderboard(
         table=table,
-        models=_sort_models(table, is_low=bool(metric) and is_better_low(get_metric(metric))),
+        models=_sort_models(table, signs),
         tasks=sorted(set(table["task"]) - {MEAN}),
         order=_get_order(table, suite),
         left_out=_get_left_out(table, suite),
         notes=notes,
         problems=problems,
         doubts=doubts,
+        unknown=unknown,
         metric=metric,
+        signs=signs,
         headings=selection.headings,
         alarms=alarms,
     )
@@ -220,7 +242,7 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
     computed = computed.with_columns(
         pl.when(resampled="groups").then("n_groups").alias("n_groups"),
         *(pl.lit(None).alias(name) for name in ("run", "runs", "seeds")),
-    ).rename({"ci_low": "low", "ci_high": "high"})
+    )
     computed = computed.select(pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items())
     joined = stored.join(computed, on=["model", "task"], how="left", suffix=":new")
     common = pl.col("n:new") < pl.col("n")
@@ -229,7 +251,7 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
         "task",
         *(
             pl.when(common).then(f"{name}:new").otherwise(name).alias(name)
-            for name in ("score", "low", "high", "n")
+            for name in ("score", "ci_low", "ci_high", "n")
         ),
         *(
             pl.col(f"{name}:new").alias(name)
@@ -247,10 +269,20 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
     return pl.concat([table.sort("task", "model"), means if has_mean else means.clear()])
 
 
-def _sort_models(table: pl.DataFrame, *, is_low: bool) -> list[str]:
+def _find_signs(runs: pl.DataFrame) -> dict[str, int]:
+    names = runs.select("column", "metric").unique().rows()
+    known = {task: get_metric(name) for task, name in names if name and is_known(name)}
+    signs = {task: 0 for task, _ in names}
+    signs |= {task: -1 if is_better_low(metric) else 1 for task, metric in known.items()}
+    every = set(signs.values())
+    return {**signs, MEAN: every.pop() if len(every) == 1 else 0}
+
+
+def _sort_models(table: pl.DataFrame, signs: Mapping[str, int]) -> list[str]:
     """Models with every task first, by their mean; then by how they stand on what they have."""
-    if is_low:
-        table = table.with_columns(-pl.col("score"))
+    low = [task for task, sign in signs.items() if sign < 0]
+    score = pl.col("score")
+    table = table.with_columns(pl.when(pl.col("task").is_in(low)).then(-score).otherwise(score))
     standing = table.with_columns(
         pl.col("score").rank("average", descending=True).over("task").alias("place")
     )

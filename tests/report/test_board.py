@@ -9,7 +9,7 @@ import pytest
 from biobench import metrics, report, results, stats
 from biobench.interfaces import Provenance
 from biobench.results.store import write_folder
-from results_world import CLOSE, GOOD, POOR, START, make_report
+from results_world import CLOSE, GOOD, POOR, START, make_report, tell
 
 
 def get(board, model, task):
@@ -25,7 +25,7 @@ def test_every_score_is_what_its_run_s_predictions_give(suite):
         metric = metrics.get_metric(run["provenance"]["protocol"]["metric"])
         table = results.read_predictions(Path(row["run"]))
         assert row["score"] == pytest.approx(metric(results.to_examples(table)))
-        assert row["low"] <= row["score"] <= row["high"]
+        assert row["ci_low"] <= row["score"] <= row["ci_high"]
 
 
 def test_the_mean_is_that_of_the_scores_over_models_with_every_task(suite):
@@ -35,7 +35,7 @@ def test_the_mean_is_that_of_the_scores_over_models_with_every_task(suite):
         assert get(board, model, "mean")["score"] == pytest.approx(sum(scores) / 3)
     assert board.models[-1] == POOR
     assert board.table.filter(pl.col("task") == "mean", pl.col("model") == POOR).height == 0
-    assert any("flowers of baseline:poor" in note for note in board.notes)
+    assert any("flowers of baseline:poor" in note for note in tell(board))
 
 
 def test_the_poor_model_is_not_tied_and_the_close_one_is(suite):
@@ -51,9 +51,9 @@ def test_grouped_tasks_show_the_grouped_interval_and_say_so(suite):
     board = report.leaderboard(suite)
     row = get(board, GOOD, "mammals")
     run = results.read_report(Path(row["run"]))
-    assert [row["low"], row["high"]] == run["group_ci"] != run["ci"]
+    assert [row["ci_low"], row["ci_high"]] == run["group_ci"] != run["ci"]
     assert row["n_groups"] == 40 and get(board, GOOD, "birds")["n_groups"] is None
-    assert any("mammals (40 groups)" in note for note in board.notes)
+    assert any("mammals (40 groups)" in note for note in tell(board))
 
 
 def test_shown_intervals_are_those_that_statistics_gives(suite):
@@ -61,7 +61,7 @@ def test_shown_intervals_are_those_that_statistics_gives(suite):
     row = get(board, GOOD, "flowers")
     table = results.read_predictions(Path(row["run"]))
     expected = stats.interval_from_table(table, metrics.get_metric("macro-f1"))
-    assert (row["low"], row["high"]) == (expected.low, expected.high)
+    assert (row["ci_low"], row["ci_high"]) == (expected.low, expected.high)
 
 
 def test_several_protocols_of_a_task_leave_no_mean(suite, keep):
@@ -69,18 +69,18 @@ def test_several_protocols_of_a_task_leave_no_mean(suite, keep):
     board = report.leaderboard(suite)
     assert not board.has_mean
     assert "birds [n_train=10]" in board.tasks and "birds [n_train=all]" in board.tasks
-    assert any(note.startswith("No mean over tasks") and "birds" in note for note in board.notes)
+    assert any(note.startswith("No mean over tasks") and "birds" in note for note in tell(board))
     assert report.leaderboard(suite, where={"n_train": "all"}).has_mean
 
 
 def test_few_tasks_give_no_rank_over_others_and_say_so(suite):
     board = report.leaderboard(suite)
     assert board.order["tasks_low"].null_count() == board.order.height == 2
-    assert "Too few tasks to rank over others (3; it takes 6)." in board.notes
+    assert "Too few tasks to rank over others (3; it takes 6)." in tell(board)
 
 
 def test_ties_say_which_family_they_are_of(suite):
-    (note,) = [note for note in report.leaderboard(suite).notes if note.startswith("* best")]
+    (note,) = [note for note in tell(report.leaderboard(suite)) if note.startswith("* best")]
     assert "All pairs of a task's models" in note and "Holm" not in note
 
 
@@ -95,18 +95,18 @@ def test_a_damaged_run_is_left_out_and_named(suite):
     board = report.leaderboard(suite)
     assert str(bad) not in board.table["run"].to_list()
     assert [problem.path for problem in board.problems] == [bad]
-    assert any("1 run left out" in note and str(bad) in note for note in board.notes)
+    assert any("1 run left out" in note and str(bad) in note for note in tell(board))
 
 
 def test_beyond_the_limit_stored_scores_are_shown_and_said(suite, monkeypatch):
     full = report.leaderboard(suite)
-    module = importlib.import_module("biobench.report.leaderboard")
+    module = importlib.import_module("biobench.report.board")
     monkeypatch.setattr(module, "MAX_CELLS", 3)
     board = report.leaderboard(suite)
     assert board.table["rank"].null_count() == board.table.height == 8
-    assert any("--full" in note for note in board.notes)
+    assert any("--full" in note for note in tell(board))
     stored = full.table.filter(pl.col("task") != "mean").sort("task", "model")
-    assert board.table["low"].to_list() == stored["low"].to_list()
+    assert board.table["ci_low"].to_list() == stored["ci_low"].to_list()
     assert report.leaderboard(suite, full=True).table.equals(full.table)
 
 
@@ -121,13 +121,13 @@ def test_runs_without_predictions_are_shown_without_an_interval(suite, keep):
     write_folder(keep.root, old, None)
     board = report.leaderboard(suite)
     row = get(board, "timm:old", "birds")
-    assert (row["score"], row["low"], row["rank"]) == (0.99, None, None)
+    assert (row["score"], row["ci_low"], row["rank"]) == (0.99, None, None)
     assert get(board, board.models[0], "birds")["rank"] == 1
-    assert any("verified: birds of timm:old" in note for note in board.notes)
+    assert any("verified: birds of timm:old" in note for note in tell(board))
 
 
 def test_unreadable_pictures_and_warnings_are_said(suite):
-    notes = report.leaderboard(suite).notes
+    notes = tell(report.leaderboard(suite))
     assert any("8 pictures in 8 runs could not be read" in note for note in notes)
 
 
@@ -137,9 +137,9 @@ def test_a_run_of_a_metric_of_its_own_is_shown_with_its_stored_interval(suite, k
     own = dataclasses.replace(make_report(n=8), **changes)
     results.write_run(keep.root, "own", ("timm", "a"), own)
     board = report.leaderboard(suite)
-    assert not board.has_mean and any("ranks in own" in note for note in board.notes)
+    assert not board.has_mean and any("ranks in own" in note for note in tell(board))
     row = get(board, "timm:a", "own")
-    assert row["score"] == 0.25 and row["low"] <= 0.25 <= row["high"] and row["rank"] is None
+    assert row["score"] == 0.25 and row["ci_low"] <= 0.25 <= row["ci_high"] and row["rank"] is None
 
 
 def test_models_of_different_test_sets_are_not_compared_and_the_other_tasks_are(suite):
@@ -147,7 +147,7 @@ def test_models_of_different_test_sets_are_not_compared_and_the_other_tasks_are(
     path = run / "predictions.parquet"
     pl.read_parquet(path).head(100).write_parquet(path)
     board = report.leaderboard(suite)
-    assert any(note.startswith("Not compared: birds: Only 100 of 200") for note in board.notes)
+    assert any(note.startswith("Not compared: birds: Only 100 of 200") for note in tell(board))
     assert get(board, CLOSE, "birds")["rank"] is None
     assert get(board, CLOSE, "flowers")["rank"] is not None
     assert not board.has_mean
@@ -162,7 +162,7 @@ def test_examples_that_some_models_lack_are_left_out_for_all_and_said(suite):
     row = get(board, CLOSE, "birds")
     table = results.read_predictions(Path(row["run"])).head(195)
     assert row["n"] == 195 and row["score"] == pytest.approx(table["score"].mean())
-    assert any("5 examples that not every model has" in note for note in board.notes)
+    assert any("5 examples that not every model has" in note for note in tell(board))
 
 
 def test_a_score_over_common_examples_is_told_from_the_run_s_own(keep, tmp_path):
@@ -174,7 +174,7 @@ def test_a_score_over_common_examples_is_told_from_the_run_s_own(keep, tmp_path)
     (row,) = board.table.filter(model=GOOD).iter_rows(named=True)
     own = results.read_report(Path(row["run"]))
     assert row["n"] == 58 and own["n"] == 60 and row["score"] != own["score"]
-    (note,) = [note for note in board.notes if "58 examples that every model has" in note]
+    (note,) = [note for note in tell(board) if "58 examples that every model has" in note]
     assert note.startswith("Scores on birds are over") and "run" in note
     page = report.write_page(keep.root, tmp_path / "site").read_text()
     assert f"{own['score']:.3f} on all of its 60 examples" in page
@@ -186,7 +186,7 @@ def test_a_score_over_common_examples_is_told_from_the_run_s_own(keep, tmp_path)
 
 def test_models_with_the_same_examples_are_not_told_apart(suite):
     board = report.leaderboard(suite)
-    assert not any("that every model has" in note for note in board.notes)
+    assert not any("that every model has" in note for note in tell(board))
     assert not any(part.is_uneven for part in report.break_down(board, "class"))
 
 

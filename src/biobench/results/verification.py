@@ -14,7 +14,8 @@ from pathlib import Path
 
 from biobench import metrics
 from biobench.errors import BadInput
-from biobench.results import files, intervals
+from biobench.results import kept_intervals, safe_files
+from biobench.results.scores import add_scores
 from biobench.results.store import PREDICTIONS, check, parse_predictions
 
 __all__ = ["TOLERANCE", "Verified", "describe_mismatch", "is_changed", "is_intact", "verify"]
@@ -42,13 +43,16 @@ def verify(run: Path, row: dict[str, object]) -> Verified | None:
     row: the run's row of `Scan.runs`. None where the metric is not known or there are no
     predictions. Raises BadInput where they are damaged.
     """
-    if not row["has_predictions"] or row["metric"] not in metrics.list_metrics():
+    if not row["has_predictions"] or not metrics.is_known(row["metric"]):
         return None
     path = run / PREDICTIONS
-    data = files.read_file(path, files.MAX_PREDICTIONS)
+    data = safe_files.read_file(path, safe_files.MAX_PREDICTIONS)
     table = parse_predictions(data, path)
+    metric = metrics.get_metric(str(row["metric"]))
+    if metrics.CLASS_SCORES in metrics.get_columns(metric):
+        table = add_scores(run, table)
     try:
-        found = intervals.compute_from_table(table, metrics.get_metric(str(row["metric"])))
+        found = kept_intervals.compute_from_table(table, metric)
     except BadInput as err:
         raise BadInput(f"{path}: {err}") from err
     changed = _differs(data, row)
@@ -77,7 +81,7 @@ def is_changed(run: Path, row: dict[str, object]) -> bool:
 
     row: as `verify`'s. Raises BadInput where the file cannot be read.
     """
-    return _differs(files.read_file(run / PREDICTIONS, files.MAX_PREDICTIONS), row)
+    return _differs(safe_files.read_file(run / PREDICTIONS, safe_files.MAX_PREDICTIONS), row)
 
 
 def _differs(data: bytes, row: dict[str, object]) -> bool:
@@ -87,10 +91,10 @@ def _differs(data: bytes, row: dict[str, object]) -> bool:
 def is_intact(run: Path) -> bool:
     """Whether a run can be read whole: its report, and as many predictions as that says."""
     try:
-        report = check(files.read_file(run / "report.json", files.MAX_REPORT), run)
+        report = check(safe_files.read_file(run / "report.json", safe_files.MAX_REPORT), run)
         if not report.has_predictions:
             return True
-        data = files.read_file(run / PREDICTIONS, files.MAX_PREDICTIONS)
+        data = safe_files.read_file(run / PREDICTIONS, safe_files.MAX_PREDICTIONS)
         return parse_predictions(data, run / PREDICTIONS, ["example", "score"]).height == report.n
     except BadInput:
         return False

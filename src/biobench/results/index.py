@@ -21,11 +21,11 @@ import polars as pl
 
 from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.results.files import MAX_REPORT, read_file
-from biobench.results.predictions import to_unicode
+from biobench.predictions import to_unicode
+from biobench.results.safe_files import MAX_REPORT, read_file
 from biobench.results.store import PREDICTIONS, REPORT, check, get_cell_folder
 from biobench.results.validation import Report
-from biobench.results.verify import is_intact
+from biobench.results.verification import is_intact
 
 __all__ = ["CELL", "Problem", "Scan", "current", "find_protocols", "find_run", "scan"]
 
@@ -46,10 +46,10 @@ _SCHEMA = {
     "name": pl.String(),
     "model": pl.String(),
     "score": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "group_low": pl.Float64(),
-    "group_high": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
+    "group_ci_low": pl.Float64(),
+    "group_ci_high": pl.Float64(),
     "n": pl.Int64(),
     "n_groups": pl.Int64(),
     "metric": pl.String(),
@@ -82,11 +82,12 @@ class Scan:
     """Every run below a results folder.
 
     `runs` has one row a run, oldest first: run (its folder), task (as on the command line), name
-    (the report's), model (ORG:CKPT), score, low and high (interval over examples), group_low and
-    group_high (over groups), n, n_groups, metric, protocol_digest, backbone_digest, manifest (its
-    digest), protocol (JSON text), posix_time, n_skipped, warnings, has_predictions, origin; of
-    the file of predictions sha256 and n_bytes as written (null where not noted); and is_doubtful:
-    whether that file has another size now, or the score is not in its interval.
+    (the report's), model (ORG:CKPT), score, ci_low and ci_high (interval over examples),
+    group_ci_low and group_ci_high (over groups), n, n_groups, metric, protocol_digest,
+    backbone_digest, manifest (its digest), protocol (JSON text), posix_time, n_skipped, warnings,
+    has_predictions, origin; of the file of predictions sha256 and n_bytes as written (null where
+    not noted); and is_doubtful: whether that file has another size now, or the score is not in its
+    interval.
     """
 
     runs: pl.DataFrame
@@ -216,10 +217,10 @@ def _to_row(folder: Path, report: Report) -> dict[str, object]:
         "name": report.name,
         "model": model,
         "score": report.score,
-        "low": low,
-        "high": high,
-        "group_low": group_low,
-        "group_high": group_high,
+        "ci_low": low,
+        "ci_high": high,
+        "group_ci_low": group_low,
+        "group_ci_high": group_high,
         "n": report.n,
         "n_groups": report.n_groups,
         "metric": metric if metric is None else str(metric),

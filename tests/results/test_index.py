@@ -36,7 +36,7 @@ def test_scan_lists_every_run_oldest_first(tmp_path):
 
 @pytest.mark.parametrize("wait", [0.0, 0.002], ids=["a fast disk", "a disk that keeps one waiting"])
 def test_scan_reads_the_same_alone_and_in_threads(tmp_path, monkeypatch, wait):
-    module = sys.modules["biobench.results.scan"]
+    module = sys.modules["biobench.results.index"]
     runs = [str(write(tmp_path, age=age)) for age in range(7, 0, -1)]
     (Path(runs[3]) / "report.json").write_text("{")
     readers, read = set(), module._read

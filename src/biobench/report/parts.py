@@ -15,8 +15,8 @@ import polars as pl
 
 from biobench import metrics, results, stats
 from biobench.errors import BadInput
+from biobench.report.board import Leaderboard
 from biobench.report.cells import COLUMNS
-from biobench.report.leaderboard import Leaderboard
 from biobench.report.notes import MEAN
 
 __all__ = ["UNEVEN", "Breakdown", "break_down", "break_down_task", "list_columns"]
@@ -34,7 +34,7 @@ UNEVEN = "Each model is scored on all examples of a part that it has, and not al
 @dataclasses.dataclass(frozen=True)
 class Breakdown:
     """Scores on parts of a task's test examples. `table` has the columns task, value (which part),
-    model, score, low, high (95% interval), n, n_groups."""
+    model, score, ci_low, ci_high (95% interval), n, n_groups."""
 
     task: str
     by: str
@@ -92,10 +92,9 @@ def break_down_task(
         parts.append(part.with_columns(model=pl.lit(row["model"]), task=pl.lit(task)))
     if not parts:
         return None
-    table = pl.concat(parts).rename({"ci_low": "low", "ci_high": "high"})
-    order = ["task", "value", "model", "score", "low", "high", "n", "n_groups"]
+    order = ["task", "value", "model", "score", "ci_low", "ci_high", "n", "n_groups"]
     models = [row["model"] for row in rows]
-    return Breakdown(task, by, models, table.select(order), board.head(task))
+    return Breakdown(task, by, models, pl.concat(parts).select(order), board.head(task))
 
 
 def _read_columns(run: Path) -> set[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.text import Text
 
 from biobench.console import CleanConsole
-from biobench.report.leaderboard import Leaderboard
+from biobench.report.board import Leaderboard
 from biobench.report.terminal import render
 
 __all__ = ["write_picture"]

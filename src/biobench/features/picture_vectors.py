@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from biobench import atomic
 from biobench.data import LeftOut, list_pictures, read_picture_table
 from biobench.errors import BadInput
 from biobench.features.vectors import Features
@@ -88,10 +89,12 @@ def write_vectors(table: PictureTable, features: Features, out: pathlib.Path) ->
             "feature": pa.list_(pa.float32(), features.dim),
         }
     )
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        with (
+            atomic.replacing(out) as partial,
+            pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+        ):
             for start in range(0, len(rows), BLOCK_ROWS):
                 part = rows[start : start + BLOCK_ROWS]
                 flat = pa.array(features.take(index[part]).reshape(-1))
@@ -101,8 +104,6 @@ def write_vectors(table: PictureTable, features: Features, out: pathlib.Path) ->
                     pa.FixedSizeListArray.from_arrays(flat, features.dim),
                 ]
                 writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-        temporary.replace(out)
     except OSError as err:
-        temporary.unlink(missing_ok=True)
         raise BadInput(f"{out} cannot be written ({err.strerror or err}); choose another.") from err
     return len(rows)

@@ -1,6 +1,6 @@
 """The few lines that stand under a table unasked; all that is to be said stands in the notes.
 
-lines = brief(board.alarms, board.notes, guide="Below each score: 95% interval.")
+lines = brief(board.alarms, len(board.notes), guide="Below each score: 95% interval.")
 
 At most three: how to read the table, the worst that there is to say, and how much more there is.
 """
@@ -12,6 +12,7 @@ import polars as pl
 from biobench import results
 from biobench.report.notes import MEAN, count, name_some, sort_warnings
 from biobench.report.selection import Selection
+from biobench.report.views import Note
 
 __all__ = ["MAX_LINES", "brief", "name_alarms", "name_alarms_of_pair"]
 
@@ -19,15 +20,15 @@ MAX_LINES = 3
 """of notes under any table."""
 
 
-def brief(alarms: Sequence[str], n_notes: int, guide: str, how: str = "--explain") -> list[str]:
+def brief(alarms: Sequence[str], n_notes: int, guide: str, how: str = "--explain") -> list[Note]:
     """At most three lines: the guide, the first alarm, and how to see the rest.
 
     n_notes: all notes that there are. how: what shows them.
     """
     n_alarms = len(alarms) - 1
     more = f"{count(n_alarms, 'more warning')} and all notes" if n_alarms > 0 else "All notes"
-    rest = [f"{more} ({n_notes:,}): {how}"] if n_notes else []
-    return [guide, *(f"Warning: {alarm}" for alarm in alarms[:1]), *rest]
+    rest = [Note(f"{more} ({n_notes:,}): {how}")] if n_notes else []
+    return [Note(guide), *(Note(alarm, "Warning") for alarm in alarms[:1]), *rest]
 
 
 def name_alarms(
@@ -35,18 +36,18 @@ def name_alarms(
     selection: Selection,
     problems: Sequence[results.Problem],
     doubts: Sequence[str],
-    notes: Sequence[str],
+    notes: Sequence[Note],
 ) -> list[str]:
     """What a reader of a leaderboard must not miss, the worst first.
 
     notes: what is said of the table as a whole, as why it has no ties.
     """
     alarms = _name_problems(problems, doubts)
-    lost = table.filter(pl.col("low").is_null(), pl.col("task") != MEAN)
+    lost = table.filter(pl.col("ci_low").is_null(), pl.col("task") != MEAN)
     if lost.height:
         names = [f"{task} of {model}" for task, model in lost.select("task", "model").rows()]
         alarms.append(f"cannot be verified (no predictions): {name_some(names, 2)}")
-    alarms += [note for note in notes if not note.startswith("Warning")]
+    alarms += [note.text for note in notes if not note.is_warning]
     alarms += [_shorten(where, text) for where, text in sort_warnings(table)]
     if selection.split:
         split = name_some(selection.split, 2)

@@ -11,8 +11,6 @@ its path below the results folder.
 import contextlib
 import dataclasses
 import datetime
-import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +18,13 @@ from typing import Literal
 
 import polars as pl
 
-from biobench import clean
+from biobench import atomic, clean
 from biobench.errors import BadInput
-from biobench.results.predictions import KNOWN_COLUMNS
-from biobench.results.scan import Problem, current, scan
+from biobench.predictions import KNOWN_COLUMNS
+from biobench.results.index import Problem, current, scan
 from biobench.results.store import PREDICTIONS, read_predictions, read_report
-from biobench.results.verify import verify
+from biobench.results.unknown import describe_unknown
+from biobench.results.verification import verify
 
 __all__ = ["TABLES", "Exported", "TableName", "export"]
 
@@ -74,6 +73,8 @@ class Exported:
     problems: list[Problem]
     doubts: list[str]
     """one sentence for each run whose report says something else than its predictions give."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each metric of the runs that cannot be used here, and what to do."""
 
 
 def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
@@ -94,16 +95,13 @@ def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
         raise BadInput(f"There is no folder {target.absolute().parent}; make it first.")
     found = scan(root)
     source = _Source(root, found.runs, list(found.problems), [])
-    partial = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
+    with atomic.replacing(target) as partial:
         if suffix == ".sqlite":
             rows = _write_sqlite(source, partial)
         else:
             rows = {table: writers[suffix](source.tables(table), partial, TABLES[table])}
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return Exported(rows, source.problems, source.doubts)
+    unknown = describe_unknown(found.runs.filter("has_predictions"))
+    return Exported(rows, source.problems, source.doubts, unknown)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,10 +144,10 @@ class _Source:
             config = clean.to_json(report["config"])
         given = {
             "run": self._get_key(run),
-            "ci_low": row["low"],
-            "ci_high": row["high"],
-            "group_ci_low": row["group_low"],
-            "group_ci_high": row["group_high"],
+            "ci_low": row["ci_low"],
+            "ci_high": row["ci_high"],
+            "group_ci_low": row["group_ci_low"],
+            "group_ci_high": row["group_ci_high"],
             "time": datetime.datetime.fromtimestamp(row["posix_time"], datetime.UTC).isoformat(),
             "is_current": is_current,
             "is_verified": None,

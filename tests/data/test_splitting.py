@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from biobench.data.split import fold, split
+from biobench.data.splitting import fold, split
 from biobench.errors import BadInput
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from biobench.features.cache import open_generation, read_meta, write_meta
 from biobench.features.code import digest_code
-from biobench.features.digest import backbone_digest, make_probe_image
+from biobench.features.digest import backbone_digest, make_trial_picture
 from biobench.features.loop import embed
 from biobench.features.network import Network
 from biobench.features.options import (
@@ -26,6 +26,7 @@ from biobench.features.options import (
     resolve_precision,
 )
 from biobench.features.vectors import Features
+from biobench.fields import get_decided
 from biobench.interfaces import VisionBackbone
 
 __all__ = ["BackboneSource"]
@@ -54,6 +55,8 @@ class BackboneSource:
         self.name = name
         self.device = resolve_device(self.options.device)
         self.precision = resolve_precision(self.options.precision, self.device)
+        self.decided = get_decided(self.options, "features") | {"precision": self.precision}
+        """the options that decide the features, but for later ones at their default."""
         self._fresh = not self.options.resume
         self._network: Network | None = None
 
@@ -67,7 +70,7 @@ class BackboneSource:
             features = embed(
                 self._get_network,
                 self._transform,
-                tuple(self._probe.shape),
+                tuple(self._trial.shape),
                 pathlib.Path(root),
                 images,
                 cache,
@@ -92,24 +95,25 @@ class BackboneSource:
             "name": self.name,
             "files": self.files,
             "code": digest_code(type(self.backbone)),
+            "weights": str(self.backbone.weights_source),
         }
 
     @functools.cached_property
     def digest(self) -> str:
-        return backbone_digest(self.backbone, precision=self.precision, exif=self.options.exif)
+        return backbone_digest(self.backbone, **self.decided)
 
     @property
     def image_size(self) -> list[int]:
         """Height and width of what the transform makes."""
-        return list(self._probe.shape[-2:])
+        return list(self._trial.shape[-2:])
 
     @functools.cached_property
     def _transform(self) -> Callable:
         return self.backbone.make_img_transform()
 
     @functools.cached_property
-    def _probe(self) -> Shaped[Tensor, "channels width height"]:
-        return torch.as_tensor(self._transform(make_probe_image()))
+    def _trial(self) -> Shaped[Tensor, "channels width height"]:
+        return torch.as_tensor(self._transform(make_trial_picture()))
 
     @property
     def _root(self) -> pathlib.Path:
@@ -121,7 +125,7 @@ class BackboneSource:
             self._network = Network(
                 self.backbone,
                 self.device,
-                self._probe,
+                self._trial,
                 precision=self.precision,
                 batch_size=self.options.batch_size,
                 compile=self.options.compile,

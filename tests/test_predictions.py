@@ -2,8 +2,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobench.interfaces import Example
+from biobench.predictions import KNOWN_COLUMNS
 from biobench.results import read_predictions, to_examples, to_table, write_run
-from biobench.results.predictions import KNOWN_COLUMNS
 from results_world import make_report
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

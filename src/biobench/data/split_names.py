@@ -17,7 +17,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from biobench.data.scan import show_name
+from biobench.data.picture_files import show_name
 from biobench.errors import BadInput
 
 __all__ = ["Layout", "is_near_miss", "read_layout", "read_role", "read_splits"]

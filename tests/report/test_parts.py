@@ -8,7 +8,7 @@ from rich.console import Console
 
 from biobench import metrics, report, results, stats
 from biobench.errors import BadInput
-from biobench.report.breakdown import break_down_task, list_columns
+from biobench.report.parts import break_down_task, list_columns
 from results_world import CLOSE, GOOD, POOR
 
 
@@ -24,7 +24,7 @@ def test_every_part_s_score_is_that_of_its_examples(board):
     for row in birds.table.iter_rows(named=True):
         part = results.read_predictions(Path(runs[row["model"]])).filter(site=row["value"])
         assert row["score"] == pytest.approx(part["score"].mean()) and row["n"] == part.height
-        assert row["low"] <= row["score"] <= row["high"]
+        assert row["ci_low"] <= row["score"] <= row["ci_high"]
 
 
 def test_parts_are_those_of_statistics(board):
@@ -33,7 +33,7 @@ def test_parts_are_those_of_statistics(board):
     expected = stats.breakdown(
         results.read_predictions(Path(run)), metrics.get_metric("macro-accuracy"), "class"
     )
-    assert found.table.filter(model=GOOD)["low"].to_list() == expected["ci_low"].to_list()
+    assert found.table.filter(model=GOOD)["ci_low"].to_list() == expected["ci_low"].to_list()
 
 
 def test_models_stand_best_first_and_may_be_limited(board):

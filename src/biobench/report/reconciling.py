@@ -93,12 +93,13 @@ def _check(run: dict, shown: dict, known: tuple | None, at_sight: bool) -> dict[
             raise BadInput(f"{run['run']}: its score is not in its interval, and nothing says why.")
         return {}
     low, high = found.group_ci or found.ci
-    changes = {"low": low, "high": high, "n_groups": found.n_groups}
+    changes = {"ci_low": low, "ci_high": high, "n_groups": found.n_groups}
     doubt = found.mismatch
     if not doubt and not _is_near(shown, low, high):
         doubt = (
-            f"{run['run']}: its report has the interval {shown['low']:.3f} to {shown['high']:.3f}, "
-            f"its predictions give {low:.3f} to {high:.3f}: shown is what the predictions give."
+            f"{run['run']}: its report has the interval {shown['ci_low']:.3f} to "
+            f"{shown['ci_high']:.3f}, its predictions give {low:.3f} to {high:.3f}: shown is what "
+            "the predictions give."
         )
     if not doubt:
         return {}
@@ -112,7 +113,7 @@ def _check(run: dict, shown: dict, known: tuple | None, at_sight: bool) -> dict[
 
 
 def _is_near(shown: dict, low: float, high: float) -> bool:
-    if shown["low"] is None:
+    if shown["ci_low"] is None:
         return False
     room = MAX_SHIFT * (high - low) + results.TOLERANCE
-    return abs(shown["low"] - low) <= room and abs(shown["high"] - high) <= room
+    return abs(shown["ci_low"] - low) <= room and abs(shown["ci_high"] - high) <= room
