@@ -145,7 +145,7 @@ def _read_tar(file: io.BufferedIOBase, budget: _Budget) -> Iterator[Member]:
     with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as archive:
         while (info := archive.next()) is not None:
             # The list would grow with every member.
-            archive.members.clear()
+            archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
             if member := _make_tar_member(archive, info, budget):
                 yield member
         # tarfile takes a damaged header for the end; behind a real end there are only zeros.
@@ -181,7 +181,7 @@ def _decompress(file: io.BufferedIOBase) -> io.BufferedIOBase:
     if start.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=file)
     if start.startswith(b"BZh"):
-        return bz2.BZ2File(file)
+        return bz2.BZ2File(cast(IO[bytes], file))
     if start.startswith(b"\xfd7zXZ\0"):
         return lzma.LZMAFile(file)
     if start.startswith(b"\x28\xb5\x2f\xfd"):
