@@ -21,6 +21,10 @@ import worlds
 from biobench import download, iwildcam, kabr, newt, plantnet, registry
 from biobench.cli import main
 from biobench.data.sources import Source
+from biobench.demo import iwildcam as trap_world
+from biobench.demo import kabr as kabr_world
+from biobench.demo import newt as newt_world
+from biobench.demo import plantnet as plant_world
 from biobench.download.checksums import read_list
 from biobench.download.display import Lines
 from biobench.download.plan import list_files
@@ -164,6 +168,24 @@ def test_an_unpublished_checksum_is_recorded_and_held_later(site, folder):
     (outcome,) = bring(folder, source)
     assert outcome.status == "failed" and "recorded on the first download" in outcome.text
     assert read_tree(folder) == {}
+
+
+def test_a_cut_that_nobody_could_see_is_not_held_against_the_whole_file(site, folder):
+    site.script = [Answer(says_length=False, cut=30_000)]
+    source = tar_source(site, checksum="")
+    (outcome,) = bring(folder, source)
+    assert outcome.status == "failed" and "damaged" in outcome.text and "anew" in outcome.text
+    assert not (folder / "data.tar.gz").exists()
+    assert statuses(bring(folder, source)) == ["done"]
+    assert dict(FILES).items() <= read_tree(folder).items()
+
+
+def test_a_damaged_archive_that_a_person_brought_stays(site, folder):
+    folder.mkdir()
+    (folder / "data.tar.gz").write_bytes(TAR[:30_000])
+    (outcome,) = bring(folder, tar_source(site, checksum=""))
+    assert outcome.status == "failed" and f"remove {folder / 'data.tar.gz'}" in outcome.text
+    assert (folder / "data.tar.gz").read_bytes() == TAR[:30_000]
 
 
 @pytest.mark.parametrize("urls", [True, False])
@@ -584,6 +606,25 @@ def test_a_task_that_is_half_unpacked_is_not_run(tmp_path):
 # The published layouts, end to end.
 
 
+LAYOUTS = {
+    "newt": newt_world.Newt(newt_world.NewtScale(2, 4, 2), 0),
+    "kabr": kabr_world.Kabr(kabr_world.KabrScale(2, 1, 16, 1.0), 0),
+    "iwildcam": trap_world.IWildCam(trap_world.CamScale(3, 6, 2, 4, 1, 1, 2, 1, 2), 0),
+    "plantnet": plant_world.PlantNet(plant_world.PlantScale(3, 9, 4, 1), 0),
+}
+
+
+def draw_world(name, folder):
+    """A small part of the demo's world, in the published layout."""
+    files = {path: picture for unit in LAYOUTS[name].units() for path, picture in unit.draw()}
+    for path, lines in LAYOUTS[name].tables():
+        files[path] = "".join(f"{line}\n" for line in lines).encode()
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
 def list_tree(folder, *tops):
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [(path.relative_to(folder).as_posix(), path.read_bytes()) for path in found]
@@ -624,7 +665,7 @@ def pack(name, world):
 def test_a_world_in_the_published_archives_is_downloaded_and_loaded(
     tmp_path, monkeypatch, config, name
 ):
-    task, world = registry.load_task(name), worlds.WRITERS[name](tmp_path / "world")
+    task, world = registry.load_task(name), draw_world(name, tmp_path / "world")
     served = pack(name, world)
     sources = [
         dataclasses.replace(s, checksum=hash_of(served[s.name])) if s.checksum else s

@@ -17,7 +17,7 @@ from biobench.download import checksums
 from biobench.download.archives import DEFAULT_LIMITS, Limits
 from biobench.download.listed import fetch_listed
 from biobench.download.plan import Item, Plan, find_missing, find_plain, is_complete, stat_files
-from biobench.download.problems import ArchiveRefused, NotFetched, SourceFailed
+from biobench.download.problems import ArchiveDamaged, ArchiveRefused, NotFetched, SourceFailed
 from biobench.download.shelf import Record, Shelf
 from biobench.download.transfer import Fetcher, Wanted, forget
 from biobench.download.unpack import Archive, unpack
@@ -131,6 +131,10 @@ class _Work:
         place = functools.partial(place_member, source)
         try:
             done = unpack(archive, folder, journal, place, self.limits, self.after_member)
+        except ArchiveDamaged as err:
+            # A cut that nobody saw must not be held against the next, whole file.
+            advice = self._forget_unpublished(source, paths)
+            raise ArchiveDamaged(f"{err}; {advice}") from err
         except ArchiveRefused as err:
             raise ArchiveRefused(
                 f"{err}; it is not unpacked further, remove {paths[0]} if it should be fetched anew"
@@ -212,6 +216,17 @@ class _Work:
             record = Record(expected, "published", pieces[0].address, stats)
         self.shelf.write(source.name, record)
         return record
+
+    def _forget_unpublished(self, source: Source, paths: list[Path]) -> str:
+        """Remove the fetched files of which no checksum is published; what to do then."""
+        files = source.parts if len(paths) > 1 else (source,)
+        records = [self.shelf.read(file.name) for file in files]
+        if any(record.origin == "published" or not record.address for record in records):
+            return f"remove {paths[0]} to have it fetched anew"
+        for file, path in zip(files, paths, strict=True):
+            path.unlink()
+            self.shelf.forget(file.name)
+        return "no checksum of it is published, so it was removed; the same command fetches it anew"
 
     def _forget_pieces(self, source: Source, paths: list[Path], pieces: list[Record]) -> None:
         for part, path, piece in zip(source.parts, paths, pieces, strict=True):
