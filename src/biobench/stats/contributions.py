@@ -40,6 +40,9 @@ __all__ = [
 _CELLS = 600_000
 """units by pairs above which several units, chosen by chance, are exchanged as one."""
 
+_SMALL = 200_000
+"""cells of a table of units by classes that are all counted."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Contributions:
@@ -282,8 +285,12 @@ def _tally(
         return sparse.csr_array(np.bincount(block, model.score, n_blocks)[:, None])
     code = _codes(model, name)
     kept = code >= 0
-    cells = (np.ones(np.count_nonzero(kept)), (block[kept], code[kept]))
-    return sparse.csr_array(cells, shape=(n_blocks, model.n_classes))
+    block, code, shape = block[kept], code[kept], (n_blocks, model.n_classes)
+    if n_blocks * model.n_classes <= _SMALL:
+        # Counting into a small table is sooner done than sorting the cells.
+        cells = np.bincount(block * model.n_classes + code, minlength=n_blocks * model.n_classes)
+        return sparse.csr_array(cells.reshape(shape).astype(np.float64))
+    return sparse.csr_array((np.ones(len(code)), (block, code)), shape=shape)
 
 
 def _mcnemar(models: Sequence[Coded], by_score: bool) -> Float64[np.ndarray, " p"]:
