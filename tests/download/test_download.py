@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import hashlib
 import io
@@ -232,6 +233,33 @@ def test_data_that_stood_there_before_are_neither_fetched_nor_called_verified(si
     (outcome,) = bring(folder, tar_source(site))
     assert outcome.status == "elsewhere" and "not verified" in outcome.text
     assert read_tree(folder) == {"pictures/1.jpg": b"mine"} and site.requests == []
+
+
+def test_a_folder_that_only_a_person_can_bring_is_known_by_what_it_gives(site, folder):
+    wall = Source("imagenet", (), gives=("train", "val"), by_hand="Accept the terms.")
+    assert "Accept the terms" in bring(folder, wall)[0].text
+    (folder / "train").mkdir()
+    assert statuses(bring(folder, wall)) == ["failed"]
+    (folder / "val").mkdir()
+    assert statuses(bring(folder, wall)) == ["elsewhere"]
+
+
+def test_a_folder_in_a_files_place_fails_alone(site, folder):
+    (folder / "data.tar.gz").mkdir(parents=True)
+    outcomes = bring(folder, tar_source(site), table_source(site))
+    assert statuses(outcomes) == ["failed", "done"] and "is no file" in outcomes[0].text
+
+
+def test_a_disk_that_is_full_fails_one_source_and_keeps_what_came(site, folder, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        (outcome,) = bring(folder, tar_source(site))
+    assert outcome.status == "failed" and "No space left on device" in outcome.text
+    assert statuses(bring(folder, tar_source(site))) == ["done"]
+    assert site.sent["/data.tar.gz"] == len(TAR)
 
 
 def test_an_archive_without_what_it_should_give_is_a_failure(site, folder):

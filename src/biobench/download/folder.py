@@ -66,6 +66,10 @@ def _bring(work: "_Work", item: Item) -> Outcome:
         return Outcome(name, "failed", text)
     except (SourceFailed, BadInput) as err:
         return Outcome(name, "failed", str(err))
+    except OSError as err:
+        where = f"{err.filename}: " if err.filename else ""
+        text = f"{where}{err.strerror or err}; where that is mended, the same command goes on"
+        return Outcome(name, "failed", text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,6 +293,8 @@ def place_member(source: Source, name: str) -> str:
 
 def _verify(path: Path, source: Source, expected: str, origin: str) -> str:
     """The checksum of a file that stands there; raises SourceFailed where it is another file."""
+    if not path.is_file():
+        raise SourceFailed(f"{path} is no file; remove it, or put the file in its place")
     size = path.stat().st_size
     advice = f"it is damaged or another version; remove {path} to have it fetched"
     if source.size is not None and size != source.size:
