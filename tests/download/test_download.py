@@ -75,11 +75,10 @@ def table_source(site, **changes):
 
 def bring(folder, *sources, mirrors=None, clock=None, **options):
     clock = clock or Clock()
-    fetcher = download.Fetcher(
-        clock=download.Clock(now=clock.now, date=clock.date, sleep=clock.sleep)
-    )
+    times = download.Clock(now=clock.now, date=clock.date, sleep=clock.sleep)
     plan = download.make_plan("moths", sources, folder, mirrors)
-    return download.download(plan, fetcher, **options)
+    with download.Fetcher(clock=times) as fetcher:
+        return download.download(plan, fetcher, **options)
 
 
 def statuses(outcomes):
@@ -376,7 +375,8 @@ from biobench.data.sources import Source
 address, checksum, folder = sys.argv[1:]
 source = Source("data.tar.gz", (address,), checksum=checksum, archive="tar", gives=("pictures",))
 plan = download.make_plan("moths", [source], Path(folder))
-print(*[o.status for o in download.download(plan, download.Fetcher())])
+with download.Fetcher() as fetcher:
+    print(*[o.status for o in download.download(plan, fetcher)])
 """
 
 

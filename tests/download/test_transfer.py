@@ -47,7 +47,18 @@ def partial(tmp_path):
 
 def make_fetcher(clock, client=None, tell=lambda text: None, **policy):
     times = RealClock(now=clock.now, date=clock.date, sleep=clock.sleep)
-    return Fetcher(Policy(**policy), times, client, tell)
+    fetchers.append(Fetcher(Policy(**policy), times, client, tell))
+    return fetchers[-1]
+
+
+fetchers = []
+
+
+@pytest.fixture(autouse=True)
+def _close_connections():
+    yield
+    while fetchers:
+        fetchers.pop().__exit__()
 
 
 SHA256 = sha256(CONTENT)

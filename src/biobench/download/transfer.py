@@ -1,6 +1,7 @@
 """One file over HTTP, whatever happens on the way: resumed, retried, from the next address.
 
-    Fetcher().fetch(Wanted("a.zip", addresses, checksum="sha256:…"), Path("a.zip.partial"))
+    with Fetcher() as fetcher:
+        fetcher.fetch(Wanted("a.zip", addresses, checksum="sha256:…"), Path("a.zip.partial"))
 
 httpx2 brings connections, redirects, proxies (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) and
 certificates (the system's, or SSL_CERT_FILE and SSL_CERT_DIR). What it leaves to its caller is
@@ -96,7 +97,7 @@ class _Origin:
 
 
 class Fetcher:
-    """Fetches files, one after the other, over connections that are kept."""
+    """Fetches files, one after the other, over connections that are kept until it is closed."""
 
     def __init__(
         self,
@@ -108,6 +109,13 @@ class Fetcher:
         """tell: called with why and how long is waited, once for each wait."""
         self.policy, self.clock, self._tell = policy or Policy(), clock or Clock(), tell
         self._client = client
+
+    def __enter__(self) -> "Fetcher":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._client is not None:
+            self._client.close()
 
     def fetch(self, wanted: Wanted, partial: Path) -> tuple[str, str]:
         """Bring the whole, verified file to `partial`; return its checksum and address.
