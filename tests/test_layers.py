@@ -18,7 +18,7 @@ GROUND = BASE | {"contract", "_backbone"}
 CONTRACT = GROUND | {"interfaces"}
 CORE = CONTRACT | {"predictions", "registry", "metrics", "stats", "data", "third_party_models"}
 CORE |= {"features", "probes"}
-SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_subset"}
+SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_remembering", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "_protocol": SPINE,
     "_identity": SPINE,
     "_predicting": SPINE,
+    "_remembering": SPINE,
     "_subset": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),
