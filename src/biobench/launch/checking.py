@@ -47,16 +47,16 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     """
     from biobench import evaluate, features
 
-    if device:
-        features.resolve_device(plan.device)
-    else:
-        features.check_device_name(plan.device)
+    features.check_device_name(plan.device)
     for model in dict.fromkeys(cell.model for cell in plan.cells):
         _check_model(model)
     with evaluate.session():
         found = _check_all_data(plan)
         given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG]
         finished = find_finished(plan, found, given) if plan.resume and not plan.force else {}
+        if device and len(finished) < len(plan.cells):
+            # Loads torch, for which a plan that is finished need not wait.
+            features.resolve_device(plan.device)
         for cell in given:
             if cell.id not in finished:
                 args = cell.make_args(device="cpu")
