@@ -19,7 +19,7 @@ NAMES = GROUND | {"imports", "registry"}
 CONTRACT = GROUND | {"interfaces"}
 CORE = CONTRACT | NAMES | {"predictions", "metrics", "stats", "data", "third_party_models"}
 CORE |= {"features", "probes"}
-SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_subset"}
+SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_remembering", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "_protocol": SPINE,
     "_identity": SPINE,
     "_predicting": SPINE,
+    "_remembering": SPINE,
     "_subset": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),
