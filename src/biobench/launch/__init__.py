@@ -39,8 +39,8 @@ def run(plan: Plan, *, jobs: int = 1, cells: Sequence[Cell] | None = None) -> li
 
     Returns each cell's last state, in order. A cell that fails does not stop the others.
     """
-    from biobench.launch.display import open_display
     from biobench.launch.local import run_local
+    from biobench.launch.showing import open_display
 
     with open_display(plan) as show:
         return run_local(plan, plan.cells if cells is None else cells, jobs=jobs, show=show)
