@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import typing
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ class Predicted:
         examples = [to_example(row) for row in rows.iter_rows(named=True)]
         if not self.class_scores:
             return examples
-        where = {
+        where: dict[tuple[object, str], tuple[object, object]] = {
             (part.subtask, example): (part.classes, part.scores[i])
             for part in self.class_scores
             for i, example in enumerate(part.examples)
@@ -134,9 +135,9 @@ def predict(
         for problem, output in zip(problems, outputs, strict=True)
     }
     class_scores = [
-        ClassScores(test["subtask"][0], test["example"].to_list(), output.classes.tolist(), scores)
+        ClassScores(test["subtask"][0], test["example"].to_list(), classes.tolist(), scores)
         for test, output in zip(tables, outputs, strict=True)
-        if (scores := output.scores) is not None
+        if (scores := output.scores) is not None and (classes := output.classes) is not None
     ]
     warnings += _warn_of_edges(problems, outputs)
     warnings += _warn_of_temperatures(outputs)
@@ -359,6 +360,6 @@ def _normalize(x: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
     return x / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
-def to_example(row: dict[str, object]) -> Example:
+def to_example(row: dict[str, typing.Any]) -> Example:
     info = {key: value for key, value in row.items() if key not in ("example", "score")}
     return Example(id=str(row["example"]), score=float(row["score"]), info=info)

@@ -79,7 +79,7 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     """Mean accuracy of each cluster's tasks, and of all tasks (`task-mean`)."""
     tasks = predictions.group_by("subtask").agg(pl.col("score").mean(), pl.col("cluster").first())
     clusters = tasks.group_by("cluster").agg(pl.col("score").mean()).sort("cluster")
-    return {**dict(clusters.iter_rows()), "task-mean": float(tasks["score"].mean())}
+    return {**dict(clusters.iter_rows()), "task-mean": tasks.select(pl.col("score").mean()).item()}
 
 
 def _check_labels(labels: pl.DataFrame, path: pathlib.Path) -> None:

@@ -89,11 +89,13 @@ def _get_width() -> int:
 
 def _read_texts(command: type) -> dict[str, str]:
     """The text below each field, in one line: tyro would keep the line breaks of the source."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(command))).body
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(command))).body
+    assert isinstance(found, ast.ClassDef)
     texts = {}
-    for node, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(node, ast.AnnAssign) and isinstance(below, ast.Expr):
-            texts[node.target.id] = " ".join(str(below.value.value).split())
+    for node, below in zip(found.body, found.body[1:], strict=False):
+        match node, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=text)):
+                texts[name] = " ".join(str(text).split())
     return texts
 
 

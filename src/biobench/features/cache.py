@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import time
+import typing
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -111,7 +112,9 @@ class Generation:
         path = self.folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
         _write_atomically(path, data)
         first = self.n_rows
-        self._verified.add(self._meet(path))
+        met = self._meet(path)
+        assert met is not None
+        self._verified.add(met)
         return np.arange(first, self.n_rows)
 
     def blocks(
@@ -250,7 +253,7 @@ def generations(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
 
 
-def read_meta(folder: pathlib.Path) -> dict[str, object]:
+def read_meta(folder: pathlib.Path) -> dict[str, typing.Any]:
     """What a key's folder says about itself; empty if it says nothing readable."""
     try:
         meta = json.loads((folder / "meta.json").read_text())
@@ -259,7 +262,7 @@ def read_meta(folder: pathlib.Path) -> dict[str, object]:
     return meta if isinstance(meta, dict) else {}
 
 
-def write_meta(folder: pathlib.Path, meta: dict[str, object]) -> None:
+def write_meta(folder: pathlib.Path, meta: dict[str, typing.Any]) -> None:
     """Note what is in a key's folder, and that it was used now."""
     before = read_meta(folder)
     models = sorted({*before.get("models", []), *meta.get("models", [])})

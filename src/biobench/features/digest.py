@@ -47,7 +47,7 @@ def backbone_digest(
     digest = hashlib.sha256()
     for name, value in _describe(backbone, precision, exif):
         digest.update(f"\x1e{name}\x1f".encode())
-        digest.update(value)
+        digest.update(memoryview(value))
     return digest.hexdigest()
 
 

@@ -55,8 +55,8 @@ def check(run: Path, *, anew: bool = False) -> str:
         done = subprocess.run(words, cwd=folder, env=environment, stdout=STDERR, check=False)
         if done.returncode == 130:
             raise KeyboardInterrupt
-        runs = results.scan(Path(folder, "results")).runs if done.returncode == 0 else []
-        if len(runs) != 1:
+        runs = results.scan(Path(folder, "results")).runs if done.returncode == 0 else None
+        if runs is None or len(runs) != 1:
             raise CellFailed(f"The command failed with exit code {done.returncode}; see above.")
         return compare(run, Path(runs["run"][0]))
 

@@ -16,6 +16,7 @@ Every metric is a frozen dataclass, callable over a list of examples (so it can 
 
 import difflib
 import importlib
+import typing
 
 from biobench.errors import BadInput
 from biobench.metrics.base import (
@@ -29,6 +30,27 @@ from biobench.metrics.base import (
     needs_labels,
 )
 from biobench.metrics.labels import Accuracy, MacroAccuracy, MacroF1, MeanScore
+
+if typing.TYPE_CHECKING:
+    from biobench.metrics.examples import (
+        RANKS,
+        Brier,
+        ExpectedCost,
+        RankAccuracy,
+        TaxonomicDistance,
+        TopAccuracy,
+        predicted,
+    )
+    from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows, to_table
+    from biobench.metrics.weighted import (
+        Auroc,
+        AveragePrecision,
+        ExpectedCalibrationError,
+        MacroAuroc,
+        MeanAveragePrecision,
+        OpenSetAuroc,
+        OpenSetTnr,
+    )
 
 # These need polars, which whoever imports the contract need not wait for.
 _LAZY = {

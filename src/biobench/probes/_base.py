@@ -1,6 +1,5 @@
 """What all probes share: checked inputs, chunked reading, and labels from class scores."""
 
-import typing
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,7 +33,7 @@ class Probe(ClassifierMixin, BaseEstimator):
     lies at an end of it.
     """
 
-    edges_: typing.ClassVar[dict[str, str]] = {}
+    edges_: dict[str, str] = {}  # noqa: RUF012 - set anew by fit, never changed in place
 
     def class_scores(self, X) -> Float[np.ndarray, "n c"]:
         """Score of every class for X [n d], higher is likelier, columns as in `classes_`.

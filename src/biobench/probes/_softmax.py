@@ -236,7 +236,7 @@ class _Problem:
         value, gradient, slope, _ = self._evaluate(weights, intercept)
         return value, self._note(weights, intercept, value, gradient, slope) * self._unit
 
-    def _evaluate(self, weights, intercept):
+    def _evaluate(self, weights, intercept) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         value, gradient, slope, h = self._loss(weights, intercept, self._index, self._pool)
         value += 0.5 * self._penalty * (weights**2).sum()
         gradient += self._penalty * weights

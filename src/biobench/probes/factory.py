@@ -70,7 +70,7 @@ def make(
 
 
 def describe(
-    name: str, *, folds: _Folds = "stratified-shuffle", **params: object
+    name: str, *, folds: _Folds = "stratified-shuffle", **params: typing.Any
 ) -> dict[str, object]:
     """Everything besides data and seed that decides the probe's numbers, in plain JSON types."""
     probe = make(name, folds=folds, **params)

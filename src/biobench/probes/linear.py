@@ -6,6 +6,7 @@ clf.C_, clf.scores_
 
 import dataclasses
 import functools
+import typing
 import warnings
 from collections.abc import Callable
 
@@ -60,7 +61,7 @@ class LinearProbe(Probe):
 
     def __init__(
         self,
-        Cs=10,
+        Cs: typing.Any = 10,
         cv=5,
         scoring="accuracy",
         default_C=1.0,

@@ -4,6 +4,7 @@ to_text(board, "latex")
 comparison_to_text(comparison, "json")
 """
 
+import typing
 from collections.abc import Sequence
 
 import polars as pl
@@ -30,7 +31,7 @@ __all__ = [
     "to_text",
 ]
 
-Cell = dict[str, object]
+Cell = dict[str, typing.Any]
 """a row of a leaderboard's table, with `best`: whether it has the highest of several scores."""
 
 

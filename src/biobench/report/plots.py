@@ -1,5 +1,6 @@
 """Pictures for the page, drawn as SVG in the colours of the text around them."""
 
+import typing
 from collections.abc import Mapping, Sequence
 
 from biobench import clean
@@ -9,7 +10,7 @@ __all__ = ["plot_intervals"]
 WIDTH, LABEL, ROW, MARGIN = 760, 290, 24, 16
 
 
-def plot_intervals(cells: Sequence[Mapping[str, object]], title: str) -> str:
+def plot_intervals(cells: Sequence[Mapping[str, typing.Any]], title: str) -> str:
     """A dot and a line a model, in the order given, on a common scale of score.
 
     cells: with model, score, low, high (None where there is no interval) and best.

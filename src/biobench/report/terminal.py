@@ -9,6 +9,7 @@ Models are rows, tasks columns; a table that is wider than the terminal continue
 further tasks. Under a table stand at most three lines, or, asked for, all that there is to say.
 """
 
+import typing
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -56,7 +57,7 @@ def render(
         columns = [*columns, "rank"]
     models = board.models[:MAX_COMPACT] if compact else board.models
     heads = {column: board.head(column) for column in columns}
-    tables = [
+    tables: list[Table | Text] = [
         _make_table(models, part, cells, ranked, heads=heads)
         for part in _split(columns, models, width, heads)
     ]
@@ -95,7 +96,7 @@ def render_comparison(comparison: Comparison, width: int = WIDE, *, explain: boo
     return Group(names, table, *_render_brief(lines, width))
 
 
-def _tell_wide(heads: Sequence[str], rows: Sequence[dict[str, object]]) -> Table:
+def _tell_wide(heads: Sequence[str], rows: Sequence[dict[str, typing.Any]]) -> Table:
     table = _new_table()
     table.add_column("task", overflow="fold")
     for name in ("A", "B", "A − B", "p", "p (Holm)", "examples", "detectable"):
@@ -116,7 +117,7 @@ def _tell_wide(heads: Sequence[str], rows: Sequence[dict[str, object]]) -> Table
     return table
 
 
-def _tell_narrow(heads: Sequence[str], rows: Sequence[dict[str, object]]) -> Table:
+def _tell_narrow(heads: Sequence[str], rows: Sequence[dict[str, typing.Any]]) -> Table:
     """The same in two lines a row, its verdict below the task."""
     table = _new_table()
     table.add_column("task\nverdict", overflow="fold", min_width=9)
@@ -138,7 +139,7 @@ def _show_difference(row: dict[str, object], to: str = " to ") -> Text:
     return difference.append(f"{row['low']:+.3f}{to}{row['high']:+.3f}", style="dim")
 
 
-def _judge(row: dict[str, object]) -> Text:
+def _judge(row: dict[str, typing.Any]) -> Text:
     if row["p_holm"] < ALPHA:
         return Text("A is better" if row["difference"] > 0 else "B is better", style="green")
     return Text(_explain(row))
@@ -259,7 +260,7 @@ def _make_table(
         table.add_column(Text("\n".join(_fold(head))), justify="right", no_wrap=True)
     for model in models:
         shown = [
-            _show_rank(cells.get((model, ranked)))
+            _show_rank(cells.get((model, ranked)) if ranked else None)
             if column == "rank"
             else _show(cells.get((model, column)))
             for column in columns

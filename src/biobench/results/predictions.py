@@ -66,7 +66,7 @@ def to_examples(table: pl.DataFrame) -> list[Example]:
     ]
 
 
-def _known_column(values: list[object], dtype: object) -> pl.Series:
+def _known_column(values: list[object], dtype: pl.DataType) -> pl.Series:
     if dtype == pl.String():
         values = [None if value is None else _to_text(value) for value in values]
     return pl.Series(values, dtype=dtype, strict=False)

@@ -8,6 +8,7 @@ reads a config file, whose text is `reproduce_config`.
 """
 
 import json
+import typing
 from pathlib import PurePath
 
 import msgspec
@@ -82,7 +83,7 @@ def reproduce_config(report: dict[str, object]) -> str | None:
     return "\n".join(lines)
 
 
-def _get_config(report: dict[str, object]) -> dict:
+def _get_config(report: dict[str, typing.Any]) -> dict:
     config = report.get("config")
     if not isinstance(config, dict):
         said = " ".join(report.get("argv") or []) or "unknown"

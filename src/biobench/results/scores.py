@@ -10,6 +10,7 @@ classes in the order of the scores, as JSON.
 
 import io
 import json
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
             scores.append(None)
             continue
         if id(classes) not in texts:
-            texts[id(classes)] = json.dumps([str(name) for name in classes])
+            texts[id(classes)] = json.dumps([str(name) for name in typing.cast(Iterable, classes)])
         labels.append(texts[id(classes)])
         scores.append(np.asarray(row, np.float16))
     subtasks = [example.info.get("subtask") for example in examples]

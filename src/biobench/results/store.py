@@ -204,7 +204,7 @@ def place(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
-def read_report(run: Path) -> dict[str, object]:
+def read_report(run: Path) -> dict[str, typing.Any]:
     """A run's `report.json`; BadInput says what is wrong with it."""
     return parse_report(files.read_file(run / REPORT, files.MAX_REPORT), run / REPORT)
 
@@ -274,7 +274,7 @@ def get_cell_folder(root: Path, task: str, model: ModelArgs) -> Path:
     return Path(root) / to_slug(task) / to_slug(":".join(model))
 
 
-def get_run_folder(root: Path, report: dict[str, object]) -> Path:
+def get_run_folder(root: Path, report: dict[str, typing.Any]) -> Path:
     """Where the run of a `report.json` belongs; ValueError where its id or task is none."""
     run, task, model = str(report["run"]), str(report["task"]), report["model"]
     if not RUN_ID.fullmatch(run):
