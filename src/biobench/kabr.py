@@ -145,9 +145,8 @@ def _sample_frames(
     """16 rows a clip, and how many clips were too short."""
     rows, n_short = [], 0
     clips = frames.sort("frame", maintain_order=True).group_by("video_id", maintain_order=True)
-    for (video,), clip in sorted(
-        clips, key=lambda pair: pair[1].select(pl.col("line").min()).item()
-    ):
+    first = pl.col("line").min()
+    for (video,), clip in sorted(clips, key=lambda pair: pair[1].select(first).item()):
         if clip.height < N_FRAMES:
             n_short += 1
             continue

@@ -214,7 +214,7 @@ def read_file(file: io.IOBase, path: str) -> tuple[bytes, Record]:
 def hash_file(file: io.IOBase, path: str) -> Record:
     """The record of a file that was just opened, of any size."""
     stamp = _take_stamp(file)
-    digest = hashlib.file_digest(typing.cast(typing.BinaryIO, file), "sha256").digest()
+    digest = hashlib.file_digest(typing.cast(io.BufferedReader, file), "sha256").digest()
     return Record(digest[:HASH_BYTES], path, *stamp)
 
 

@@ -14,6 +14,7 @@ import hashlib
 import inspect
 import re
 import types
+import typing
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -47,7 +48,7 @@ def backbone_digest(
     digest = hashlib.sha256()
     for name, value in _describe(backbone, precision, exif):
         digest.update(f"\x1e{name}\x1f".encode())
-        digest.update(memoryview(value))
+        digest.update(value)
     return digest.hexdigest()
 
 
@@ -61,7 +62,7 @@ def make_probe_image() -> Image.Image:
 
 def _describe(
     backbone: VisionBackbone, precision: str, exif: bool
-) -> Iterator[tuple[str, bytes | np.ndarray]]:
+) -> Iterator[tuple[str, typing.Any]]:
     cls = type(backbone)
     yield "policy", POLICY_VERSION.encode()
     yield "class", f"{cls.__module__}.{cls.__qualname__}".encode()
@@ -69,8 +70,8 @@ def _describe(
     yield "source", digest_code(cls).encode()
     yield "architecture", _strip_addresses(repr(backbone)).encode()
     yield "pooling", _strip_addresses(repr(getattr(backbone, "pooling", None))).encode()
-    if hasattr(backbone, "cache_identity"):
-        yield "identity", str(backbone.cache_identity()).encode()
+    if cache_identity := getattr(backbone, "cache_identity", None):
+        yield "identity", str(cache_identity()).encode()
     yield "precision", precision.encode()
     yield "exif", str(exif).encode()
     for name, tensor in _iter_tensors(backbone):

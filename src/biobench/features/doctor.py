@@ -172,8 +172,8 @@ def _check_normalisation(backbone: VisionBackbone, tensors: list[Tensor]) -> Che
 
 def _find_config(backbone: VisionBackbone) -> dict | None:
     """What the checkpoint asks for, as the adapter or a timm or OpenCLIP model inside it says."""
-    if hasattr(backbone, "data_config"):
-        return backbone.data_config()
+    if data_config := getattr(backbone, "data_config", None):
+        return data_config()
     for module in backbone.modules():
         config = getattr(module, "pretrained_cfg", None)
         if isinstance(config, dict) and {"input_size", "mean", "std"} <= config.keys():

@@ -218,7 +218,7 @@ class _Sink:
 
     def add(self, records: list[Record], vectors: Float32[np.ndarray, "n dim"]) -> None:
         """Take the vectors of claimed records; those that are not finite are failures."""
-        finite: np.ndarray = np.isfinite(vectors).all(axis=1)
+        finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
         self._bad.update(record.hash for record, ok in zip(records, finite, strict=True) if not ok)
         self._records += [record for record, ok in zip(records, finite, strict=True) if ok]
         self._vectors.append(vectors[finite])

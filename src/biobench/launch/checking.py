@@ -150,8 +150,8 @@ def _check_model(model: ModelArgs) -> None:
     try:
         cls = registry.load_vision_backbone_class(org)
         # Only some adapters can tell from the name alone that there is no such checkpoint.
-        if hasattr(cls, "check_ckpt"):
-            cls.check_ckpt(ckpt)
+        if check := getattr(cls, "check_ckpt", None):
+            check(ckpt)
     except BadInput:
         raise
     except ValueError as err:

@@ -63,8 +63,11 @@ class Counts:
 class Metric(typing.Protocol):
     """A score with a vectorised form."""
 
-    name: typing.ClassVar[str]
-    """its name in a protocol and on the command line."""
+    @property
+    def name(self) -> str:
+        """Its name in a protocol and on the command line."""
+        ...
+
     fields: typing.ClassVar[frozenset[str]]
     """which fields of `Counts` it reads besides n."""
     macro: typing.ClassVar[bool]

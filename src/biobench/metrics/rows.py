@@ -44,9 +44,10 @@ class ExampleMean:
     A subclass gives `name`, `columns` (of the predictions that it reads) and `values`.
     """
 
+    name = ""
+    """its name in a protocol and on the command line; each metric has its own."""
     fields: typing.ClassVar[frozenset[str]] = frozenset({"score"})
     macro: typing.ClassVar[bool] = False
-    name: typing.ClassVar[str]
     columns: typing.ClassVar[tuple[str, ...]]
     bounds: typing.ClassVar[tuple[float, float]]
     """the lowest and the highest value there can be."""
@@ -75,7 +76,10 @@ class WeightedMetric:
 
     fields: typing.ClassVar[frozenset[str]] = frozenset({"weights"})
     macro: typing.ClassVar[bool] = False
-    name: typing.ClassVar[str]
+
+    name = ""
+    """its name in a protocol and on the command line; each metric has its own."""
+
     columns: typing.ClassVar[tuple[str, ...]]
     bounds: typing.ClassVar[tuple[float, float]]
     better_low: typing.ClassVar[bool] = False
@@ -120,6 +124,7 @@ class WeightedMetric:
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The score of each sample, from the rows and their weights."""
+        assert counts.weights is not None
         step = max(1, _BLOCK // len(counts.weights))
         parts = [
             self.from_weights(counts.rows, counts.weights[:, start : start + step])
@@ -177,6 +182,8 @@ def _labels_as_text(values: list) -> pl.Series:
     texts: dict[int, str | None] = {}
     for value in values:
         if id(value) not in texts:
-            known = value is None or isinstance(value, str)
-            texts[id(value)] = value if known else json.dumps([str(label) for label in value])
+            if value is not None and not isinstance(value, str):
+                texts[id(value)] = json.dumps([str(label) for label in value])
+            else:
+                texts[id(value)] = value
     return pl.Series([texts[id(value)] for value in values], dtype=pl.String)

@@ -52,7 +52,7 @@ def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
             scores.append(None)
             continue
         if id(classes) not in texts:
-            texts[id(classes)] = json.dumps([str(name) for name in typing.cast(Iterable, classes)])
+            texts[id(classes)] = json.dumps([str(name) for name in typing.cast(Sequence, classes)])
         labels.append(texts[id(classes)])
         scores.append(np.asarray(row, np.float16))
     subtasks = [example.info.get("subtask") for example in examples]

@@ -11,6 +11,7 @@ exchanges is exact, and the difference is wrong to the third order only.
 
 import dataclasses
 import functools
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -160,12 +161,14 @@ def _(metric: Accuracy, counts: Counts) -> Counts:
 
 @gradient.register
 def _(metric: MacroAccuracy, counts: Counts) -> Counts:
+    assert counts.n_true is not None
     present = np.count_nonzero(counts.n_true, axis=0)
     return Counts(counts.n, n_hit=(counts.n_true > 0) / np.maximum(counts.n_true, 1) / present)
 
 
 @gradient.register
 def _(metric: MacroF1, counts: Counts) -> Counts:
+    assert counts.n_true is not None and counts.n_pred is not None
     present = np.count_nonzero(counts.n_true, axis=0)
     below = np.maximum(counts.n_true + counts.n_pred, 1)
     n_hit = 2 * (counts.n_true > 0) / below / present
@@ -191,6 +194,7 @@ def _counts(model: Coded, metric: Metric) -> Counts:
 
 
 def _codes(model: Coded, name: str) -> Int64[np.ndarray, " n"]:
+    assert model.true is not None and model.pred is not None
     if name == "n_hit":
         return np.where(model.true == model.pred, model.true, -1)
     return model.true if name == "n_true" else model.pred
@@ -208,6 +212,7 @@ def _of_each_model(
         adds = np.zeros(model.n)
         for name in names:
             if name == "score":
+                assert slope.score is not None
                 adds += slope.score[0] * model.score
             else:
                 # The last entry is that of a prediction of no class.
@@ -250,7 +255,8 @@ def _at_half_way(
     for i, model in enumerate(models):
         half = {name: (at + at[..., [i]]) / 2 for name, at in stacked.items()}
         slope = gradient(metric, Counts(n, **half))
-        adds = sum(_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names)
+        parts = [_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names]
+        adds: typing.Any = sum(parts)
         values[:, first == i] += adds[:, i + 1 :]
         values[:, second == i] -= adds[:, :i]
     return values

@@ -103,7 +103,8 @@ def design_of(coded: Coded, metric: Metric) -> Design:
     right = coded.score
     if needs_labels(metric):
         right = (coded.true == coded.pred).astype(np.float64)
-    label = coded.true if metric.macro else np.zeros(coded.n, np.int64)
+    label = coded.true if metric.macro else None
+    label = np.zeros(coded.n, np.int64) if label is None else label
     n = np.bincount(label).astype(np.float64)
     pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
     squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)

@@ -8,6 +8,7 @@ random weights come from numpy's PCG64 with a fixed seed.
 """
 
 import math
+import typing
 
 import numpy as np
 import torch
