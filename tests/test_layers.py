@@ -14,10 +14,11 @@ SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
 BASE = {"errors", "progress", "clean", "screen", "console"}
-CONTRACT = BASE | {"interfaces", "_backbone"}
+GROUND = BASE | {"contract", "_backbone"}
+CONTRACT = GROUND | {"interfaces"}
 CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
 CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset"}
+SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predictions", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
@@ -26,16 +27,17 @@ MAY_IMPORT = {
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
-    # The contract's one upward call, made late inside get_confidence_interval.
-    "interfaces": {"_backbone", "stats"},
+    "contract": set(),
     "_backbone": set(),
-    "registry": {"interfaces"},
-    "metrics": CONTRACT,
-    "stats": CONTRACT | {"metrics"},
-    "data": CONTRACT,
+    "registry": GROUND,
+    "metrics": GROUND,
+    "stats": GROUND | {"metrics"},
+    "interfaces": GROUND | {"stats"},
+    "data": BASE,
     "third_party_models": CONTRACT | {"registry"},
     "features": CONTRACT | {"data", "registry"},
     "probes": CONTRACT,
+    "_protocol": SPINE,
     "_identity": SPINE,
     "_predictions": SPINE,
     "_subset": SPINE,

@@ -12,7 +12,8 @@ import pytest
 
 import worlds
 from biobench import folder, launch, registry
-from biobench.cli import COMMANDS, main
+from biobench.cli import main
+from biobench.commands import COMMANDS
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

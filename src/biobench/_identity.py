@@ -9,18 +9,14 @@ The table in docs/identity.md lists what goes in.
 import dataclasses
 import functools
 import json
-import typing
 
 import polars as pl
 
-from biobench import probes
+from biobench import features, probes
+from biobench._protocol import Args
 from biobench.data import Manifest, contents
 from biobench.errors import BadInput
 from biobench.interfaces import Provenance
-
-if typing.TYPE_CHECKING:
-    from biobench import features
-    from biobench.evaluate import Args
 
 __all__ = ["Identity", "Prepared", "check_args", "hash_data"]
 
@@ -74,7 +70,7 @@ class Prepared:
         return dict(counts.sort("split").iter_rows())
 
 
-def check_args(args: "Args") -> None:
+def check_args(args: Args) -> None:
     """Raise BadInput for values that would fail only after hours."""
     known = probes.list_probes()
     if args.probe and args.probe not in known:

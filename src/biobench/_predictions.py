@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -12,13 +11,11 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
+from biobench._protocol import Args, Protocol
+from biobench.contract import Example
 from biobench.data import Manifest
 from biobench.data.traps import Trap, find_vector_traps, find_voting_trap
 from biobench.errors import BadInput
-from biobench.interfaces import Example
-
-if TYPE_CHECKING:
-    from biobench.evaluate import Args, Protocol
 
 __all__ = ["MAX_SCORES", "Predicted", "group_examples", "predict", "to_example"]
 
@@ -85,9 +82,9 @@ def group_examples(
 def predict(
     examples: pl.DataFrame,
     feats: "features.Features",
-    protocol: "Protocol",
+    protocol: Protocol,
     settings: dict[str, object],
-    args: "Args",
+    args: Args,
 ) -> Predicted:
     """Fit the probe of each subtask and predict its test examples."""
     readable = pl.col("positions").list.len() > 0
@@ -145,7 +142,7 @@ def predict(
 
 
 def _iter_problems(
-    usable: pl.DataFrame, protocol: "Protocol"
+    usable: pl.DataFrame, protocol: Protocol
 ) -> Iterator[tuple[str | None, pl.DataFrame, pl.DataFrame]]:
     """(name, training examples, test examples) of every probe that is to be fitted."""
     for (subtask,), rows in usable.group_by("subtask", maintain_order=True):
@@ -159,7 +156,7 @@ def _iter_problems(
             yield name, rows.filter(~is_test), rows.filter(is_test)
 
 
-def _count_training(usable: pl.DataFrame, protocol: "Protocol") -> pl.DataFrame:
+def _count_training(usable: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
     """`train_count`: training examples by subtask and label, and by fold where there are folds."""
     keys = ["subtask", "label"]
     if not protocol.folds_test:
@@ -173,7 +170,7 @@ def _count_training(usable: pl.DataFrame, protocol: "Protocol") -> pl.DataFrame:
 
 
 def _find_traps(
-    problems: Sequence["probes.Problem"], protocol: "Protocol", settings: dict[str, object]
+    problems: Sequence["probes.Problem"], protocol: Protocol, settings: dict[str, object]
 ) -> list[Trap]:
     """What makes a probe's answers mean little, whatever the pictures."""
     # With folds every example is tested once; else it is either trained on or tested.
@@ -202,7 +199,7 @@ def _get_groups(train: pl.DataFrame) -> Shaped[np.ndarray, " n"] | None:
 
 
 def _find_kept(
-    protocol: "Protocol", args: "Args", problems: Sequence["probes.Problem"]
+    protocol: Protocol, args: Args, problems: Sequence["probes.Problem"]
 ) -> tuple[frozenset, list[str]]:
     """What to keep beside labels and the best scores, and what is too large to keep.
 
@@ -341,7 +338,7 @@ def _finish(predictions: pl.DataFrame, examples: pl.DataFrame, train_count: pl.D
 
 
 def _pool(
-    positions: pl.Series, feats: "features.Features", protocol: "Protocol"
+    positions: pl.Series, feats: "features.Features", protocol: Protocol
 ) -> Float[np.ndarray, "n dim"]:
     """One vector an example from the features of its images."""
     if protocol.pooling == "none":

@@ -83,7 +83,8 @@ def load(args: Args) -> Manifest:
 
 def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     """Top-1 accuracy over pictures and over species."""
-    species = predictions.group_by("y_true").agg(pl.col("score").mean())
+    # In order: a mean of means added up in the order of a hash table differs in its last digit.
+    species = predictions.group_by("y_true").agg(pl.col("score").mean()).sort("y_true")
     return {
         "micro-acc@1": predictions.select(pl.col("score").mean()).item(),
         "macro-acc@1": species.select(pl.col("score").mean()).item(),

@@ -14,7 +14,7 @@ import typing
 import warnings
 
 if typing.TYPE_CHECKING:
-    from biobench.interfaces import VisionBackbone
+    from biobench._backbone import VisionBackbone
 
 __all__ = [
     "list_tasks",

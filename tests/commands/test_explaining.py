@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from biobench import metrics, probes, registry
-from biobench.cli import COMMANDS, load_command, main
-from biobench.commands import explaining
+from biobench.cli import main
+from biobench.commands import COMMANDS, explaining, load_command
 
 ROOT = pathlib.Path(__file__).parents[2]
 

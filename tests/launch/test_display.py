@@ -11,7 +11,7 @@ from biobench import cli, launch, report, results
 from biobench.console import CleanConsole
 from biobench.launch.cell import _summarise as summarise_run
 from biobench.launch.display import _Lines, _Table, summarise
-from biobench.launch.state import CellState, StateFile
+from biobench.launch.states.state import CellState, StateFile
 from results_world import make_report
 
 

@@ -175,7 +175,7 @@ class Status:
 
     def main(self) -> int:
         from biobench import clean
-        from biobench.launch import status
+        from biobench.launch.states import status
         from biobench.screen import say
 
         rows = status.read_status(_find_plan(self.results, self.plan))
@@ -259,7 +259,7 @@ class Reproduce:
 
 def _find_plan(results: Path, id: str) -> Path:
     from biobench.errors import BadInput
-    from biobench.launch.state import list_plans
+    from biobench.launch.states.state import list_plans
 
     plans = list_plans(results.absolute())
     found = [plan for plan in plans if plan.name.startswith(id)]

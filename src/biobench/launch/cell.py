@@ -25,7 +25,7 @@ from biobench import progress
 from biobench.errors import BadInput, CellFailed
 from biobench.interfaces import TaskReport
 from biobench.launch.plan import Cell, Plan, import_modules
-from biobench.launch.state import HEARTBEAT, CellState, StateFile, get_log
+from biobench.launch.states.state import HEARTBEAT, CellState, StateFile, get_log
 from biobench.screen import say
 
 __all__ = ["redirect_output", "run_cell"]

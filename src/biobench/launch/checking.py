@@ -12,10 +12,10 @@ import typing
 from pathlib import Path
 
 from biobench import registry
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.interfaces import ModelArgs
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
-from biobench.launch.state import read_state
+from biobench.launch.states.state import read_state
 
 __all__ = ["Checked", "check", "find_finished"]
 

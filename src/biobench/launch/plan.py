@@ -24,10 +24,10 @@ from typing import Annotated
 import msgspec
 
 from biobench import clean, registry
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.interfaces import ModelArgs
 from biobench.launch import config
-from biobench.launch.files import read_json, write_json
+from biobench.launch.states.json_files import read_json, write_json
 
 __all__ = [
     "FEATURES_ORG",

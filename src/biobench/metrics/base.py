@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Num
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
 
 __all__ = [
     "CLASS_LABELS",

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Float64, Num
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
 from biobench.metrics.base import CLASS_LABELS, CLASS_SCORES, Counts, Metric, require_examples
 
 __all__ = [

@@ -10,6 +10,7 @@
 Nothing here loads torch.
 """
 
+from biobench.results.columns import check_for_metric, read_for_metric
 from biobench.results.export import TABLES, Exported, TableName, export
 from biobench.results.importing import Imported, import_folder
 from biobench.results.intervals import get_shown
@@ -17,7 +18,7 @@ from biobench.results.legacy import import_sqlite
 from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
 from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
 from biobench.results.scan import Problem, Scan, current, find_protocols, find_run, scan
-from biobench.results.scores import SCORES, check_for_metric, read_for_metric, read_scores
+from biobench.results.scores import SCORES, read_scores
 from biobench.results.seal import is_ours
 from biobench.results.store import (
     get_schema,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from biobench.interfaces import Example
+from biobench.contract import Example
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES
 
 __all__ = ["KNOWN_COLUMNS", "to_examples", "to_table", "to_unicode"]

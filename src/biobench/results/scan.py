@@ -19,8 +19,8 @@ from pathlib import Path
 
 import polars as pl
 
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.interfaces import ModelArgs
 from biobench.results.files import MAX_REPORT, read_file
 from biobench.results.predictions import to_unicode
 from biobench.results.store import PREDICTIONS, REPORT, check, get_cell_folder

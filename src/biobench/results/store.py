@@ -31,7 +31,7 @@ from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 from biobench.results import files, intervals, seal, validation
 from biobench.results.predictions import KNOWN_COLUMNS, to_table, to_unicode
-from biobench.results.scores import PREDICTIONS, SCORES, take_scores
+from biobench.results.scores import SCORES, take_scores
 
 __all__ = [
     "FORMAT",
@@ -59,6 +59,7 @@ FORMAT = 1
 """version of the run folder's layout that this code writes; it reads every version up to it."""
 
 REPORT = "report.json"
+PREDICTIONS = "predictions.parquet"
 LOG = "log.txt"
 
 MAX_SLUG = 180

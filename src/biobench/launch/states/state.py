@@ -22,7 +22,7 @@ from typing import Literal
 
 import msgspec
 
-from biobench.launch.files import read_json, write_json
+from biobench.launch.states.json_files import read_json, write_json
 
 __all__ = ["CellState", "StateFile", "get_log", "list_plans", "read_state", "read_states"]
 

@@ -19,8 +19,8 @@ from biobench.errors import CellFailed
 from biobench.launch.cell import describe, redirect_output, run_cell
 from biobench.launch.cores import default_workers
 from biobench.launch.plan import Plan, import_modules
-from biobench.launch.state import CellState, StateFile, get_log
-from biobench.launch.status import get_job_log
+from biobench.launch.states.state import CellState, StateFile, get_log
+from biobench.launch.states.status import get_job_log
 from biobench.screen import say
 
 __all__ = ["CellJob", "PartJob"]

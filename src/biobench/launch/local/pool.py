@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from biobench.launch.cores import default_workers, divide_threads
 from biobench.launch.plan import Cell, Plan
-from biobench.launch.state import CellState, StateFile, get_log, read_state
+from biobench.launch.states.state import CellState, StateFile, get_log, read_state
 
 __all__ = ["Show", "choose", "get_devices", "run_local"]
 
@@ -194,7 +194,7 @@ class _Worker:
         cores = max(1, len(os.sched_getaffinity(0)) // jobs)
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "biobench.launch.worker"),
+                *(sys.executable, "-m", "biobench.launch.local.worker"),
                 *(str(plan.folder), device, str(default_workers(cores))),
             ],
             stdin=subprocess.PIPE,

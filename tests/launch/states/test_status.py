@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from biobench import launch, results
 from biobench.errors import BadInput
-from biobench.launch import state as states
-from biobench.launch import status
-from biobench.launch.files import read_json, write_json
+from biobench.launch.states import state as states
+from biobench.launch.states import status
+from biobench.launch.states.json_files import read_json, write_json
 from results_world import make_report
 
 # What Slurm 22.05 wrote into the logs of real jobs.
@@ -195,9 +195,9 @@ def test_a_writer_killed_before_renaming_leaves_the_old_file(tmp_path):
     write_json(path, {"old": 1})
     code = f"""
 import os, pathlib
-from biobench.launch import files
+from biobench.launch.states import json_files
 os.replace = lambda *paths: os.kill(os.getpid(), 9)
-files.write_json(pathlib.Path({str(path)!r}), {{"new": 2}})
+json_files.write_json(pathlib.Path({str(path)!r}), {{"new": 2}})
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert read_json(path) == {"old": 1}

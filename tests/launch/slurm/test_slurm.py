@@ -22,10 +22,12 @@ from biobench.demo.iwildcam import CamScale
 from biobench.demo.kabr import KabrScale
 from biobench.demo.newt import NewtScale
 from biobench.demo.plantnet import PlantScale
-from biobench.launch import slurm, status
+from biobench.launch import slurm
 from biobench.launch.cell import run_cell
+from biobench.launch.slurm import submission
+from biobench.launch.states import status
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).parents[1]
 SCRIPT = HERE.parent / "slurm_cluster.sh"
 TASKS = ["newt", "kabr", "iwildcam", "plantnet"]
 MODELS = ["baseline:color-hist", "fake:7"]
@@ -50,7 +52,7 @@ def cluster(tmp_path_factory):
         subprocess.run([SCRIPT, "start", base], check=True, timeout=300)
         yield base
         subprocess.run(["scancel", "--user", "root"], check=True)
-        wait_for(lambda: not slurm._list_live_jobs(), 30)
+        wait_for(lambda: not submission._list_live_jobs(), 30)
         subprocess.run([SCRIPT, "stop", base], check=True)
 
 

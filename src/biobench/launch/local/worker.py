@@ -1,6 +1,6 @@
 """A worker process: told cells on its standard input, tells their progress on its standard output.
 
-    python -m biobench.launch.worker PLAN_FOLDER DEVICE N_WORKERS
+    python -m biobench.launch.local.worker PLAN_FOLDER DEVICE N_WORKERS
 
 Each line is one JSON object: in, {"cell": id, "attempt": n}; out, {"progress": […]} and, when a
 cell is finished, its state. What the cell prints goes to its log. When the input closes, the
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from biobench.launch.cell import redirect_output, run_cell
 from biobench.launch.plan import Plan
-from biobench.launch.state import get_log
+from biobench.launch.states.state import get_log
 
 __all__ = ["main"]
 

@@ -6,8 +6,8 @@
 
 Of each model, cells that share pictures (or have very many) are embedded by an array of jobs, a
 range of the pictures each; their probes are an array that depends on it. What a job does is in
-`biobench.launch.jobs`. Everything known of a job is in RESULTS/.launch/<plan id>/: `jobs/` what was
-submitted, `slurm/` submitit's own files and Slurm's logs.
+`biobench.launch.slurm.jobs`. Everything known of a job is in RESULTS/.launch/<plan id>/: `jobs/`
+what was submitted, `slurm/` submitit's own files and Slurm's logs.
 """
 
 import dataclasses
@@ -23,11 +23,11 @@ from biobench.launch.cell import describe
 from biobench.launch.checking import Checked, find_finished
 from biobench.launch.config import SlurmSettings
 from biobench.launch.cores import divide_threads
-from biobench.launch.files import read_json, write_json
-from biobench.launch.jobs import CellJob, PartJob
 from biobench.launch.plan import Cell, Plan
-from biobench.launch.state import StateFile, read_state
-from biobench.launch.status import get_marker, read_status
+from biobench.launch.slurm.jobs import CellJob, PartJob
+from biobench.launch.states.json_files import read_json, write_json
+from biobench.launch.states.state import StateFile, read_state
+from biobench.launch.states.status import get_marker, read_status
 
 __all__ = ["Script", "Submission", "asks_for_gpu", "cancel", "preview", "submit"]
 

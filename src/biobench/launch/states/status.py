@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from biobench import clean
-from biobench.launch.files import read_json
 from biobench.launch.plan import Cell, Plan
-from biobench.launch.state import CellState, read_state, read_states
+from biobench.launch.states.json_files import read_json
+from biobench.launch.states.state import CellState, read_state, read_states
 
 __all__ = [
     "count",

@@ -18,7 +18,7 @@ from biobench.features import backbone as backbones
 from biobench.launch import slurm
 from biobench.launch.cell import run_cell
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 DOCS = (ROOT / "docs" / "launch.md").read_text()
 
 COMMANDS = {
