@@ -21,7 +21,7 @@ __all__ = ["pool_runs"]
 
 
 def pool_runs(
-    runs: pl.DataFrame, schema: Mapping[str, pl.DataType]
+    runs: pl.DataFrame, schema: Mapping[str, typing.Any]
 ) -> tuple[pl.DataFrame, list[results.Problem]]:
     """A row a cell without ties and ranks, and the runs that turned out to be damaged.
 

@@ -32,7 +32,7 @@ __all__ = ["TABLES", "Exported", "TableName", "export"]
 
 TableName = Literal["runs", "splits", "predictions"]
 
-TABLES: dict[TableName, dict[str, pl.DataType]] = {
+TABLES: dict[TableName, dict[str, typing.Any]] = {
     "runs": {
         "run": pl.String(),
         "task": pl.String(),
