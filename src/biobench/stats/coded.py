@@ -166,7 +166,7 @@ def _code_labels(
 
 
 def _code_predictions(classes: pl.Series, y_pred: pl.Series) -> Int64[np.ndarray, " n"]:
-    if y_pred.dtype == pl.Enum:
+    if isinstance(y_pred.dtype, pl.Enum):
         # Names are looked up once a name, rather than once a row.
         codes = {label: code for code, label in enumerate(classes.to_list())}
         known = [codes.get(label, -1) for label in y_pred.dtype.categories.to_list()]
