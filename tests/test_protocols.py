@@ -162,7 +162,7 @@ def test_ridge_tasks_predict_as_scikit_learn_s_grid_search(name, test_split, kin
     assert report.get_mean_score() == pytest.approx(score, abs=1e-12)
 
 
-# The world's classes differ in nothing in some feature; scikit-learn's shrinkage, not used, divides.
+# Some feature is the same in a whole class; scikit-learn divides by its spread, and uses it not.
 @pytest.mark.filterwarnings("ignore:self.within_class_std_dev_:UserWarning")
 @pytest.mark.filterwarnings("ignore:invalid value encountered in divide:RuntimeWarning:sklearn.*")
 @pytest.mark.parametrize("frame_agg", ["mean", "max"])
