@@ -6,6 +6,8 @@ import it from here.
 
 import dataclasses
 
+from biobench.fields import option
+
 __all__ = ["Example", "ModelArgs", "TaskArgs"]
 
 ModelArgs = tuple[str, str]
@@ -16,13 +18,13 @@ ModelArgs = tuple[str, str]
 class TaskArgs:
     """What every task is told; each task's `Args` descends from this."""
 
-    seed: int = 42
+    seed: int = option(42, decides=("protocol",), always=True, plan="seeds")
     """seeds every random choice: folds, subsets, searches."""
-    datadir: str = ""
-    """where this task's data was downloaded to."""
-    device: str = "cuda"
+    datadir: str = option("", decides=("data",), path=True, own=True, usual="`data`/NAME")
+    """this task's data, where it was downloaded to."""
+    device: str = option("cuda", plan="device")
     """device of the backbone; set by the launcher."""
-    debug: bool = False
+    debug: bool = option(False, decides=("protocol",), always=True, plan="debug")
     """a few batches only; set by the launcher."""
 
 

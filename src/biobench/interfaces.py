@@ -77,6 +77,9 @@ class Provenance:
     manifest_of: str = ""
     """"contents" where the manifest's digest holds what is in the files; empty in reports of
     earlier versions, whose digest holds their sizes only."""
+    imports: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    """one entry a task, backbone, probe or metric that is not biobench's own: kind, name, and
+    imports (what `--imports` must be given to find it) or package (the one that offers it)."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""

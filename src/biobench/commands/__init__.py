@@ -13,6 +13,10 @@ COMMANDS = {
         "demo:Demo",
         "generate a small world, benchmark four backbones on it, show the result",
     ),
+    "download": (
+        "downloading:Download",
+        "fetch, verify and unpack the published data of tasks",
+    ),
     "run": ("running:Run", "benchmark models on tasks: flags, or a TOML file with a grid"),
     "status": ("running:Status", "the cells of a plan: waiting, running, done, failed"),
     "cancel": ("running:Cancel", "cancel a plan's jobs on Slurm"),

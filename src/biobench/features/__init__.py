@@ -35,11 +35,11 @@ if typing.TYPE_CHECKING:
     from biobench.features.vectors import Features, FeatureSource
 
 _HOMES = {
-    "BackboneSource": "biobench.features.backbone",
+    "BackboneSource": "biobench.features.backbone_source",
     "EmbedOptions": "biobench.features.options",
     "Features": "biobench.features.vectors",
     "FeatureSource": "biobench.features.vectors",
-    "FileSource": "biobench.features.files",
+    "FileSource": "biobench.features.vector_file",
     "backbone_digest": "biobench.features.digest",
     "cache_root": "biobench.features.options",
     "check_device_name": "biobench.features.options",

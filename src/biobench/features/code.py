@@ -3,10 +3,10 @@
     files = list_code(cls)       # {"adapter.py": Path(...), "helper.py": Path(...)}
     digest_code(cls)             # the same for the same code, wherever it lies
 
-A correction in a helper changes features as much as one in the class. The files count byte for byte:
-code may read its own source, and what is embedded once too often is never wrong. What is installed
-for itself (torch, timm) does not count: what it does to features shows in the weights and in the
-feature of the probe picture.
+A correction in a helper changes features as much as one in the class. The files count byte for
+byte: code may read its own source, and what is embedded once too often is never wrong. What is
+installed for itself (torch, timm) does not count: what it does to features shows in the weights and
+in the feature of the trial picture.
 """
 
 import ast

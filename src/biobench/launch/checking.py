@@ -148,10 +148,7 @@ def _check_model(model: ModelArgs) -> None:
     if org == FEATURES_ORG:
         return
     try:
-        cls = registry.load_vision_backbone_class(org)
-        # Only some adapters can tell from the name alone that there is no such checkpoint.
-        if check := getattr(cls, "check_ckpt", None):
-            check(ckpt)
+        registry.load_vision_backbone_class(org).check_ckpt(ckpt)
     except BadInput:
         raise
     except ValueError as err:

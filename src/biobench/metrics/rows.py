@@ -3,6 +3,7 @@
 Needs polars, which the metrics of labels do not.
 """
 
+import abc
 import json
 import typing
 from collections.abc import Sequence
@@ -49,11 +50,12 @@ class ExampleMean:
     fields: typing.ClassVar[frozenset[str]] = frozenset({"score"})
     macro: typing.ClassVar[bool] = False
     columns: typing.ClassVar[tuple[str, ...]]
-    bounds: typing.ClassVar[tuple[float, float]]
-    """the lowest and the highest value there can be."""
+    bounds: typing.ClassVar[tuple[float, float] | None] = None
+    """the lowest and the highest value there can be; None: 0 to 1, wider where the values are."""
     better_low: typing.ClassVar[bool] = False
     """whether a lower value is the better one."""
 
+    @abc.abstractmethod
     def values(self, predictions: pl.DataFrame) -> Float64[np.ndarray, " n"]:
         """The value of each row of the predictions; raises BadInput where a row has none."""
         raise NotImplementedError
@@ -81,13 +83,15 @@ class WeightedMetric:
     """its name in a protocol and on the command line; each metric has its own."""
 
     columns: typing.ClassVar[tuple[str, ...]]
-    bounds: typing.ClassVar[tuple[float, float]]
+    bounds: typing.ClassVar[tuple[float, float] | None] = None
     better_low: typing.ClassVar[bool] = False
 
+    @abc.abstractmethod
     def prepare(self, predictions: pl.DataFrame) -> typing.Any:
         """What `from_weights` needs of the `r` rows of the predictions: sorted, in arrays."""
         raise NotImplementedError
 
+    @abc.abstractmethod
     def from_weights(
         self, rows: typing.Any, weights: Num[np.ndarray, "r b"]
     ) -> Float64[np.ndarray, " b"]:

@@ -7,6 +7,7 @@ precision numbers, null where the picture could not be read, and `class_labels` 
 classes in the order of the scores, as JSON.
 """
 
+import hashlib
 import io
 import json
 import typing
@@ -19,10 +20,13 @@ import polars as pl
 from biobench.contract import Example
 from biobench.errors import BadInput
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES
-from biobench.results import files
+from biobench.results import safe_files, validation
 
 __all__ = [
     "SCORES",
+    "add_scores",
+    "check_written",
+    "join_scores",
     "parse_scores",
     "read_scores",
     "take_scores",
@@ -30,6 +34,7 @@ __all__ = [
 
 SCORES = "scores.parquet"
 
+REPORT = "report.json"
 KEYS = ["example", "subtask"]
 
 
@@ -78,14 +83,35 @@ def _to_lists(rows: Sequence[np.ndarray | None]) -> pl.Series:
 def read_scores(run: Path) -> pl.DataFrame:
     """The scores of all classes of a run: columns example, subtask, class_labels, class_scores.
 
-    Raises BadInput where the run keeps none, or the file is damaged.
+    Raises BadInput where the run keeps none, or the file is damaged or another than was written.
     """
     path = Path(run) / SCORES
     if not path.exists():
         raise BadInput(
             f"{run} keeps no scores of all classes; run it again with --metrics and the metric."
         )
-    return parse_scores(files.read_file(path, files.MAX_SCORES), path)
+    data = safe_files.read_file(path, safe_files.MAX_SCORES)
+    check_written(data, _get_written(Path(run)), path)
+    return parse_scores(data, path)
+
+
+def check_written(data: bytes, written: str | None, path: Path) -> None:
+    """Raise BadInput where a file's bytes are not those with the SHA-256 `written`, if noted."""
+    if written is not None and hashlib.sha256(data).hexdigest() != written:
+        raise BadInput(
+            f"{path} is not the file that was written with the report; restore it, or run the cell "
+            "again with --metrics and the metric."
+        )
+
+
+def _get_written(run: Path) -> str | None:
+    """The digest of the scores that a run's report notes; older runs note none."""
+    text = safe_files.read_file(run / REPORT, safe_files.MAX_REPORT)
+    try:
+        noted = validation.decode(text).scores
+    except ValueError as err:
+        raise BadInput(f"{run / REPORT} is damaged ({err}).") from err
+    return noted and noted.sha256
 
 
 def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
@@ -101,3 +127,19 @@ def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
         reason = (str(err) or type(err).__name__).splitlines()[0]
         raise BadInput(f"{source} is damaged ({reason}).") from err
+
+
+def add_scores(run: Path, predictions: pl.DataFrame) -> pl.DataFrame:
+    """A run's predictions with the scores of all classes; raises BadInput where it keeps none."""
+    return join_scores(run, predictions, read_scores(run))
+
+
+def join_scores(run: Path, predictions: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFrame:
+    """Predictions with their scores of all classes, if any; BadInput where the rows differ."""
+    if scores is None:
+        return predictions
+    if not scores.select(KEYS).equals(predictions.select(KEYS)):
+        raise BadInput(
+            f"{Path(run) / SCORES} is damaged: its rows are not those of the predictions."
+        )
+    return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])

@@ -166,11 +166,14 @@ def _code_labels(
 
 
 def _code_predictions(classes: pl.Series, y_pred: pl.Series) -> Int64[np.ndarray, " n"]:
-    if isinstance(y_pred.dtype, pl.Enum):
+    kind = y_pred.dtype
+    if isinstance(kind, pl.Enum):
         # Names are looked up once a name, rather than once a row.
         codes = {label: code for code, label in enumerate(classes.to_list())}
-        known = [codes.get(label, -1) for label in y_pred.dtype.categories.to_list()]
-        at = y_pred.to_physical().fill_null(len(known))
+        known = [codes.get(label, -1) for label in kind.categories.to_list()]
+        at = y_pred.to_physical()
+        if at.has_nulls():
+            at = at.fill_null(len(known))
         return np.array([*known, -1])[at.to_numpy()]
     pred = y_pred.cast(pl.String).cast(pl.Enum(classes), strict=False).to_physical()
     return pred.cast(pl.Int64).fill_null(-1).to_numpy().copy()
@@ -192,7 +195,7 @@ def _classes_of(y_true: pl.Series) -> pl.Series:
 
 
 def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
-    if one["y_true"].dtype == other["y_true"].dtype and one["y_true"].equals(other["y_true"]):
+    if one["y_true"].equals(other["y_true"], check_dtypes=True):
         return
     differ = one["y_true"].cast(pl.String) != other["y_true"].cast(pl.String)
     if differ.any():
