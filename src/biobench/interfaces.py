@@ -77,7 +77,7 @@ class Provenance:
     manifest_of: str = ""
     """"contents" where the manifest's digest holds what is in the files; empty in reports of
     earlier versions, whose digest holds their sizes only."""
-    imports: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    imports: list[dict[str, str]] = dataclasses.field(default_factory=list[dict[str, str]])
     """one entry a task, backbone, probe or metric that is not biobench's own: kind, name, and
     imports (what `--imports` must be given to find it) or package (the one that offers it)."""
 

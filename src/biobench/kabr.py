@@ -24,6 +24,7 @@ import hashlib
 import json
 import pathlib
 import string
+import typing
 from collections.abc import Iterator
 from typing import Literal
 
@@ -50,7 +51,9 @@ MAX_STRIDE = 5
 N_CLASSES = 8
 
 _BASE = "https://huggingface.co/datasets/imageomics/KABR/resolve/main/KABR"
-_PUBLISHED = dict(licence="CC0-1.0", citation="Kholiavchenko et al., WACV Workshops 2024")
+_PUBLISHED: dict[str, typing.Any] = dict(
+    licence="CC0-1.0", citation="Kholiavchenko et al., WACV Workshops 2024"
+)
 _LAST_PARTS = {"giraffes": "d", "zebras_grevys": "m", "zebras_plains": "l"}
 
 

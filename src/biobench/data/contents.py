@@ -26,6 +26,7 @@ import os
 import pathlib
 import stat
 import time
+import typing
 from collections.abc import Sequence
 
 import numpy as np

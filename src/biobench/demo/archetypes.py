@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from biobench.demo.canvas import RGB
-from biobench.demo.patterns import Coat
+from biobench.demo.canvas import RGB, dim
+from biobench.demo.patterns import Coat, Pattern
 from biobench.demo.quadrupeds import Build
 
 __all__ = ["ARCHETYPES", "Species"]

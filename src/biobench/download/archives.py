@@ -19,6 +19,7 @@ import posixpath
 import re
 import stat
 import tarfile
+import typing
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -142,7 +143,7 @@ def _check_target(name: str, target: str, base: str) -> str:
 
 def _read_tar(file: io.BufferedIOBase, budget: _Budget) -> Iterator[Member]:
     stream = _Bounded(_decompress(file), budget)
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
+    with tarfile.open(fileobj=typing.cast(typing.Any, stream), mode="r:") as archive:
         while (info := archive.next()) is not None:
             # The list would grow with every member.
             archive.members.clear()
@@ -170,7 +171,9 @@ def _make_tar_member(
     if not name:
         raise ArchiveRefused("it has a file without a name")
     budget.spend(info.size, name)
-    return Member(name, "file", info.size, lambda: archive.extractfile(info))
+    return Member(
+        name, "file", info.size, lambda: typing.cast(typing.Any, archive.extractfile(info))
+    )
 
 
 def _decompress(file: io.BufferedIOBase) -> io.BufferedIOBase:
@@ -181,7 +184,7 @@ def _decompress(file: io.BufferedIOBase) -> io.BufferedIOBase:
     if start.startswith(b"BZh"):
         return bz2.BZ2File(file)
     if start.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile(file)
+        return lzma.LZMAFile(typing.cast(typing.BinaryIO, file))
     if start.startswith(b"\x28\xb5\x2f\xfd"):
         raise ArchiveRefused("it is packed with Zstandard; unpack it by hand (tar --zstd -xf)")
     return file
@@ -244,7 +247,7 @@ def _make_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _B
         return Member(name, "link", target=target)
     if not name:
         raise ArchiveRefused("it has a file without a name")
-    return Member(name, "file", info.file_size, lambda: archive.open(info))
+    return Member(name, "file", info.file_size, lambda: typing.cast(typing.Any, archive.open(info)))
 
 
 def _check_overlaps(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:

@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import time
+import typing
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np

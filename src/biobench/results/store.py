@@ -216,7 +216,7 @@ def read_report(run: Path) -> dict[str, typing.Any]:
     return parse_report(safe_files.read_file(run / REPORT, safe_files.MAX_REPORT), run / REPORT)
 
 
-def parse_report(text: bytes, source: Path) -> dict[str, object]:
+def parse_report(text: bytes, source: Path) -> dict[str, typing.Any]:
     """The dict in a `report.json`, of any version that was ever written; BadInput if it is none."""
     check(text, source)
     try:
