@@ -28,7 +28,7 @@ from biobench.demo import newt as newt_world
 from biobench.demo import plantnet as plant_world
 from biobench.download.checksums import read_list
 from biobench.download.display import Lines
-from biobench.download.plan import list_files
+from biobench.download.planning import list_files
 from biobench.errors import BadInput
 from hostile_archives import HOSTILE, make_tar, make_zip
 from hostile_server import Answer, Clock, Site

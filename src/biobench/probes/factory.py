@@ -5,10 +5,12 @@ describe("ridge")                       # plain JSON, part of a result's identit
 register_probe("nearest", Nearest)      # a class of one's own, as a descendant of `Probe`
 """
 
+import typing
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from biobench.probes._base import Probe, find_faults
+from biobench.probes._estimator import Probe, find_faults
 from biobench.probes.folds import FoldKind, Folds
 from biobench.registry import Registry
 
@@ -65,7 +67,7 @@ def make(
 
 
 def describe(
-    name: str, *, folds: FoldKind = "stratified-shuffle", **params: object
+    name: str, *, folds: FoldKind = "stratified-shuffle", **params: typing.Any
 ) -> dict[str, object]:
     """Everything besides data and seed that decides the probe's numbers, in plain JSON types.
 
