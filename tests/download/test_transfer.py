@@ -313,6 +313,21 @@ def test_a_dead_first_mirror_costs_no_wait(site, clock, partial):
     assert partial.read_bytes() == CONTENT
 
 
+def test_a_host_that_is_away_is_waited_for_once_not_for_every_file(clock, tmp_path):
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.path)
+        raise httpx2.ConnectError("refused")
+
+    transport = httpx2.MockTransport(answer)
+    fetcher = make_fetcher(clock, httpx2.Client(transport=transport))
+    for name in "12":
+        with pytest.raises(NotFetched):
+            fetcher.fetch(want(f"http://a.example/{name}"), tmp_path / name)
+    assert asked == ["/1"] * 6 + ["/2"] and len(clock.slept) == 5
+
+
 def test_every_address_that_failed_is_named_with_its_cause(site, clock, partial):
     dead = f"http://127.0.0.1:{get_free_port()}{PATH}"
     with pytest.raises(NotFetched) as caught:

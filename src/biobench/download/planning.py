@@ -14,7 +14,7 @@ from biobench.data.sources import Source
 from biobench.download import checksums
 from biobench.download.mirrors import Mirrors
 from biobench.download.shelf import Record, Shelf
-from biobench.download.transfer import ROOM, show_bytes
+from biobench.download.sizes import ROOM, show_bytes
 from biobench.download.unpacking import Journal
 from biobench.errors import BadInput
 

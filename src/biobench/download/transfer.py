@@ -27,14 +27,13 @@ import httpx2
 import biobench
 from biobench.download import checksums
 from biobench.download.problems import NotFetched, SourceFailed
+from biobench.download.sizes import ROOM, show_bytes
 from biobench.progress import report
 
-__all__ = ["Clock", "Fetcher", "Policy", "Wanted", "forget", "show_bytes"]
+__all__ = ["Clock", "Fetcher", "Policy", "Wanted", "forget"]
 
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 """answers that may be others a little later."""
-ROOM = 64 << 20
-"""bytes that stay free on the disk."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +108,7 @@ class Fetcher:
         """tell: called with why and how long is waited, once for each wait."""
         self.policy, self.clock, self._tell = policy or Policy(), clock or Clock(), tell
         self._client = client
+        self._away: set[str] = set()
 
     def __enter__(self) -> "Fetcher":
         return self
@@ -130,10 +130,14 @@ class Fetcher:
                 return self._fetch_from(address, wanted, partial, others), address
             except _Failed as err:
                 causes[address] = str(err)
+                if err.away:
+                    self._away.add(_get_host(address))
         raise NotFetched(causes)
 
     def _fetch_from(self, address: str, wanted: Wanted, partial: Path, others: bool) -> str:
         failures, fetched_anew = 0, False
+        # A host that was waited for in vain is not waited for again, file after file.
+        tries = 1 if _get_host(address) in self._away else self.policy.tries
         while True:
             before = _size(partial)
             try:
@@ -149,7 +153,7 @@ class Fetcher:
                 failures = 1 if _size(partial) - before >= self.policy.stride else failures + 1
                 wait = max(err.wait, self._back_off(failures))
                 impatient = others and (err.away or wait > self.policy.longest_wait)
-                if err.final or impatient or failures >= self.policy.tries:
+                if err.final or impatient or failures >= tries:
                     raise
                 wait = min(wait, self.policy.longest_wait)
                 self._tell(f"{wanted.name}: {err}; the next try is in {wait:.0f} s")
@@ -173,6 +177,7 @@ class Fetcher:
                 headers["If-Range"] = version
         try:
             with self.client.stream("GET", address, headers=headers) as answer:
+                self._away.discard(_get_host(address))
                 _check_answer(answer, wanted, self.clock)
                 if answer.status_code == 416:
                     return True, _take_as_whole(answer, wanted, partial, start)
@@ -232,15 +237,6 @@ def forget(partial: Path) -> None:
     """Remove what a try left, and what is known of it."""
     for path in (partial, _origin_path(partial)):
         path.unlink(missing_ok=True)
-
-
-def show_bytes(count: float) -> str:
-    """A number of bytes for people, in the powers of ten that disks and publishers use."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _check_answer(answer: httpx2.Response, wanted: Wanted, clock: Clock) -> None:
@@ -371,6 +367,10 @@ def _hash_start(partial: Path, start: int, wanted: Wanted) -> _Digest:
                 done += len(chunk)
                 report(f"read again {wanted.name}", done, start)
     return digest
+
+
+def _get_host(address: str) -> str:
+    return address.partition("://")[2].partition("/")[0]
 
 
 def _size(path: Path) -> int:
