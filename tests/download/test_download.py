@@ -496,7 +496,7 @@ def moths(site, monkeypatch, config):
         tar_source(site, size=len(TAR), licence="CC0-1.0", citation="Ant et al."),
         table_source(site),
     )
-    monkeypatch.setitem(registry._tasks, "moths", module)
+    monkeypatch.setitem(registry.TASKS.registered, "moths", module)
     return module
 
 

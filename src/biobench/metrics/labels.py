@@ -34,6 +34,10 @@ class MeanScore:
         """The mean score of each sample."""
         return counts.score / counts.n
 
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        return Counts(counts.n, score=1 / counts.n)
+
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
@@ -51,6 +55,10 @@ class Accuracy:
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The accuracy of each sample."""
         return counts.n_hit.sum(axis=0) / counts.n
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        return Counts(counts.n, n_hit=np.ones_like(counts.n_hit) / counts.n)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +81,12 @@ class MacroAccuracy:
         """The macro-accuracy of each sample, over the classes present in that sample."""
         return _mean_over_present(counts.n_hit, counts.n_true, counts.n_true)
 
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        present = np.count_nonzero(counts.n_true, axis=0)
+        n_hit = (counts.n_true > 0) / np.maximum(counts.n_true, 1) / present
+        return Counts(counts.n, n_hit=n_hit)
+
 
 @dataclasses.dataclass(frozen=True)
 class MacroF1:
@@ -94,6 +108,13 @@ class MacroF1:
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The macro-F1 of each sample, over the classes present in that sample."""
         return _mean_over_present(2 * counts.n_hit, counts.n_true + counts.n_pred, counts.n_true)
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        present = np.count_nonzero(counts.n_true, axis=0)
+        below = np.maximum(counts.n_true + counts.n_pred, 1)
+        n_hit = 2 * (counts.n_true > 0) / below / present
+        return Counts(counts.n, n_hit=n_hit, n_pred=-n_hit * counts.n_hit / below)
 
 
 def _mean_over_present(

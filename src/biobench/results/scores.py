@@ -132,7 +132,5 @@ def join_scores(run: Path, predictions: pl.DataFrame, scores: pl.DataFrame | Non
     if scores is None:
         return predictions
     if not scores.select(KEYS).equals(predictions.select(KEYS)):
-        raise BadInput(
-            f"{Path(run) / SCORES} is damaged: its rows are not those of the predictions."
-        )
+        raise BadInput(f"{Path(run) / SCORES} is damaged: its rows are not the predictions'.")
     return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])
