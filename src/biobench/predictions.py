@@ -8,6 +8,7 @@ cannot hold together (a dict, or a number in one row and a text in the next) are
 """
 
 import json
+import typing
 from collections.abc import Sequence
 
 import polars as pl
@@ -105,7 +106,7 @@ def to_examples(table: pl.DataFrame) -> list[Example]:
     ]
 
 
-def _known_column(values: list[object], dtype: object) -> pl.Series:
+def _known_column(values: list[object], dtype: typing.Any) -> pl.Series:
     if dtype == pl.String():
         values = [None if value is None else _to_text(value) for value in values]
     return pl.Series(values, dtype=dtype, strict=False)

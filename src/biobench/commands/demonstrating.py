@@ -54,8 +54,8 @@ class Demo:
             jobs=self.jobs,
         )
         plan = launch.make_plan(settings)
-        launch.check(plan)
-        states = launch.run(plan, jobs=settings.jobs)
+        checked = launch.check(plan)
+        states = launch.run(plan, jobs=settings.jobs, checked=checked)
         say(showing.summarise(plan, states))
         console = make_console()
         console.print(report.render(report.leaderboard(results), console.width))

@@ -57,7 +57,7 @@ class Run:
             _submit(plan, checked, settings.slurm)
             return 0
         try:
-            states = launch.run(plan, jobs=settings.jobs)
+            states = launch.run(plan, jobs=settings.jobs, checked=checked)
         except KeyboardInterrupt:
             _print_stopped(plan)
             return 130

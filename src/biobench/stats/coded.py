@@ -128,7 +128,7 @@ def code_models(
     classes = _classes_of(tables[0]["y_true"]) if labelled and len(tables) > 1 else None
     for table in tables[1:]:
         pred = None
-        if labelled:
+        if classes is not None:
             _require_same_truth(tables[0], table)
             pred = _code_predictions(classes, table["y_pred"])
         score = _score_by(metric, table, _code_scores(table))
@@ -199,7 +199,7 @@ def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
         return
     differ = one["y_true"].cast(pl.String) != other["y_true"].cast(pl.String)
     if differ.any():
-        row = int(differ.arg_max())
+        row = int(differ.arg_max() or 0)
         raise BadInput(
             f"Two models disagree on the truth of the example '{one['example'][row]}' "
             f"('{one['y_true'][row]}' and '{other['y_true'][row]}'); compare runs on the same "

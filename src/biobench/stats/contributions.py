@@ -245,7 +245,8 @@ def _at_half_way(
     for i, model in enumerate(models):
         half = {name: (at + at[..., [i]]) / 2 for name, at in stacked.items()}
         slope = gradient(metric, Counts(n, **half))
-        adds = sum(_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names)
+        parts = [_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names]
+        adds: typing.Any = sum(parts)
         values[:, first == i] += adds[:, i + 1 :]
         values[:, second == i] -= adds[:, :i]
     return values
