@@ -10,6 +10,7 @@ exchanges is exact, and the difference is wrong to the third order only.
 """
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 
 import numpy as np
