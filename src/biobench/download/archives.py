@@ -146,7 +146,7 @@ def _read_tar(file: io.BufferedIOBase, budget: _Budget) -> Iterator[Member]:
     with tarfile.open(fileobj=typing.cast(typing.Any, stream), mode="r:") as archive:
         while (info := archive.next()) is not None:
             # The list would grow with every member.
-            vars(archive)["members"].clear()
+            typing.cast(typing.Any, archive).members.clear()
             if member := _make_tar_member(archive, info, budget):
                 yield member
         # tarfile takes a damaged header for the end; behind a real end there are only zeros.
