@@ -109,6 +109,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """16 rows a clip; raises BadInput where the layout is not the published one."""
     root = require_folder(

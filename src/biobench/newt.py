@@ -82,6 +82,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(title="NeWT", probe="svm", metric="mean-score")
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a picture and task; raises BadInput where the layout is not the published one."""
     root = require_folder(

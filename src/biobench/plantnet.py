@@ -66,6 +66,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a picture; raises BadInput where the layout is not the published one."""
     root = require_folder(

@@ -23,7 +23,7 @@ from biobench.cli import main
 from biobench.data.sources import Source
 from biobench.download.checksums import read_list
 from biobench.download.display import Lines
-from biobench.download.plan import list_files
+from biobench.download.planning import list_files
 from biobench.errors import BadInput
 from hostile_archives import HOSTILE, make_tar, make_zip
 from hostile_server import Answer, Clock, Site
@@ -496,7 +496,7 @@ def moths(site, monkeypatch, config):
         tar_source(site, size=len(TAR), licence="CC0-1.0", citation="Ant et al."),
         table_source(site),
     )
-    monkeypatch.setitem(registry._tasks, "moths", module)
+    monkeypatch.setitem(registry.TASKS.registered, "moths", module)
     return module
 
 

@@ -84,6 +84,8 @@ def test_it_goes_on_in_another_process_where_it_was_left(site, clock, partial):
     make_fetcher(clock).fetch(want(site.url(PATH)), partial)
     assert partial.read_bytes() == CONTENT
     assert site.ranges() == [None, "bytes=123456-"]
+    tag = f'"{hashlib.sha256(CONTENT).hexdigest()[:12]}"'
+    assert site.requests[1][2]["If-Range"] == tag
 
 
 @pytest.mark.parametrize("knows", [True, False])

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from biobench.commands.explaining import Imports
+
 __all__ = ["Download"]
 
 
@@ -30,8 +32,8 @@ class Download:
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TASK[/FILE]=]ADDRESS")]
     ] = ()
     """an address to try first, that holds TASK/FILE (of one task: FILE); once for each mirror."""
-    imports: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…")] = ()
-    """modules or .py files to import first: they register tasks of your own."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import download, interrupts
@@ -58,8 +60,10 @@ class Download:
     def _make_plans(self, ask):
         from biobench import download, registry
         from biobench.download import display
+        from biobench.imports import import_modules
 
-        tasks = {name: _find_sources(name, self.imports) for name in dict.fromkeys(self.tasks)}
+        import_modules(self.imports)
+        tasks = {name: _find_sources(name) for name in dict.fromkeys(self.tasks)}
         mirrors = download.read_mirrors(self.mirror)
         root = self.data.absolute()
         for name in sorted(mirrors.list_tasks() - set(registry.list_tasks())):
@@ -70,22 +74,12 @@ class Download:
         ]
 
 
-def _find_sources(name: str, imports: tuple[str, ...]):
+def _find_sources(name: str):
     """The sources of a task; raises BadInput where there is no such task, or it has none."""
-    import os
-
     from biobench import registry
     from biobench.errors import BadInput
 
-    if imports:
-        from biobench.launch.plan import import_modules
-
-        import_modules(list(imports), [os.getcwd()])
-    try:
-        module = registry.load_task(name)
-    except ValueError as err:
-        raise BadInput(str(err)) from err
-    sources = getattr(module, "SOURCES", ())
+    sources = getattr(registry.load_task(name), "SOURCES", ())
     if not sources:
         raise BadInput(
             f"The task '{name}' has no published data to download; it takes what --data names."

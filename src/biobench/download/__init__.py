@@ -10,9 +10,9 @@ known of each file stands in the folder `.download` beside the data (docs/downlo
 
 from biobench.download.archives import Limits
 from biobench.download.asking import Asker
-from biobench.download.folder import Outcome, download
 from biobench.download.mirrors import Mirrors, read_mirrors
-from biobench.download.plan import Item, Plan, make_plan, require_room
+from biobench.download.planning import Item, Plan, make_plan, require_room
+from biobench.download.task_folder import Outcome, download
 from biobench.download.transfer import Clock, Fetcher, Policy
 
 __all__ = [

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from biobench import clean, progress
-from biobench.download.folder import Outcome
-from biobench.download.plan import Item, Plan
+from biobench.download.planning import Item, Plan
+from biobench.download.task_folder import Outcome
 from biobench.download.transfer import show_bytes
 from biobench.screen import is_terminal, say
 

@@ -144,6 +144,9 @@ def check(run: Path, *, anew: bool = False, imports: Sequence[str] = ()) -> str:
     words[words.index("biobench") : words.index("biobench") + 1] = [
         *(sys.executable, "-m", "biobench.cli")
     ]
+    if words[0] == "env":
+        # The command's own PYTHONPATH must not bring another biobench than this one.
+        words[1] += f"{os.pathsep}{Path(results.__file__).parents[2]}"
     with tempfile.TemporaryDirectory(prefix="biobench-reproduce-") as folder:
         config = reproduce_config(report)
         if config is not None:

@@ -21,13 +21,21 @@ from biobench.errors import BadInput, did_you_mean
 from biobench.metrics.base import (
     CLASS_LABELS,
     CLASS_SCORES,
+    LABEL_COUNTS,
+    OF_TRUTH,
+    SUM,
     Counts,
+    HasSlopes,
     Metric,
+    code_rows,
     find_faults,
     get_bounds,
     get_columns,
     is_better_low,
+    list_own_counts,
     needs_labels,
+    needs_rows,
+    needs_scores,
 )
 from biobench.metrics.labels import Accuracy, MacroAccuracy, MacroF1, MeanScore
 from biobench.registry import Registry
@@ -42,7 +50,7 @@ if typing.TYPE_CHECKING:
         TopAccuracy,
         predicted,
     )
-    from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows, to_table
+    from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows
     from biobench.metrics.weighted import (
         Auroc,
         AveragePrecision,
@@ -55,7 +63,7 @@ if typing.TYPE_CHECKING:
 
 # These need polars, which whoever imports the contract need not wait for.
 _LAZY = {
-    "biobench.metrics.rows": ("ExampleMean", "WeightedMetric", "make_rows", "to_table"),
+    "biobench.metrics.rows": ("ExampleMean", "WeightedMetric", "make_rows", "tabulate"),
     "biobench.metrics.examples": (
         "RANKS",
         "Brier",
@@ -79,8 +87,11 @@ _LAZY = {
 __all__ = [
     "CLASS_LABELS",
     "CLASS_SCORES",
+    "LABEL_COUNTS",
     "METRICS",
+    "OF_TRUTH",
     "RANKS",
+    "SUM",
     "Accuracy",
     "Auroc",
     "AveragePrecision",
@@ -89,6 +100,7 @@ __all__ = [
     "ExampleMean",
     "ExpectedCalibrationError",
     "ExpectedCost",
+    "HasSlopes",
     "MacroAccuracy",
     "MacroAuroc",
     "MacroF1",
@@ -101,6 +113,7 @@ __all__ = [
     "TaxonomicDistance",
     "TopAccuracy",
     "WeightedMetric",
+    "code_rows",
     "get_bounds",
     "get_columns",
     "get_metric",
@@ -108,11 +121,14 @@ __all__ = [
     "is_known",
     "list_further_metrics",
     "list_metrics",
+    "list_own_counts",
     "make_rows",
     "needs_labels",
+    "needs_rows",
+    "needs_scores",
     "predicted",
     "register_metric",
-    "to_table",
+    "tabulate",
 ]
 
 

@@ -34,6 +34,10 @@ class MeanScore:
         """The mean score of each sample."""
         return counts.score / counts.n
 
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        return Counts(counts.n, score=1 / counts.n)
+
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
@@ -52,6 +56,10 @@ class Accuracy:
         """The accuracy of each sample."""
         assert counts.n_hit is not None
         return counts.n_hit.sum(axis=0) / counts.n
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        return Counts(counts.n, n_hit=np.ones_like(counts.n_hit) / counts.n)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +82,13 @@ class MacroAccuracy:
         """The macro-accuracy of each sample, over the classes present in that sample."""
         assert counts.n_hit is not None and counts.n_true is not None
         return _mean_over_present(counts.n_hit, counts.n_true, counts.n_true)
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        assert counts.n_true is not None
+        present = np.count_nonzero(counts.n_true, axis=0)
+        n_hit = (counts.n_true > 0) / np.maximum(counts.n_true, 1) / present
+        return Counts(counts.n, n_hit=n_hit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +113,14 @@ class MacroF1:
         assert counts.n_hit is not None and counts.n_true is not None
         assert counts.n_pred is not None
         return _mean_over_present(2 * counts.n_hit, counts.n_true + counts.n_pred, counts.n_true)
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        assert counts.n_true is not None and counts.n_pred is not None
+        present = np.count_nonzero(counts.n_true, axis=0)
+        below = np.maximum(counts.n_true + counts.n_pred, 1)
+        n_hit = 2 * (counts.n_true > 0) / below / present
+        return Counts(counts.n, n_hit=n_hit, n_pred=-n_hit * counts.n_hit / below)
 
 
 def _mean_over_present(

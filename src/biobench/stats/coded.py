@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int64
 
 from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, to_table
+from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, tabulate
 
 __all__ = ["Coded", "code_models", "from_examples", "from_table"]
 
@@ -76,7 +76,7 @@ def from_examples(examples: Sequence[Example], metric: Metric | None = None) -> 
         pred = np.fromiter(map(known.get, y_pred, itertools.repeat(-1)), np.int64, len(y_pred))
     rows = None
     if metric is not None and get_columns(metric):
-        table = to_table(examples, get_columns(metric), metric.name)
+        table = tabulate(examples, get_columns(metric), metric.name)
         score, rows = _score_by(metric, table, score), make_rows(metric, table)
     unit = np.arange(len(examples), dtype=np.int64)
     names = tuple(map(str, codes)) if true is not None else ()

@@ -13,7 +13,7 @@ import polars as pl
 from jaxtyping import Bool, Int64
 
 from biobench.errors import BadInput
-from biobench.metrics import Counts, Metric, WeightedMetric
+from biobench.metrics import LABEL_COUNTS, Counts, Metric, WeightedMetric
 from biobench.stats.coded import Coded, code_models, from_table
 from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.jackknife import variance_over_groups
@@ -165,7 +165,7 @@ def _restrict(
 ) -> Counts:
     fields = {
         name: None if (value := getattr(counts, name)) is None else value[classes][:, resamples]
-        for name in ("n_true", "n_pred", "n_hit")
+        for name in LABEL_COUNTS
     }
     return Counts(counts.n[resamples], **fields)
 

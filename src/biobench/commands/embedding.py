@@ -131,8 +131,8 @@ class Cache:
 
         entries = content_index.list_entries()
         for entry in entries:
-            place = clean.line(entry.place or "a folder that was not noted")
-            say(f"{_format_bytes(entry.n_bytes)}  {_format_age(entry.used)}  contents of {place}")
+            size, age = _format_bytes(entry.n_bytes), _format_age(entry.used)
+            say(f"{size}  {age}  {clean.line(entry.what)}")
         n_bytes = sum(entry.n_bytes for entry in entries)
         say(f"{len(entries)} folders, {_format_bytes(n_bytes)} in {content_index.contents_root()}")
 

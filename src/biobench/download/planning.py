@@ -15,7 +15,7 @@ from biobench.download import checksums
 from biobench.download.mirrors import Mirrors
 from biobench.download.shelf import Record, Shelf
 from biobench.download.transfer import ROOM, show_bytes
-from biobench.download.unpack import Journal
+from biobench.download.unpacking import Journal
 from biobench.errors import BadInput
 
 __all__ = ["Item", "Plan", "find_missing", "find_plain", "is_complete", "make_plan", "require_room"]

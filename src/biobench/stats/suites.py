@@ -16,12 +16,12 @@ from scipy import special
 
 from biobench import progress
 from biobench.metrics import Metric
-from biobench.stats.compare import too_few_to_differ
+from biobench.stats.comparing import too_few_to_differ
 from biobench.stats.contributions import Contributions, mean_of, most_units, pairs_of
 from biobench.stats.draws import average
 from biobench.stats.intervals import check_options
 from biobench.stats.pooled import crossed_p
-from biobench.stats.ranks import better_over_tasks, rank_intervals, ranks
+from biobench.stats.ranking import better_over_tasks, rank_intervals, ranks
 from biobench.stats.simultaneous import (
     LEAST_UNITS,
     adjusted_p,

@@ -16,11 +16,11 @@ from biobench.data.sources import Listing, Source
 from biobench.download import checksums
 from biobench.download.archives import DEFAULT_LIMITS, Limits
 from biobench.download.listed import fetch_listed
-from biobench.download.plan import Item, Plan, find_missing, find_plain, is_complete, stat_files
+from biobench.download.planning import Item, Plan, find_missing, find_plain, is_complete, stat_files
 from biobench.download.problems import ArchiveRefused, NotFetched, SourceFailed
 from biobench.download.shelf import Record, Shelf
 from biobench.download.transfer import Fetcher, Wanted, forget
-from biobench.download.unpack import Archive, unpack
+from biobench.download.unpacking import Archive, unpack
 from biobench.errors import BadInput
 
 __all__ = ["Outcome", "download"]
