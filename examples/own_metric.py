@@ -1,7 +1,7 @@
 """A metric in a file of its own: the mean reciprocal rank of the truth.
 
-    biobench run --imports own_metric.py --metrics mean-reciprocal-rank --tasks newt …
-    biobench leaderboard --imports own_metric.py --metric mean-reciprocal-rank
+biobench run --imports own_metric.py --metrics mean-reciprocal-rank --tasks newt …
+biobench leaderboard --imports own_metric.py --metric mean-reciprocal-rank
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """A probe in a file of its own: a random forest.
 
-    biobench run --imports own_probe.py --probe forest --tasks newt --models baseline:hog --data DATA
+biobench run --imports own_probe.py --probe forest --tasks newt --models baseline:hog
 """
 
 from sklearn.ensemble import RandomForestClassifier

@@ -211,7 +211,7 @@ def test_an_installed_copy_names_its_recorded_commit_even_inside_another_reposit
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     copy = tmp_path / "lib" / "biobench"
     copy.mkdir(parents=True)
-    for name in ("__init__.py", "contract.py", "interfaces.py"):
+    for name in ("__init__.py", "contract.py", "interfaces.py", "fields.py"):
         (copy / name).write_text((package / name).read_text())
     code = "from biobench.interfaces import get_git_hash; print(get_git_hash())"
     assert run_python(code, PYTHONPATH=str(copy.parent)).stdout.strip() == "unknown"

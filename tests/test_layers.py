@@ -13,39 +13,45 @@ import biobench
 SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
-BASE = {"errors", "progress", "clean", "screen", "console"}
-GROUND = BASE | {"contract", "_backbone"}
+BASE = {"errors", "progress", "atomic", "fields", "clean", "screen", "console"}
+GROUND = BASE | {"contract", "_backbone", "args"}
 NAMES = GROUND | {"imports", "registry"}
 CONTRACT = GROUND | {"interfaces"}
-CORE = CONTRACT | NAMES | {"metrics", "stats", "data", "third_party_models", "features"}
-CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predictions", "_subset"}
+CORE = CONTRACT | NAMES | {"predictions", "metrics", "stats", "data", "third_party_models"}
+CORE |= {"features", "probes"}
+SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_remembering", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "progress": set(),
+    "atomic": set(),
+    "fields": set(),
     "imports": {"errors"},
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
-    "contract": set(),
+    "contract": {"fields"},
+    "args": {"contract", "errors", "fields"},
     "_backbone": set(),
     "registry": GROUND | {"imports"},
-    "metrics": NAMES,
+    "metrics": NAMES | {"predictions"},
     "stats": GROUND | {"metrics"},
     "interfaces": GROUND | {"stats"},
+    "predictions": GROUND,
     "data": BASE,
+    "download": BASE | {"data"},
     "third_party_models": CONTRACT | NAMES,
     "features": CONTRACT | NAMES | {"data"},
     "probes": CONTRACT | NAMES,
     "_protocol": SPINE,
     "_identity": SPINE,
-    "_predictions": SPINE,
+    "_predicting": SPINE,
+    "_remembering": SPINE,
     "_subset": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),
-    "results": CONTRACT | {"metrics", "stats"},
+    "results": CONTRACT | {"metrics", "stats", "predictions"},
     "launch": SPINE | {"results"},
     "report": CONTRACT | {"results", "stats", "metrics"},
     "demo": BASE | {"data"},

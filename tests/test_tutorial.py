@@ -31,7 +31,7 @@ def test_every_score_stands_in_its_interval_and_is_the_mean_over_the_examples(sh
     for row, report in zip(
         shown["scores"].rows(named=True), shown["reports"].values(), strict=True
     ):
-        assert row["low"] <= row["score"] <= row["high"]
+        assert row["ci_low"] <= row["score"] <= row["ci_high"]
         assert row["score"] == pytest.approx(
             sum(example.score for example in report.examples) / row["n"]
         )

@@ -19,27 +19,32 @@ from pathlib import Path
 import polars as pl
 
 from biobench import features, metrics, probes, registry
-from biobench._identity import Identity, Prepared, check_args, hash_data
-from biobench._predictions import group_examples, predict, to_example
-from biobench._protocol import Args, BatchSize, Protocol
-from biobench._subset import select, select_data
+from biobench._identity import Prepared, check_args, hash_data
+from biobench._predicting import group_examples, predict
+from biobench._protocol import Protocol
+from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
+from biobench._subset import select_data
+from biobench.args import Args, BatchSize
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
+from biobench.fields import get_decided
 from biobench.interfaces import Example, ModelArgs, Provenance, TaskReport
+from biobench.predictions import to_examples
 
 __all__ = [
     "Args",
     "BatchSize",
-    "Identity",
     "Prepared",
     "Protocol",
-    "check",
+    "Seen",
     "get_source",
-    "identify",
+    "is_remembered",
     "prepare",
+    "remembered",
     "run",
     "score",
+    "session",
 ]
 
 FILE_ORG = "features"
@@ -137,31 +142,19 @@ def run(
     return model_args, report
 
 
-def identify(task: types.ModuleType, args: Args, model_args: ModelArgs) -> Identity:
-    """The identity of a cell, found without embedding anything.
-
-    Loads the manifest and the backbone, and raises what they raise; reads the pictures whose
-    content is not known.
-    """
-    prepared = prepare(task, args)
-    digest = str(get_source(args, model_args).describe()["digest"])
-    return Identity(prepared.protocol_digest, digest, prepared.count_images())
-
-
 def prepare(task: types.ModuleType, args: Args) -> Prepared:
-    """What a run would use, known without any backbone; raises BadInput if it cannot start."""
-    manifest, protocol = _load(task, args)
-    data, used = select_data(manifest, protocol, args)
-    known = contents.lookup(data.root, data.images())
-    used.check_files(known)
-    return Prepared(_describe(protocol, args), used, data, known)
+    """What a run would use, known without any backbone; raises BadInput if it cannot start.
 
-
-def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
-    """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
-    manifest, protocol = _load(task, args)
-    select(manifest, protocol, args).check_files()
-    return manifest, protocol
+    What the task has loaded before is not loaded again (see `remembered`).
+    """
+    with session():
+        manifest, protocol = _load(task, args)
+        data, used = select_data(manifest, protocol, args)
+        seen = get_seen(task.load, args)
+        known = contents.lookup(data.root, data.images(), trusted=seen.contents if seen else "")
+        used.check_files(known)
+        seen = get_seen(task.load, args, known)
+        return Prepared(_describe(protocol, args), used, data, known, seen)
 
 
 def _load(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
@@ -187,30 +180,22 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
         return features.FileSource(Path(args.features), ckpt)
     if args.features:
         raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
-    options = features.EmbedOptions(
-        batch_size=args.batch_size,
-        n_workers=args.n_workers,
-        device=str(features.resolve_device(args.device)),
-        resume=args.resume,
-        exif=args.exif,
-        compile=args.compile,
-        precision=args.precision,
-    )
+    device = str(features.resolve_device(args.device))
+    options = features.EmbedOptions(**args.get_embedding(), device=device, resume=args.resume)
     backbone = _load_backbone(org, ckpt)
     source = features.BackboneSource(
         backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
     )
     # Of the same weights, which need not be gone through for every cell.
     digests = _loaded["digests"]
-    key = (source.precision, args.exif)
+    key = tuple(source.decided.items())
     source.digest = digests[key] if key in digests else digests.setdefault(key, source.digest)
     return source
 
 
 def score(predictions: pl.DataFrame, metric: str) -> float:
     """A metric over a table of predictions, as `calc_splits` functions need it."""
-    examples = [to_example(row) for row in predictions.iter_rows(named=True)]
-    return float(metrics.get_metric(metric)(examples))
+    return float(metrics.get_metric(metric)(to_examples(predictions)))
 
 
 def _score_unshared(
@@ -271,18 +256,15 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     if not protocol.folds_test:
         # Runs with one test split are the same protocol as before there were folds.
         del fields["folds_test"]
+    decided = get_decided(args, "protocol")
+    if "metrics" in decided:
+        # In whichever order, and however often, they were named.
+        decided["metrics"] = sorted(set(args.metrics))
     return {
         **fields,
+        **decided,
         "probe": name,
         "probe_params": probes.describe(name, folds=args.folds),
-        "folds": args.folds,
-        "seed": args.seed,
-        "n_train": args.n_train,
-        "n_train_unit": args.n_train_unit,
-        "exif": args.exif,
-        "debug": args.debug,
-        # Only where some are asked for, so that other runs stay the cells that they were.
-        **({"metrics": sorted(set(args.metrics))} if args.metrics else {}),
     }
 
 

@@ -262,7 +262,7 @@ def load_adapter(folder, layout, factor, monkeypatch):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_helper_beside_the_adapter_is_part_of_the_key(layout, tmp_path, monkeypatch):
     # What the network makes of the probe would tell them apart, too.
-    monkeypatch.setattr(digest, "_encode_probe", lambda backbone, probe: b"")
+    monkeypatch.setattr(digest, "_encode_trial", lambda backbone, trial: b"")
     keys = []
     for number, factor in enumerate([2, 2, 3]):
         cls = load_adapter(tmp_path / str(number), layout, factor, monkeypatch)
@@ -289,7 +289,7 @@ class Scaled(tiny_backbones.TinyConv):
         return EncodedImgBatch(features * self.hidden, None)
 
 
-def test_what_the_backbone_makes_of_the_probe_is_part_of_the_key(monkeypatch):
+def test_what_the_backbone_makes_of_the_trial_picture_is_part_of_the_key(monkeypatch):
     before = backbone_digest(Scaled())
     assert backbone_digest(Scaled()) == before
     monkeypatch.setattr(Scaled, "hidden", 1.5)

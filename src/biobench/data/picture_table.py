@@ -19,8 +19,8 @@ import polars as pl
 
 from biobench.data.listing import list_files
 from biobench.data.manifest import require_plain
+from biobench.data.picture_files import LeftOut, match_suffix_case, show_name
 from biobench.data.plaintext import read_any_table
-from biobench.data.scan import LeftOut, match_suffix_case, show_name
 from biobench.errors import BadInput, find_close
 
 __all__ = ["ROLES", "PictureTable", "parse_columns", "read_picture_table"]
@@ -117,7 +117,7 @@ def read_picture_table(
     if not table.height:
         raise BadInput(f"{path} lists no picture{_say_dropped(dropped)}; write one row a picture.")
     table, root, said = _find_pictures(table, root or path.parent, path, given_root=root)
-    missing = list_files(root, table["path"].unique(maintain_order=True).to_list())[1]
+    missing = list_files(root, table["path"].unique(maintain_order=True).to_list()).missing
     left_out: list[LeftOut] = []
     if missing:
         there = table.filter(~pl.col("path").is_in(list(missing)))

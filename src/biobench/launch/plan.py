@@ -15,15 +15,17 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from biobench import clean, registry
+from biobench.args import Args, PictureArgs
 from biobench.contract import ModelArgs
 from biobench.errors import BadInput
+from biobench.fields import get_fields, list_options
 from biobench.imports import import_modules
 from biobench.launch import config
 from biobench.launch.states.json_files import read_json, write_json
@@ -87,8 +89,9 @@ class Cell:
     @property
     def feature_key(self) -> tuple[object, ...]:
         """Cells with equal keys need the same features of the same pictures."""
-        get = self.args.get
-        return (self.model, self.kind, get("datadir"), get("exif", False), get("precision", "auto"))
+        decide = {n: said for n, said in list_options(Args).items() if "features" in said.decides}
+        values = [self.args.get(name, said.default) for name, said in decide.items()]
+        return (self.model, self.kind, self.args.get("datadir"), *values)
 
     def make_args(self, **overrides: object) -> typing.Any:
         """The task's `Args`; `overrides` are what the place it runs at decides (device, …)."""
@@ -238,15 +241,10 @@ def _expand(
     kind = table.get("kind", name)
     if not isinstance(kind, str):
         raise BadInput(f"{source}: the key 'kind' in {where} is {kind!r}, but must be a text.")
-    fields = config.get_fields(load_task(kind, name, in_config="kind" in table).Args)
-    allowed = {key: hint for key, hint in fields.items() if key not in config.LAUNCHER_ARGS}
-    config.check_table(table, {**allowed, **config.TASK_KEYS}, source, where)
-    args = {key: value for key, value in settings.args.items() if key in fields}
-    if "folds_test" in settings.args and "folds_test" not in fields:
-        raise BadInput(
-            f"The task '{name}' has a published test set, so it takes no folds_test; give that to "
-            "tasks of kind 'folder' only."
-        )
+    allowed = config.list_keys(load_task(kind, name, in_config="kind" in table).Args)
+    config.check_table(table, {**allowed, **get_fields(config.TaskTable)}, source, where)
+    args = {key: value for key, value in settings.args.items() if key in allowed}
+    _check_refused(name, settings.args.keys() - allowed.keys())
     args.update((key, value) for key, value in table.items() if key in allowed)
     args["datadir"] = _find_data(name, kind, args, settings.data)
     if "title" in allowed and name != kind:
@@ -259,6 +257,16 @@ def _expand(
         for seed in _as_list(table.get("seeds", settings.seeds))
     ]
     return [(kind, {**args, "n_train": n_train, "seed": seed}) for n_train, seed in pairs]
+
+
+def _check_refused(name: str, keys: Collection[str]) -> None:
+    """Raise BadInput where one of `keys`, which the task does not have, must not be passed over."""
+    for key, said in list_options(PictureArgs).items():
+        if key in keys and said.refused:
+            raise BadInput(
+                f"The task '{name}' has a published test set, so it takes no {key}; give that to "
+                "tasks of kind 'folder' only."
+            )
 
 
 def _find_data(name: str, kind: str, args: dict[str, object], data: str) -> str:
@@ -299,7 +307,7 @@ def load_task(kind: str, name: str, *, in_config: bool = False) -> types.ModuleT
 
 
 def _construct(cls: type, args: dict[str, object], what: str) -> typing.Any:
-    fields = config.get_fields(cls)
+    fields = get_fields(cls)
     args = {
         key: tuple(value) if isinstance(value, list) and "tuple" in str(fields[key]) else value
         for key, value in args.items()

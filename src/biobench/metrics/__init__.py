@@ -41,7 +41,7 @@ from biobench.registry import Registry
 
 # These need polars, which whoever imports the contract need not wait for.
 _LAZY = {
-    "biobench.metrics.rows": ("ExampleMean", "WeightedMetric", "make_rows", "to_table"),
+    "biobench.metrics.rows": ("ExampleMean", "WeightedMetric", "make_rows", "tabulate"),
     "biobench.metrics.examples": (
         "RANKS",
         "Brier",
@@ -106,7 +106,7 @@ __all__ = [
     "needs_scores",
     "predicted",
     "register_metric",
-    "to_table",
+    "tabulate",
 ]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int64, Num
 
-from biobench.contract import Example
+from biobench.contract import CLASS_LABELS, CLASS_SCORES, Example
 from biobench.errors import BadInput
 from biobench.registry import list_lacking
 
@@ -41,11 +41,6 @@ __all__ = [
     "needs_scores",
     "require_examples",
 ]
-
-CLASS_SCORES = "class_scores"
-"""the column with the scores of all classes, in the order of `class_labels`."""
-CLASS_LABELS = "class_labels"
-"""the column with the names of all classes, as a JSON list."""
 
 SUM = "score"
 """the count that is the sum of the examples' scores, or of a metric's own values."""

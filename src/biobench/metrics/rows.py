@@ -4,7 +4,6 @@ Needs polars, which the metrics of labels do not.
 """
 
 import abc
-import json
 import typing
 from collections.abc import Sequence
 
@@ -14,27 +13,20 @@ from jaxtyping import Float, Float64, Num
 
 from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.metrics.base import CLASS_LABELS, CLASS_SCORES, Counts, Metric, require_examples
+from biobench.metrics.base import Counts, Metric, require_examples
+from biobench.predictions import take_columns
 
 __all__ = [
     "ExampleMean",
     "WeightedMetric",
     "make_rows",
     "require_columns",
-    "to_table",
+    "tabulate",
 ]
 
 OPTIONAL = ("subtask",)
 """columns that predictions need not have."""
 
-_DTYPES = {
-    "top_labels": pl.List(pl.String),
-    "top_scores": pl.List(pl.Float64),
-    "train_count": pl.Int64(),
-    "probability": pl.Float64(),
-    "brier": pl.Float64(),
-    CLASS_SCORES: pl.List(pl.Float32),
-}
 _BLOCK = 2**25
 """weights that are worked on at once."""
 
@@ -61,7 +53,7 @@ class ExampleMean:
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The mean value; raises BadInput without examples, or where one lacks what is needed."""
-        return float(self.values(to_table(examples, self.columns, self.name)).mean())
+        return float(self.values(tabulate(examples, self.columns, self.name)).mean())
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The mean value of each sample, `counts.score` being the sum of the values."""
@@ -119,7 +111,7 @@ class WeightedMetric:
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The score; raises BadInput without examples, or where they do not define one."""
-        rows = self.prepare(to_table(examples, self.columns, self.name))
+        rows = self.prepare(tabulate(examples, self.columns, self.name))
         return self.require(float(self.from_weights(rows, np.ones((len(examples), 1)))[0]))
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
@@ -155,32 +147,9 @@ def require_columns(predictions: pl.DataFrame, columns: Sequence[str], name: str
             raise BadInput(f"The predictions have no '{column}', which the metric '{name}' needs.")
 
 
-def to_table(examples: Sequence[Example], columns: Sequence[str], name: str) -> pl.DataFrame:
+def tabulate(examples: Sequence[Example], columns: Sequence[str], name: str) -> pl.DataFrame:
     """The columns that a metric reads, from the examples' info."""
     require_examples(examples, name)
-    found = {"example": pl.Series([str(example.id) for example in examples])}
-    for column in columns:
-        # A class is compared as text, as the stored predictions have it.
-        dtype = _DTYPES.get(column, pl.String())
-        if column not in examples[0].info and not any(column in e.info for e in examples):
-            continue
-        values = [example.info.get(column) for example in examples]
-        if column == CLASS_LABELS:
-            found[column] = _labels_as_text(values)
-            continue
-        if dtype == pl.String():
-            values = [None if value is None else str(value) for value in values]
-        found[column] = pl.Series(values, dtype=dtype, strict=False)
-    table = pl.DataFrame(found)
+    table = take_columns(examples, columns)
     require_columns(table, [c for c in columns if c not in OPTIONAL], name)
     return table
-
-
-def _labels_as_text(values: list) -> pl.Series:
-    # Examples share one list of classes; it is written out once.
-    texts: dict[int, str | None] = {}
-    for value in values:
-        if id(value) not in texts:
-            known = value is None or isinstance(value, str)
-            texts[id(value)] = value if known else json.dumps([str(label) for label in value])
-    return pl.Series([texts[id(value)] for value in values], dtype=pl.String)

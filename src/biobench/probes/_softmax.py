@@ -18,7 +18,7 @@ from jaxtyping import Float, Float64, Int64
 from sklearn.preprocessing import StandardScaler
 
 from biobench.probes._backend import check_device, one_blas_thread
-from biobench.probes._base import check_finite, iter_chunks
+from biobench.probes._estimator import check_finite, iter_chunks
 
 __all__ = ["Loss", "Rows", "Solution", "minimize"]
 

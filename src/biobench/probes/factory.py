@@ -8,7 +8,7 @@ register_probe("nearest", Nearest)      # a class of one's own, as a descendant 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from biobench.probes._base import Probe, find_faults
+from biobench.probes._estimator import Probe, find_faults
 from biobench.probes.folds import FoldKind, Folds
 from biobench.registry import Registry
 

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from biobench.errors import BadInput
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     Probe,
     check_features,
     check_training_set,

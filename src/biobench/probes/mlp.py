@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 
 from biobench.errors import BadInput
 from biobench.probes._backend import check_device
-from biobench.probes._base import check_features, check_finite, iter_chunks
+from biobench.probes._estimator import check_features, check_finite, iter_chunks
 
 __all__ = ["MultiLabelMlp"]
 

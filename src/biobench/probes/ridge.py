@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from biobench.errors import BadInput
 from biobench.probes._backend import one_blas_thread, run_in_threads
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     Probe,
     check_features,
     check_training_set,

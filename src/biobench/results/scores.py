@@ -7,8 +7,8 @@ precision numbers, null where the picture could not be read, and `class_labels` 
 classes in the order of the scores, as JSON.
 """
 
+import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +18,13 @@ import polars as pl
 from biobench.contract import Example
 from biobench.errors import BadInput
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES
-from biobench.results import files
+from biobench.predictions import write_classes
+from biobench.results import safe_files, validation
 
 __all__ = [
     "SCORES",
     "add_scores",
+    "check_written",
     "join_scores",
     "parse_scores",
     "read_scores",
@@ -31,6 +33,7 @@ __all__ = [
 
 SCORES = "scores.parquet"
 
+REPORT = "report.json"
 KEYS = ["example", "subtask"]
 
 
@@ -38,24 +41,18 @@ def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
     """The scores of all classes of the examples; None where they have none."""
     if not any(CLASS_SCORES in example.info for example in examples):
         return None
-    texts: dict[int, str] = {}
     labels, scores = [], []
     for example in examples:
         classes, row = example.info.get(CLASS_LABELS), example.info.get(CLASS_SCORES)
-        if classes is None or row is None:
-            labels.append(None)
-            scores.append(None)
-            continue
-        if id(classes) not in texts:
-            texts[id(classes)] = json.dumps([str(name) for name in classes])
-        labels.append(texts[id(classes)])
-        scores.append(np.asarray(row, np.float16))
+        is_scored = classes is not None and row is not None
+        labels.append(classes if is_scored else None)
+        scores.append(np.asarray(row, np.float16) if is_scored else None)
     subtasks = [example.info.get("subtask") for example in examples]
     return pl.DataFrame(
         {
             "example": pl.Series([example.id for example in examples], dtype=pl.String),
             "subtask": pl.Series(subtasks, dtype=pl.String),
-            CLASS_LABELS: pl.Series(labels, dtype=pl.String),
+            CLASS_LABELS: pl.Series(write_classes(labels), dtype=pl.String),
             CLASS_SCORES: _to_lists(scores),
         }
     )
@@ -79,14 +76,35 @@ def _to_lists(rows: Sequence[np.ndarray | None]) -> pl.Series:
 def read_scores(run: Path) -> pl.DataFrame:
     """The scores of all classes of a run: columns example, subtask, class_labels, class_scores.
 
-    Raises BadInput where the run keeps none, or the file is damaged.
+    Raises BadInput where the run keeps none, or the file is damaged or another than was written.
     """
     path = Path(run) / SCORES
     if not path.exists():
         raise BadInput(
             f"{run} keeps no scores of all classes; run it again with --metrics and the metric."
         )
-    return parse_scores(files.read_file(path, files.MAX_SCORES), path)
+    data = safe_files.read_file(path, safe_files.MAX_SCORES)
+    check_written(data, _get_written(Path(run)), path)
+    return parse_scores(data, path)
+
+
+def check_written(data: bytes, written: str | None, path: Path) -> None:
+    """Raise BadInput where a file's bytes are not those with the SHA-256 `written`, if noted."""
+    if written is not None and hashlib.sha256(data).hexdigest() != written:
+        raise BadInput(
+            f"{path} is not the file that was written with the report; restore it, or run the cell "
+            "again with --metrics and the metric."
+        )
+
+
+def _get_written(run: Path) -> str | None:
+    """The digest of the scores that a run's report notes; older runs note none."""
+    text = safe_files.read_file(run / REPORT, safe_files.MAX_REPORT)
+    try:
+        noted = validation.decode(text).scores
+    except ValueError as err:
+        raise BadInput(f"{run / REPORT} is damaged ({err}).") from err
+    return noted and noted.sha256
 
 
 def parse_scores(data: bytes, source: Path) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from jaxtyping import Float64
 
 from biobench.metrics import Metric, get_bounds
 from biobench.stats import spread as spreads
-from biobench.stats.align import align
+from biobench.stats.alignment import align
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.contributions import Contributions, contributions_of, pairs_of
 from biobench.stats.draws import Crossed, cross

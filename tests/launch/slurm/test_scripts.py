@@ -14,7 +14,7 @@ import torch
 from biobench import features, interfaces, launch, report, results
 from biobench.cli import main
 from biobench.errors import BadInput
-from biobench.features import backbone as backbones
+from biobench.features import backbone_source as backbones
 from biobench.launch import slurm
 from biobench.launch.cell import run_cell
 

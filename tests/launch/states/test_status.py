@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from biobench import launch, results
 from biobench.errors import BadInput
+from biobench.launch.states import job_ends, status
 from biobench.launch.states import state as states
-from biobench.launch.states import status
 from biobench.launch.states.json_files import read_json, write_json
 from results_world import make_report
 
@@ -71,7 +71,7 @@ def get_first(plan):
 
 
 def write_log(plan, job, text):
-    path = status.get_job_log(plan.folder, job)
+    path = job_ends.get_job_log(plan.folder, job)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
@@ -109,15 +109,15 @@ def test_what_slurm_wrote_about_an_earlier_attempt_is_past(plan):
 def test_a_job_that_ended_without_a_word_is_failed_with_its_exit_code_and_last_line(plan):
     write_state(plan, state="queued", job="8")
     write_log(plan, "8", "bash: python: command not found\n")
-    status.get_marker(plan.folder, "8").parent.mkdir(exist_ok=True)
-    status.get_marker(plan.folder, "8").write_text("127\n")
+    job_ends.get_marker(plan.folder, "8").parent.mkdir(exist_ok=True)
+    job_ends.get_marker(plan.folder, "8").write_text("127\n")
     state = get_first(plan)
     assert state.state == "failed"
     assert state.cause == "The job ended with exit code 127: bash: python: command not found"
 
 
 def test_an_exit_code_left_by_an_earlier_attempt_is_past(plan):
-    marker = status.get_marker(plan.folder, "8")
+    marker = job_ends.get_marker(plan.folder, "8")
     marker.parent.mkdir()
     marker.write_text("1\n")
     os.utime(marker, (time.time() - 60, time.time() - 60))

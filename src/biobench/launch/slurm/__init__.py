@@ -4,10 +4,10 @@ from biobench.launch.slurm.submission import (
     DEPENDENCY,
     Script,
     Submission,
-    asks_for_gpu,
     cancel,
     preview,
     submit,
 )
+from biobench.launch.slurm.work import asks_for_gpu
 
 __all__ = ["DEPENDENCY", "Script", "Submission", "asks_for_gpu", "cancel", "preview", "submit"]

@@ -20,8 +20,8 @@ from biobench.imports import import_modules
 from biobench.launch.cell import describe, redirect_output, run_cell
 from biobench.launch.cores import default_workers
 from biobench.launch.plan import Plan
+from biobench.launch.states.job_ends import get_job_log
 from biobench.launch.states.state import CellState, StateFile, get_log
-from biobench.launch.states.status import get_job_log
 from biobench.screen import say
 
 __all__ = ["CellJob", "PartJob"]
@@ -86,9 +86,16 @@ class PartJob:
         file.update(state="done")
 
     def _embed(self, plan: Plan, file: StateFile) -> None:
-        from biobench import evaluate, progress, registry
+        from biobench import evaluate
 
         import_modules(plan.imports, plan.search)
+        with evaluate.session():
+            counts, seconds = self._embed_all(plan, file)
+        _say_rate(counts, seconds, os.uname().nodename)
+
+    def _embed_all(self, plan: Plan, file: StateFile) -> tuple[Mapping[str, int], float]:
+        from biobench import evaluate, progress, registry
+
         cells = [plan.get_cell(id) for id in self.cells]
         images: dict[str, None] = {}
         for cell in cells:
@@ -103,7 +110,7 @@ class PartJob:
         begun = time.perf_counter()
         with progress.listen(file.progress):
             counts = source(manifest.root, names[start:end]).counts
-        _say_rate(counts, time.perf_counter() - begun, os.uname().nodename)
+        return counts, time.perf_counter() - begun
 
     def checkpoint(self):
         """Go on in a further job: what was embedded is in the cache."""

@@ -4,18 +4,16 @@
     scripts = preview(plan, checked, settings.slurm)        # what submit would hand to sbatch
     cancel(plan)
 
-Of each model, cells that share pictures (or have very many) are embedded by an array of jobs, a
-range of the pictures each; their probes are an array that depends on it. What a job does is in
+Which jobs these are is in `biobench.launch.slurm.work`, what each does in
 `biobench.launch.slurm.jobs`. Everything known of a job is in RESULTS/.launch/<plan id>/: `jobs/`
 what was submitted, `slurm/` submitit's own files and Slurm's logs.
 """
 
 import dataclasses
-import math
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from biobench.errors import BadInput
@@ -25,11 +23,13 @@ from biobench.launch.config import SlurmSettings
 from biobench.launch.cores import divide_threads
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.slurm.jobs import CellJob, PartJob
+from biobench.launch.slurm.work import get_probe_settings, plan_work
+from biobench.launch.states.job_ends import get_marker
 from biobench.launch.states.json_files import read_json, write_json
 from biobench.launch.states.state import StateFile, read_state
-from biobench.launch.states.status import get_marker, read_status
+from biobench.launch.states.status import read_status
 
-__all__ = ["Script", "Submission", "asks_for_gpu", "cancel", "preview", "submit"]
+__all__ = ["Script", "Submission", "cancel", "preview", "submit"]
 
 MAX_ARRAY = 500
 """jobs of one array; clusters refuse more than MaxArraySize, by default 1,001."""
@@ -69,12 +69,12 @@ def submit(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) -> 
     live = _list_live_jobs()
     missing, n_queued, n_finished = _list_missing(plan, checked, live)
     jobs: list[str] = []
-    for work in _plan_work(plan, missing, checked, settings, live):
+    for work in plan_work(plan, missing, checked, settings, live):
         ids = _submit_array(plan, work.parts, settings, "")
         arrays = sorted({id.partition("_")[0] for id in (*ids, *work.embedding)})
         after = f"afterany:{':'.join(arrays)}" if arrays else ""
         ids += _submit_array(plan, work.direct, settings, "")
-        ids += _submit_array(plan, work.dependent, _get_probe_settings(settings), after)
+        ids += _submit_array(plan, work.dependent, get_probe_settings(settings), after)
         jobs += ids
     return Submission(len(missing), n_queued, n_finished, jobs)
 
@@ -88,10 +88,10 @@ def preview(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) ->
     live = _list_live_jobs() if shutil.which("squeue") else set()
     missing, _, _ = _list_missing(plan, checked, live)
     scripts: list[Script] = []
-    for work in _plan_work(plan, missing, checked, settings, live):
+    for work in plan_work(plan, missing, checked, settings, live):
         model = work.cells[0].model_name
         after = f"afterany:{DEPENDENCY}" if work.parts or work.embedding else ""
-        probe = _get_probe_settings(settings)
+        probe = get_probe_settings(settings)
         for jobs, its, dependency, what in (
             (work.parts, settings, "", "embed a part of the pictures each"),
             (work.direct, settings, "", "embed and fit the probe of a cell each"),
@@ -118,20 +118,6 @@ def cancel(plan: Plan) -> list[str]:
     return jobs
 
 
-@dataclasses.dataclass(frozen=True)
-class _Work:
-    """One model's jobs that are to be submitted."""
-
-    cells: list[Cell]
-    parts: list[PartJob]
-    embedding: list[str]
-    """ids of live jobs that embed pictures which `dependent` needs."""
-    direct: list[CellJob]
-    """cells that embed for themselves."""
-    dependent: list[CellJob]
-    """cells that wait for parts."""
-
-
 def _list_missing(
     plan: Plan, checked: dict[str, Checked], live: set[str]
 ) -> tuple[list[Cell], int, int]:
@@ -141,84 +127,6 @@ def _list_missing(
     queued = {id for id, state in states.items() if state.job in live} - finished
     missing = [cell for cell in plan.cells if cell.id not in finished | queued]
     return missing, len(queued), len(finished)
-
-
-def _plan_work(
-    plan: Plan,
-    missing: Sequence[Cell],
-    checked: dict[str, Checked],
-    settings: SlurmSettings,
-    live: set[str],
-) -> Iterator[_Work]:
-    """Each model's jobs. One after the other: what is submitted of one is known to the next."""
-    for model in dict.fromkeys(cell.model for cell in missing):
-        cells = [cell for cell in missing if cell.model == model]
-        yield _plan_model(plan, cells, checked, settings, live)
-
-
-def _plan_model(
-    plan: Plan,
-    cells: list[Cell],
-    checked: dict[str, Checked],
-    settings: SlurmSettings,
-    live: set[str],
-) -> _Work:
-    groups: dict[object, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.feature_key, []).append(cell)
-    device = _choose_device(plan, settings)
-    direct, dependent, parts = [], [], []
-    for group in groups.values():
-        n_images = max(checked[cell.id].n_images for cell in group)
-        n_parts = math.ceil(n_images / settings.images_per_job)
-        if n_parts == 1 and len(group) == 1:
-            direct.append(CellJob(str(plan.folder), group[0].id, settings.cpus, device))
-            continue
-        dependent += [_make_dependent(plan, cell, settings) for cell in group]
-        parts += _make_parts(plan, group, n_parts, device)
-    if plan.resume:
-        parts = [part for part in parts if read_state(plan.folder, part.id).state != "done"]
-    jobs = {part.id: read_state(plan.folder, part.id).job for part in parts}
-    fresh = [part for part in parts if jobs[part.id] not in live]
-    embedding = [job for job in jobs.values() if job in live]
-    return _Work(cells, fresh, embedding, direct, dependent)
-
-
-def _make_dependent(plan: Plan, cell: Cell, settings: SlurmSettings) -> CellJob:
-    """The job of a cell whose pictures other jobs embed, maybe on a GPU that it does not have."""
-    probe = _get_probe_settings(settings)
-    device = _choose_device(plan, probe)
-    precision = ""
-    if plan.device != "cpu" and asks_for_gpu(settings) and not asks_for_gpu(probe):
-        # On a CPU "auto" would be another precision, and every picture would be embedded again.
-        precision = str(cell.args.get("precision", "auto"))
-        device, precision = "cpu", "fp16" if precision == "auto" else precision
-    return CellJob(str(plan.folder), cell.id, probe.cpus, device, precision)
-
-
-def _get_probe_settings(settings: SlurmSettings) -> SlurmSettings:
-    return dataclasses.replace(settings, **settings.probe, probe={})
-
-
-def asks_for_gpu(settings: SlurmSettings) -> bool:
-    """Whether jobs ask Slurm for a GPU, by `gpus` or by an option of sbatch."""
-    return settings.gpus > 0 or any("gpu" in f"{k}={v}" for k, v in settings.options.items())
-
-
-def _choose_device(plan: Plan, settings: SlurmSettings) -> str:
-    """A job that asked for a GPU and finds none should fail, not run for days on a CPU."""
-    return "cuda" if plan.device == "auto" and asks_for_gpu(settings) else plan.device
-
-
-def _make_parts(plan: Plan, group: Sequence[Cell], n_parts: int, device: str) -> list[PartJob]:
-    ids = tuple(cell.id for cell in group)
-    # Named after the plan's first cell with these pictures, be it missing or not: the same parts
-    # have the same names when the plan is submitted again.
-    name = next(cell.id for cell in plan.cells if cell.feature_key == group[0].feature_key)
-    return [
-        PartJob(str(plan.folder), ids, f"{name}.part{i + 1}of{n_parts}", i, n_parts, device)
-        for i in range(n_parts)
-    ]
 
 
 def _submit_array(

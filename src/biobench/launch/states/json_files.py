@@ -1,31 +1,22 @@
 """JSON files that are read while others write them: replaced whole, never locked."""
 
-import contextlib
 import json
-import os
-import secrets
 import typing
 from pathlib import Path
+
+from biobench import atomic
 
 __all__ = ["read_json", "write_json"]
 
 
 def write_json(path: Path, value: object) -> None:
     """Replace `path` in one step; a reader sees the old file or the new one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     text = json.dumps(value, ensure_ascii=False)
     try:
-        try:
-            partial.write_text(text, encoding="utf-8")
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        # On a full disk, half a file would only be in the way.
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+        atomic.write(path, text)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(path, text)
 
 
 def read_json(path: Path) -> dict[str, typing.Any] | None:

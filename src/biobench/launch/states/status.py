@@ -2,13 +2,11 @@
 
     for cell, state in read_status(folder): say(f"{cell.label} {describe(state)}")
 
-A job that was killed cannot say so itself. What Slurm wrote into the job's log, and the exit code
-that the job's script leaves behind, say it instead.
+A job that was killed cannot say so itself; `job_ends` finds it out.
 """
 
 import dataclasses
 import hashlib
-import re
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import msgspec
 
 from biobench import clean
 from biobench.launch.plan import Cell, Plan
+from biobench.launch.states.job_ends import find_cause, get_job_log
 from biobench.launch.states.json_files import read_json
 from biobench.launch.states.state import CellState, read_state, read_states
 
@@ -23,19 +22,8 @@ __all__ = [
     "count",
     "describe",
     "describe_score",
-    "find_cause",
-    "get_job_log",
-    "get_marker",
     "read_status",
 ]
-
-MAX_BYTES = 1 << 20
-KILLED = re.compile(r"CANCELLED AT (?P<when>\S+)(?: DUE TO (?P<why>[A-Z ]+?))? \*\*\*")
-MEMORY = re.compile(r"slurmstepd.*(oom[_-]kill|OOM Killed|exceeded.*memory limit)", re.I)
-JOB = re.compile(r"[\w+-]+")
-"""Slurm's id of a job: what is a part of a file's name, and no way out of a folder."""
-REQUEUED = ("PREEMPTION", "NODE FAILURE", "JOB REQUEUE", "REQUEUE")
-"""reasons after which Slurm runs the job again by itself."""
 
 
 def read_status(folder: Path) -> list[tuple[Cell, CellState]]:
@@ -78,46 +66,6 @@ def describe_score(state: CellState) -> str:
         return "without a score"
     interval = f" [{state.ci[0]:.3f}, {state.ci[1]:.3f}]" if state.ci else ""
     return f"{state.score:.3f}{interval}"
-
-
-def find_cause(folder: Path, state: CellState) -> tuple[str, str] | None:
-    """(state, why) of a cell whose job ended without saying so; None if it lives.
-
-    "failed" or "cancelled"; "queued" where Slurm runs the job again by itself. Looks at what Slurm
-    wrote into the job's log since the cell was started there, and at the exit code left by the
-    job's script.
-    """
-    if not JOB.fullmatch(state.job):
-        return None
-    text = _read_log(get_job_log(folder, state.job), state.offset)
-    if lines := [line.strip() for line in text.splitlines() if MEMORY.search(line)]:
-        return "failed", f"The job used more memory than memory in [slurm] allows ({lines[0]})."
-    if kills := list(KILLED.finditer(text)):
-        when, why = kills[-1]["when"], kills[-1]["why"] or ""
-        if why == "TIME LIMIT":
-            return "failed", "The job ran into its time limit; raise time or restarts in [slurm]."
-        if why in REQUEUED:
-            return "queued", ""
-        return "cancelled", f"Cancelled at {when}{f' due to {why.lower()}' if why else ''}."
-    marker = get_marker(folder, state.job)
-    if (
-        state.state != "waiting"
-        and marker.exists()
-        and marker.stat().st_mtime >= (state.started or state.updated)
-    ):
-        lines = text.strip().splitlines() or ["its log is empty"]
-        return "failed", f"The job ended with exit code {marker.read_text().strip()}: {lines[-1]}"
-    return None
-
-
-def get_marker(folder: Path, job: str) -> Path:
-    """Where a job's script leaves its exit code."""
-    return folder / "jobs" / f"{job}.exit"
-
-
-def get_job_log(folder: Path, job: str) -> Path:
-    """Where Slurm writes about a job."""
-    return folder / "slurm" / f"{job}_0_log.err"
 
 
 def _verify(plan: Plan, state: CellState) -> CellState:
@@ -189,12 +137,3 @@ class _Submitted(msgspec.Struct):
     """What is noted of jobs that were submitted together."""
 
     parts: list[_Part] = []
-
-
-def _read_log(path: Path, offset: int) -> str:
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            return file.read(MAX_BYTES).decode(errors="replace")
-    except OSError:
-        return ""
