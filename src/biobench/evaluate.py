@@ -273,7 +273,7 @@ def _describe_model(source: "features.FeatureSource", model_args: ModelArgs) -> 
     return {"org": org, "ckpt": ckpt, "weights": "", **source.describe()}
 
 
-def _list_imports(described: dict[str, object], model_args: ModelArgs) -> list[dict[str, str]]:
+def _list_imports(described: dict[str, typing.Any], model_args: ModelArgs) -> list[dict[str, str]]:
     """What is not biobench's own of a run's backbone, probe and metrics, and where it came from."""
     found = [] if model_args[0] == FILE_ORG else registry.BACKBONES.describe_origin(model_args[0])
     found += probes.PROBES.describe_origin(str(described["probe"]))

@@ -121,7 +121,7 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     clusters = (
         tasks.group_by("cluster", maintain_order=True).agg(pl.col("score").mean()).sort("cluster")
     )
-    return {**dict(clusters.iter_rows()), "task-mean": float(tasks["score"].mean())}
+    return {**dict(clusters.iter_rows()), "task-mean": tasks.select(pl.col("score").mean()).item()}
 
 
 def _check_labels(labels: pl.DataFrame, path: pathlib.Path) -> None:

@@ -8,6 +8,7 @@ cannot hold together (a dict, or a number in one row and a text in the next) are
 """
 
 import json
+import typing
 from collections.abc import Sequence
 
 import polars as pl
@@ -74,7 +75,7 @@ def take_columns(examples: Sequence[Example], names: Sequence[str]) -> pl.DataFr
     for name in names:
         if name not in examples[0].info and not any(name in one.info for one in examples):
             continue
-        values = [example.info.get(name) for example in examples]
+        values: list[typing.Any] = [example.info.get(name) for example in examples]
         if name == CLASS_LABELS:
             columns[name] = pl.Series(write_classes(values), dtype=pl.String())
         else:
@@ -82,14 +83,16 @@ def take_columns(examples: Sequence[Example], names: Sequence[str]) -> pl.DataFr
     return pl.DataFrame(columns)
 
 
-def write_classes(lists: Sequence[object]) -> list[str | None]:
+def write_classes(lists: Sequence[Sequence[object] | str | None]) -> list[str | None]:
     """Lists of class names as JSON; a text is written already."""
     # Examples share one list of classes; it is written out once.
     texts: dict[int, str | None] = {}
     for value in lists:
         if id(value) not in texts:
-            is_written = value is None or isinstance(value, str)
-            texts[id(value)] = value if is_written else json.dumps([str(name) for name in value])
+            if value is None or isinstance(value, str):
+                texts[id(value)] = value
+            else:
+                texts[id(value)] = json.dumps([str(name) for name in value])
     return [texts[id(value)] for value in lists]
 
 
@@ -105,7 +108,7 @@ def to_examples(table: pl.DataFrame) -> list[Example]:
     ]
 
 
-def _known_column(values: list[object], dtype: object) -> pl.Series:
+def _known_column(values: list[object], dtype: typing.Any) -> pl.Series:
     if dtype == pl.String():
         values = [None if value is None else _to_text(value) for value in values]
     return pl.Series(values, dtype=dtype, strict=False)

@@ -48,7 +48,7 @@ class Embed:
         table = picture_vectors.read_pictures(self.images)
         org, ckpt = registry.parse_model(self.model)
         given = flags.read(self, features.EmbedOptions)
-        device = str(features.resolve_device(self.device))
+        device = str(features.resolve_device(str(given["device"])))
         options = features.EmbedOptions(**{**given, "device": device})
         backbone = registry.load_vision_backbone(org, ckpt)
         source = features.BackboneSource(backbone, options, name=self.model)

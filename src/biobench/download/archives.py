@@ -19,6 +19,7 @@ import posixpath
 import re
 import stat
 import tarfile
+import typing
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -183,7 +184,7 @@ def _decompress(file: io.BufferedIOBase) -> io.BufferedIOBase:
     if start.startswith(b"BZh"):
         return bz2.BZ2File(cast(IO[bytes], file))
     if start.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile(file)
+        return lzma.LZMAFile(typing.cast(typing.BinaryIO, file))
     if start.startswith(b"\x28\xb5\x2f\xfd"):
         raise ArchiveRefused("it is packed with Zstandard; unpack it by hand (tar --zstd -xf)")
     return file

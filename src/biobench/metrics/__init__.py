@@ -15,6 +15,7 @@ Every metric is a frozen dataclass, callable over a list of examples (so it can 
 """
 
 import importlib
+import typing
 
 from biobench.errors import BadInput, did_you_mean
 from biobench.metrics.base import (
@@ -38,6 +39,27 @@ from biobench.metrics.base import (
 )
 from biobench.metrics.labels import Accuracy, MacroAccuracy, MacroF1, MeanScore
 from biobench.registry import Registry
+
+if typing.TYPE_CHECKING:
+    from biobench.metrics.examples import (
+        RANKS,
+        Brier,
+        ExpectedCost,
+        RankAccuracy,
+        TaxonomicDistance,
+        TopAccuracy,
+        predicted,
+    )
+    from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows, tabulate
+    from biobench.metrics.weighted import (
+        Auroc,
+        AveragePrecision,
+        ExpectedCalibrationError,
+        MacroAuroc,
+        MeanAveragePrecision,
+        OpenSetAuroc,
+        OpenSetTnr,
+    )
 
 # These need polars, which whoever imports the contract need not wait for.
 _LAZY = {

@@ -73,8 +73,11 @@ class Counts:
 class Metric(typing.Protocol):
     """A score with a vectorised form."""
 
-    name: typing.ClassVar[str]
-    """its name in a protocol and on the command line."""
+    @property
+    def name(self) -> str:
+        """Its name in a protocol and on the command line."""
+        ...
+
     fields: typing.ClassVar[frozenset[str]]
     """which fields of `Counts` it reads besides n."""
     macro: typing.ClassVar[bool]
@@ -94,12 +97,12 @@ def find_faults(name: str, metric: typing.Any) -> list[str]:
     lacking = list_lacking(metric, Metric)
     for base in type(metric).__mro__:
         # What a descendant of ExampleMean or WeightedMetric has to give, and did not.
-        declared = vars(base).get("__annotations__", {})
+        declared: dict[str, object] = vars(base).get("__annotations__", {})
         lacking += [one for one in declared if not one.startswith("_") and not hasattr(metric, one)]
-        lacking += [one for one in vars(base) if _is_abstract(getattr(type(metric), one, None))]
+        lacking += [one for one in vars(base) if _is_abstract(getattr(metric.__class__, one, None))]
     if lacking:
         return [f"it has no {', '.join(dict.fromkeys(lacking))}"]
-    faults = []
+    faults: list[str] = []
     if metric.name != name:
         faults.append(f"its name is '{metric.name}'")
     known = {field.name for field in dataclasses.fields(Counts)} - {"n", "rows"}

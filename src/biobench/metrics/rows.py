@@ -37,9 +37,10 @@ class ExampleMean:
     A subclass gives `name`, `columns` (of the predictions that it reads) and `values`.
     """
 
+    name = ""
+    """its name in a protocol and on the command line; each metric has its own."""
     fields: typing.ClassVar[frozenset[str]] = frozenset({"score"})
     macro: typing.ClassVar[bool] = False
-    name: typing.ClassVar[str]
     columns: typing.ClassVar[tuple[str, ...]]
     bounds: typing.ClassVar[tuple[float, float] | None] = None
     """the lowest and the highest value there can be; None: 0 to 1, wider where the values are."""
@@ -69,7 +70,10 @@ class WeightedMetric:
 
     fields: typing.ClassVar[frozenset[str]] = frozenset({"weights"})
     macro: typing.ClassVar[bool] = False
-    name: typing.ClassVar[str]
+
+    name = ""
+    """its name in a protocol and on the command line; each metric has its own."""
+
     columns: typing.ClassVar[tuple[str, ...]]
     bounds: typing.ClassVar[tuple[float, float] | None] = None
     better_low: typing.ClassVar[bool] = False
@@ -116,6 +120,7 @@ class WeightedMetric:
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The score of each sample, from the rows and their weights."""
+        assert counts.weights is not None
         step = max(1, _BLOCK // len(counts.weights))
         parts = [
             self.from_weights(counts.rows, counts.weights[:, start : start + step])

@@ -5,6 +5,8 @@ describe("ridge")                       # plain JSON, part of a result's identit
 register_probe("nearest", Nearest)      # a class of one's own, as a descendant of `Probe`
 """
 
+import typing
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -65,7 +67,7 @@ def make(
 
 
 def describe(
-    name: str, *, folds: FoldKind = "stratified-shuffle", **params: object
+    name: str, *, folds: FoldKind = "stratified-shuffle", **params: typing.Any
 ) -> dict[str, object]:
     """Everything besides data and seed that decides the probe's numbers, in plain JSON types.
 

@@ -142,6 +142,7 @@ class MultiLabelMlp(ClassifierMixin, BaseEstimator):
                     total += loss.item() * len(batch)
                 self.loss_curve_.append(total / len(X))
         first, last = network[0], network[3]
+        assert isinstance(first, torch.nn.Linear) and isinstance(last, torch.nn.Linear)
         to = [p.detach().cpu().numpy().astype(np.float64) for p in (first.weight, last.weight)]
         biases = [p.detach().cpu().numpy().astype(np.float64) for p in (first.bias, last.bias)]
         # The scaling moves into the first layer, so that prediction takes features as they come.

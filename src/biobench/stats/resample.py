@@ -114,6 +114,7 @@ class Resampler:
         return sparse.csr_array((ones, (code, atoms)), shape=shape)
 
     def _codes(self, model: Coded, name: str) -> Int64[np.ndarray, " rows"]:
+        assert model.true is not None and model.pred is not None
         return code_rows(name, model.true[self.rows], model.pred[self.rows])
 
     def sum_scores(self, model: Coded) -> Float64[np.ndarray, " a"]:
@@ -241,7 +242,7 @@ def _merge_units(
     for model in models:
         _, code = np.unique(model.score, return_inverse=True)
         _, key = np.unique(key * (code.max() + 1) + code, return_inverse=True)
-        if model.true is not None:
+        if one.true is not None and model.pred is not None:
             key = (key * one.n_classes + one.true) * (one.n_classes + 1) + model.pred + 1
     by_unit = np.empty(one.n, np.int64)
     by_unit[one.unit] = key
