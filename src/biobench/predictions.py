@@ -83,11 +83,7 @@ def take_columns(examples: Sequence[Example], names: Sequence[str]) -> pl.DataFr
     return pl.DataFrame(columns)
 
 
-<<<<<<< HEAD
 def write_classes(lists: Sequence[Sequence[object] | str | None]) -> list[str | None]:
-=======
-def write_classes(lists: Sequence[typing.Any]) -> list[str | None]:
->>>>>>> habits
     """Lists of class names as JSON; a text is written already."""
     # Examples share one list of classes; it is written out once.
     texts: dict[int, str | None] = {}

@@ -184,12 +184,7 @@ def _counts(model: Coded, metric: Metric) -> Counts:
     if needs_scores(metric):
         fields[SUM] = np.array([model.score.sum()])
     for name in metric.fields.intersection(LABEL_COUNTS):
-<<<<<<< HEAD
         code = model.code(name)
-=======
-        assert model.true is not None and model.pred is not None
-        code = code_rows(name, model.true, model.pred)
->>>>>>> habits
         counted = np.bincount(code[code >= 0], minlength=model.n_classes)
         fields[name] = counted[:, None].astype(np.float64)
     return Counts(np.array([float(model.n)]), **fields)
@@ -207,19 +202,10 @@ def _of_each_model(
         adds = np.zeros(model.n)
         for name in names:
             if name == SUM:
-<<<<<<< HEAD
                 adds += _rows(slope, SUM)[0, 0] * model.score
             else:
                 # The last entry is that of a prediction of no class.
                 code = model.code(name)
-=======
-                assert slope.score is not None
-                adds += slope.score[0] * model.score
-            else:
-                # The last entry is that of a prediction of no class.
-                assert model.true is not None and model.pred is not None
-                code = code_rows(name, model.true, model.pred)
->>>>>>> habits
                 adds += np.append(getattr(slope, name)[:, 0], 0)[code]
         values[:, i] = np.bincount(block, adds, n_blocks)
     return values
@@ -276,12 +262,7 @@ def _tally(
     """[blocks, classes] rows of each class, or the sum of scores, in each block."""
     if name == SUM:
         return sparse.csr_array(np.bincount(block, model.score, n_blocks)[:, None])
-<<<<<<< HEAD
     code = model.code(name)
-=======
-    assert model.true is not None and model.pred is not None
-    code = code_rows(name, model.true, model.pred)
->>>>>>> habits
     kept = code >= 0
     block, code, shape = block[kept], code[kept], (n_blocks, model.n_classes)
     if n_blocks * model.n_classes <= _SMALL:
