@@ -75,8 +75,8 @@ def _describe_rarer(coded: Coded, metric: Metric, design: Design) -> str:
     # Without the model's own numbers, so that a table says it once of all its models.
     return (
         f"Few groups are {kind}: {kind} answers weigh like fewer than {FEW_RARER} of "
-        f"{design.n_weighty:.0f} equal cameras, videos or specimens. Where these are right or wrong "
-        "as wholes, the interval may be too narrow."
+        f"{design.n_weighty:.0f} equal cameras, videos or specimens. Where these are right or "
+        "wrong as wholes, the interval may be too narrow."
     )
 
 
