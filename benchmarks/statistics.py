@@ -44,7 +44,7 @@ def interval_of_a_plantnet_report() -> None:
 
 
 def plain_loop(examples: list[Example], metric: Metric) -> np.ndarray:
-    """What one would write first: resample the list, score it, take percentiles; few resamples."""
+    """What one would write first: resample the list, score it, again and again, take quantiles."""
     rng = np.random.default_rng(0)
     scores = [
         metric([examples[i] for i in rng.integers(0, len(examples), len(examples)).tolist()])

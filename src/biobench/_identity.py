@@ -9,33 +9,20 @@ The table in docs/identity.md lists what goes in.
 import dataclasses
 import functools
 import json
-import typing
 
 import polars as pl
 
-from biobench import probes
+from biobench import features, probes
+from biobench._remembering import Seen
+from biobench.args import Args
 from biobench.data import Manifest, contents
 from biobench.errors import BadInput
 from biobench.interfaces import Provenance
 
-if typing.TYPE_CHECKING:
-    from biobench import features
-    from biobench.evaluate import Args
-
-__all__ = ["Identity", "Prepared", "check_args", "hash_data"]
+__all__ = ["Prepared", "check_args", "hash_data"]
 
 MAX_SEED = 2**32 - 1
 """numpy's RandomState, and scikit-learn with it, take no higher one."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Identity:
-    """What makes a cell the same cell: data and protocol, and the backbone."""
-
-    protocol_digest: str
-    backbone_digest: str
-    n_images: dict[str, int]
-    """images by split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +37,8 @@ class Prepared:
     """the rows that make the data what they are: those of every subset and seed, too."""
     known: contents.Known
     """what is known of the contents of the pictures of `data`."""
+    seen: Seen | None = None
+    """for another process, which then need not look again; None where that cannot be."""
 
     @property
     def protocol_text(self) -> str:
@@ -68,25 +57,16 @@ class Prepared:
         manifest = self.data.digest(hashes)
         return Provenance(protocol=self.protocol, manifest=manifest).protocol_digest()
 
-    def count_images(self) -> dict[str, int]:
-        """Pictures by split, of those that a run uses."""
-        counts = self.manifest.table.group_by("split").agg(pl.col("image").n_unique())
-        return dict(counts.sort("split").iter_rows())
 
-
-def check_args(args: "Args") -> None:
+def check_args(args: Args) -> None:
     """Raise BadInput for values that would fail only after hours."""
-    known = probes.list_probes()
-    if args.probe and args.probe not in known:
-        raise BadInput(f"Unknown probe '{args.probe}'; known: {', '.join(known)}.")
+    if args.probe:
+        probes.PROBES.load(args.probe)
     if args.n_train == 0 or args.n_train < -1:
         raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
     if not 0 <= args.seed <= MAX_SEED:
         raise BadInput(f"seed is {args.seed}; give a number from 0 to {MAX_SEED}.")
-    if args.batch_size != "auto" and args.batch_size < 1:
-        raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
-    if args.n_workers < 0:
-        raise BadInput(f"n_workers is {args.n_workers}; give 0 or more.")
+    args.check_embedding()
 
 
 def hash_data(data: Manifest, feats: "features.Features") -> pl.Series:

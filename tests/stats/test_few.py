@@ -2,7 +2,7 @@
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobench import stats
@@ -67,6 +67,7 @@ def test_of_many_groups_few_that_go_wrong_are_said_with_what_they_weigh():
 
 
 @given(st.lists(st.sampled_from("abcd"), min_size=5, max_size=60), st.randoms())
+@settings(deadline=None)
 def test_a_warning_is_the_same_whatever_the_model_answered(truth, random):
     answers = [random.choice("abcd") for _ in truth]
     assert warn(make_table(truth, answers)) == warn(make_table(truth, truth))

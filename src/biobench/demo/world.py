@@ -21,6 +21,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from biobench import atomic
 from biobench.demo import iwildcam, kabr, newt, plantnet
 from biobench.demo.layout import Layout, Unit
 from biobench.errors import BadInput
@@ -176,9 +177,7 @@ def _write_marker(world: World, *, finished: bool) -> None:
         "counts": world.counts,
     }
     world.out.mkdir(parents=True, exist_ok=True)
-    fresh = world.out / f".{MARKER}.{os.getpid()}"
-    fresh.write_text(json.dumps(marker, indent=1) + "\n")
-    fresh.replace(world.out / MARKER)
+    atomic.write(world.out / MARKER, json.dumps(marker, indent=1) + "\n")
 
 
 def _clear(out: pathlib.Path, found: dict[str, object] | None) -> None:

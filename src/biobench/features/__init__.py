@@ -8,6 +8,7 @@ Names are loaded on first use, because running a network needs torch and reading
 """
 
 import importlib
+import typing
 
 __all__ = [
     "BackboneSource",
@@ -21,12 +22,24 @@ __all__ = [
     "resolve_device",
 ]
 
+if typing.TYPE_CHECKING:
+    from biobench.features.backbone import BackboneSource
+    from biobench.features.digest import backbone_digest
+    from biobench.features.files import FileSource
+    from biobench.features.options import (
+        EmbedOptions,
+        cache_root,
+        check_device_name,
+        resolve_device,
+    )
+    from biobench.features.vectors import Features, FeatureSource
+
 _HOMES = {
-    "BackboneSource": "biobench.features.backbone",
+    "BackboneSource": "biobench.features.backbone_source",
     "EmbedOptions": "biobench.features.options",
     "Features": "biobench.features.vectors",
     "FeatureSource": "biobench.features.vectors",
-    "FileSource": "biobench.features.files",
+    "FileSource": "biobench.features.vector_file",
     "backbone_digest": "biobench.features.digest",
     "cache_root": "biobench.features.options",
     "check_device_name": "biobench.features.options",

@@ -15,8 +15,8 @@ import msgspec
 __all__ = [
     "MAX_DEPTH",
     "MAX_TIME",
+    "File",
     "Plain",
-    "Predictions",
     "Report",
     "decode",
     "decode_plain",
@@ -38,7 +38,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 def _make_plain(depth: int) -> typing.Any:
     """JSON of limited depth: no stack, format or integer of a reader has to bear more."""
-    integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    integer: typing.Any = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
     plain: typing.Any = bool | integer | float | str | None
     for _ in range(depth):
         plain = bool | integer | float | str | list[plain] | dict[str, plain] | None
@@ -56,8 +56,8 @@ class Model(msgspec.Struct):
     ckpt: str
 
 
-class Predictions(msgspec.Struct):
-    """`predictions` of a report: the file as it was written."""
+class File(msgspec.Struct):
+    """`predictions` or `scores` of a report: the file as it was written."""
 
     sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
     bytes: Count
@@ -77,6 +77,7 @@ class Provenance(msgspec.Struct):
     fitted: dict[str, Object] = {}
     manifest_of: typing.Literal["", "contents"] = ""
     left_out: list[dict[str, str]] = []
+    imports: list[dict[str, str]] = []
 
 
 class Report(msgspec.Struct):
@@ -106,7 +107,8 @@ class Report(msgspec.Struct):
     provenance: Provenance
     warnings: list[str]
     config: Object | None = None
-    predictions: Predictions | None = None
+    predictions: File | None = None
+    scores: File | None = None
     seal: str = ""
 
 

@@ -1,0 +1,71 @@
+"""`biobench demo`: the whole way from pictures to a leaderboard, without downloading anything."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Demo"]
+
+TASKS = ["newt", "kabr", "iwildcam", "plantnet"]
+MODELS = [
+    "timm:tf_efficientnet_lite0",
+    "baseline:color-hog",
+    "baseline:color-hist",
+    "baseline:random-vit",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Demo:
+    """Generate a world, run the four core tasks on it with four backbones, show the leaderboard.
+
+    One of the backbones is pretrained, three are floors. Running it again reuses what is there.
+    """
+
+    out: Path = Path("demo")
+    """where data, results and the page go."""
+    size: Literal["small", "full"] = "small"
+    """full writes the published counts of pictures and classes, for tests of scale."""
+    seed: int = 0
+    """of the world; the same seed draws the same bytes."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    jobs: int = 2
+    """cells that run at once."""
+
+    def main(self) -> int:
+        from biobench import demo, launch, progress, report
+        from biobench.commands.printing import make_console
+        from biobench.launch import showing
+        from biobench.screen import say
+
+        data, results, site = self.out / "data", self.out / "results", self.out / "site"
+        say(f"drawing a world into {data}")
+        with progress.listen(_print_quarters):
+            world = demo.generate(data, size=self.size, seed=self.seed)
+        for task, counts in world.counts.items():
+            say(f"{task}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
+        settings = launch.load(
+            models=MODELS,
+            tasks=TASKS,
+            data=str(data),
+            results=str(results),
+            device=self.device,
+            jobs=self.jobs,
+        )
+        plan = launch.make_plan(settings)
+        checked = launch.check(plan)
+        states = launch.run(plan, jobs=settings.jobs, checked=checked)
+        say(showing.summarise(plan, states))
+        console = make_console()
+        console.print(report.render(report.leaderboard(results), console.width))
+        page = report.write_page(results, site)
+        say(f"The same as a page: {page}")
+        return int(any(state.state == "failed" for state in states))
+
+
+def _print_quarters(stage: str, done: int, total: int) -> None:
+    from biobench.screen import say
+
+    if done and done * 4 // total > (done - 1) * 4 // total:
+        say(f"{stage} {done:,} of {total:,}")
