@@ -21,10 +21,11 @@ def list_modules(folder):
     return modules
 
 
-def find_imports(text, modules):
-    """The modules among `modules` that a program imports, wherever in it."""
+def find_imports(name, modules):
+    """The modules among `modules` that the one of that name imports, wherever in it."""
+    path = modules[name]
     found = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -32,15 +33,16 @@ def find_imports(text, modules):
             found |= {name if name in modules else module for name, module in names.items()}
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+        elif isinstance(node, ast.Constant) and path.name == "__init__.py":
+            # A package's table of what is loaded on first use.
+            found |= {other for other in modules if other == node.value and name in other}
     return found & modules.keys()
 
 
 def draw(folder):
     """What each module of the package in `folder` imports."""
     modules = list_modules(folder)
-    return {
-        name: find_imports(path.read_text(), modules) - {name} for name, path in modules.items()
-    }
+    return {name: find_imports(name, modules) - {name} for name in modules}
 
 
 def find_circle(graph):
@@ -86,3 +88,11 @@ def test_a_circle_is_found_however_the_import_is_written(tmp_path, line):
     (folder / "middle.py").write_text("import pack.high\n")
     (folder / "high.py").write_text(f"{line}\n")
     assert set(find_circle(draw(folder))) == {"pack.high", "pack.low", "pack.middle"}
+
+
+def test_what_a_package_loads_on_first_use_counts(tmp_path):
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('LATE = {"function": "pack.low"}\n')
+    (folder / "low.py").write_text("import pack\n")
+    assert set(find_circle(draw(folder))) == {"pack", "pack.low"}

@@ -131,7 +131,7 @@ def test_the_configuration_is_one_that_runs(here):
 
 
 def test_the_backbone_is_one_that_a_task_runs_with(here, monkeypatch):
-    monkeypatch.setattr(registry, "_backbones", {})
+    monkeypatch.setattr(registry.BACKBONES, "registered", {})
     (code,) = get_blocks("python")
     (here / "my_file.py").write_text(code)
     runpy.run_path(str(here / "my_file.py"))

@@ -20,7 +20,7 @@ def shown(tmp_path_factory):
         patch.setenv("BIOBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         _, names = runpy.run_path(str(TUTORIAL))["app"].run()
     yield names
-    registry._backbones.pop("tutorial", None)
+    registry.BACKBONES.registered.pop("tutorial", None)
 
 
 def test_the_doctor_finds_nothing_wrong_with_the_tutorials_backbone(shown):

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from biobench import atomic
-from biobench._protocol import Args
+from biobench.args import Args
 from biobench.data import LeftOut, Manifest, content_index, contents, listing
 from biobench.features.code import list_module
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from biobench import probes
-from biobench._protocol import Args, Protocol
+from biobench._protocol import Protocol
+from biobench.args import Args
 from biobench.data import Manifest
 from biobench.errors import BadInput
 

@@ -11,7 +11,7 @@ import sys
 
 from biobench import clean, interrupts, screen
 from biobench.commands import COMMANDS, load_command
-from biobench.errors import BadInput, CellFailed
+from biobench.errors import BadInput, CellFailed, did_you_mean
 
 __all__ = ["main"]
 
@@ -38,7 +38,8 @@ def _main(argv: list[str] | None) -> int:
         return 0
     name = argv[0]
     if name not in COMMANDS:
-        return _refuse(f"Unknown command '{name}'.{_suggest(name)} See biobench --help.")
+        hint = did_you_mean(name, COMMANDS)
+        return _refuse(f"Unknown command '{name}'.{hint} See biobench --help.")
     try:
         return _parse(name, argv[1:]).main()
     except BadInput as err:
@@ -111,13 +112,6 @@ def _usage() -> str:
             textwrap.fill(more, columns),
         ]
     )
-
-
-def _suggest(name: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def _check_folder() -> None:

@@ -6,7 +6,14 @@ import it from here.
 
 import dataclasses
 
-__all__ = ["Example", "ModelArgs", "TaskArgs"]
+from biobench.fields import option
+
+__all__ = ["CLASS_LABELS", "CLASS_SCORES", "Example", "ModelArgs", "TaskArgs"]
+
+CLASS_SCORES = "class_scores"
+"""the column with the scores of all classes, in the order of `class_labels`."""
+CLASS_LABELS = "class_labels"
+"""the column with the names of all classes, as a JSON list."""
 
 ModelArgs = tuple[str, str]
 """(model_org, ckpt), as in ("open-clip", "ViT-B-16/openai")."""
@@ -16,13 +23,13 @@ ModelArgs = tuple[str, str]
 class TaskArgs:
     """What every task is told; each task's `Args` descends from this."""
 
-    seed: int = 42
+    seed: int = option(42, decides=("protocol",), always=True, plan="seeds")
     """seeds every random choice: folds, subsets, searches."""
-    datadir: str = ""
-    """where this task's data was downloaded to."""
-    device: str = "cuda"
+    datadir: str = option("", decides=("data",), path=True, own=True, usual="`data`/NAME")
+    """this task's data, where it was downloaded to."""
+    device: str = option("cuda", plan="device")
     """device of the backbone; set by the launcher."""
-    debug: bool = False
+    debug: bool = option(False, decides=("protocol",), always=True, plan="debug")
     """a few batches only; set by the launcher."""
 
 

@@ -21,12 +21,14 @@ import polars as pl
 from biobench import features, metrics, probes, registry
 from biobench._identity import Prepared, check_args, hash_data
 from biobench._predicting import group_examples, predict
-from biobench._protocol import Args, BatchSize, Protocol
+from biobench._protocol import Protocol
 from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
 from biobench._subset import select_data
+from biobench.args import Args, BatchSize
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
+from biobench.fields import get_decided
 from biobench.interfaces import Example, ModelArgs, Provenance, TaskReport
 from biobench.predictions import to_examples
 
@@ -123,6 +125,7 @@ def run(
             *not_defined,
         ],
         left_out=[dataclasses.asdict(out) for out in manifest.left_out],
+        imports=_list_imports(described, model_args),
     )
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
     report = TaskReport(
@@ -177,22 +180,15 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
         return features.FileSource(Path(args.features), ckpt)
     if args.features:
         raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
-    options = features.EmbedOptions(
-        batch_size=args.batch_size,
-        n_workers=args.n_workers,
-        device=str(features.resolve_device(args.device)),
-        resume=args.resume,
-        exif=args.exif,
-        compile=args.compile,
-        precision=args.precision,
-    )
+    device = str(features.resolve_device(args.device))
+    options = features.EmbedOptions(**args.get_embedding(), device=device, resume=args.resume)
     backbone = _load_backbone(org, ckpt)
     source = features.BackboneSource(
         backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
     )
     # Of the same weights, which need not be gone through for every cell.
     digests = _loaded["digests"]
-    key = (source.precision, args.exif)
+    key = tuple(source.decided.items())
     source.digest = digests[key] if key in digests else digests.setdefault(key, source.digest)
     return source
 
@@ -238,16 +234,8 @@ def _check_metrics(names: Sequence[str], manifest: Manifest) -> None:
             )
 
 
-def _get_weights(source: "features.FeatureSource") -> str:
-    """Where an adapter says it found the weights; empty where it does not say."""
-    return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
-
-
 def _load_backbone(org: str, ckpt: str):
-    try:
-        cls = registry.load_vision_backbone_class(org)
-    except ValueError as err:
-        raise BadInput(str(err)) from err
+    cls = registry.load_vision_backbone_class(org)
     # Before the weights are read: what is exchanged meanwhile must not be taken for them.
     files = stamp_files(list_files(ckpt))
     if _loaded.get("key") != (cls, ckpt, files):
@@ -268,24 +256,30 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     if not protocol.folds_test:
         # Runs with one test split are the same protocol as before there were folds.
         del fields["folds_test"]
+    decided = get_decided(args, "protocol")
+    if "metrics" in decided:
+        # In whichever order, and however often, they were named.
+        decided["metrics"] = sorted(set(args.metrics))
     return {
         **fields,
+        **decided,
         "probe": name,
         "probe_params": probes.describe(name, folds=args.folds),
-        "folds": args.folds,
-        "seed": args.seed,
-        "n_train": args.n_train,
-        "n_train_unit": args.n_train_unit,
-        "exif": args.exif,
-        "debug": args.debug,
-        # Only where some are asked for, so that other runs stay the cells that they were.
-        **({"metrics": sorted(set(args.metrics))} if args.metrics else {}),
     }
 
 
 def _describe_model(source: "features.FeatureSource", model_args: ModelArgs) -> dict[str, object]:
     org, ckpt = model_args
-    return {"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)}
+    return {"org": org, "ckpt": ckpt, "weights": "", **source.describe()}
+
+
+def _list_imports(described: dict[str, typing.Any], model_args: ModelArgs) -> list[dict[str, str]]:
+    """What is not biobench's own of a run's backbone, probe and metrics, and where it came from."""
+    found = [] if model_args[0] == FILE_ORG else registry.BACKBONES.describe_origin(model_args[0])
+    found += probes.PROBES.describe_origin(str(described["probe"]))
+    for name in dict.fromkeys([described["metric"], *described.get("metrics", ())]):
+        found += metrics.METRICS.describe_origin(str(name))
+    return found
 
 
 def _get_versions() -> dict[str, str]:

@@ -34,6 +34,7 @@ from typing import Literal
 import polars as pl
 
 from biobench import evaluate
+from biobench.args import PictureArgs
 from biobench.data import (
     LeftOut,
     Manifest,
@@ -54,23 +55,15 @@ OUTSIDE = "pictures outside a class folder"
 
 
 @dataclasses.dataclass(frozen=True)
-class Args(evaluate.Args):
+class Args(PictureArgs):
     """Your own pictures in class folders, or in a table (any probe, macro-F1)."""
 
     title: str = "Folder"
     """name of the task in reports."""
-    root: str = ""
-    """where a table's paths start; empty means the table's own folder."""
-    columns: tuple[str, ...] = ()
-    """what a table's columns are called, as path=File label=Species; usual names need none."""
-    skip_missing: bool = False
-    """leave out pictures of a table that are not there, instead of stopping."""
     metric: Literal["macro-f1", "accuracy", "macro-accuracy"] = "macro-f1"
     """the score."""
     split_seed: int = 42
-    """which of equally good splits is taken; `seed` leaves the test set as it is."""
-    folds_test: int = 0
-    """test every picture once, in this many folds, whole groups together; 0 is one test set."""
+    """which of equally good splits is taken; other `seeds` leave the test set as it is."""
 
 
 def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:

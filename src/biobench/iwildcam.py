@@ -31,13 +31,33 @@ from biobench.data import (
     require_folder,
     require_values,
 )
+from biobench.data.sources import Source
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["Args", "benchmark", "load", "protocol"]
+__all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("split", "filename", "y", "location_remapped", "sequence_remapped", "datetime")
 SPLITS = ("train", "val", "test", "id_val", "id_test")
 FOLDER = "iwildcam_v2.0"
+
+SOURCES = (
+    Source(
+        name="iwildcam_v2.0.tar.gz",
+        urls=(
+            "https://worksheets.codalab.org/rest/bundles/0x6313da2b204647e79a14b468131fcd64/"
+            "contents/blob/",
+        ),
+        archive="tar",
+        into=FOLDER,
+        gives=(f"{FOLDER}/metadata.csv", f"{FOLDER}/train"),
+        licence="CDLA-Permissive-1.0",
+        citation="Beery et al., arXiv 2004.10340; Koh et al., ICML 2021",
+        by_hand="its host has been down for months at a time: try again later, add a mirror "
+        "(--mirror iwildcam=ADDRESS), or ask a colleague for iwildcam_v2.0.tar.gz",
+        # The number that is published and the one of a copy in circulation differ.
+        about=11_957_420_032,
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +65,6 @@ class Args(evaluate.Args):
     """Species in camera-trap pictures at unseen cameras (ridge, macro-F1)."""
 
     batch_size: evaluate.BatchSize = 2048
-    """images in a forward pass, or "auto"."""
     id_test: bool = False
     """also score the test pictures from the training cameras."""
 
@@ -68,7 +87,10 @@ def protocol(args: Args) -> evaluate.Protocol:
 def load(args: Args) -> Manifest:
     """One row a picture; raises BadInput where the layout is not the published one."""
     root = require_folder(
-        pathlib.Path(args.datadir), "iWildCam", f"it should hold {FOLDER}/metadata.csv."
+        pathlib.Path(args.datadir),
+        "iWildCam",
+        f"it should hold {FOLDER}/metadata.csv.",
+        "iwildcam",
     )
     path = root / FOLDER / "metadata.csv"
     metadata = read_table(path, COLUMNS)
@@ -100,7 +122,7 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     """Micro accuracy and macro-F1 of each split; `micro-acc` alone is the test split's."""
     splits = {}
     for (split,), table in predictions.group_by("split", maintain_order=True):
-        accuracy = float(table["score"].mean())
+        accuracy = table.select(pl.col("score").mean()).item()
         splits[f"{split}/macro-f1"] = evaluate.score(table, "macro-f1")
         splits[f"{split}/micro-acc"] = accuracy
         if split == "test":

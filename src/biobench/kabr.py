@@ -23,6 +23,9 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import string
+import typing
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -36,15 +39,45 @@ from biobench.data import (
     require_folder,
     require_values,
 )
+from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["Args", "benchmark", "load", "protocol"]
+__all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("original_vido_id", "video_id", "frame_id", "path", "labels")
 N_FRAMES = 16
 MAX_STRIDE = 5
 N_CLASSES = 8
+
+_BASE = "https://huggingface.co/datasets/imageomics/KABR/resolve/main/KABR"
+_PUBLISHED: dict[str, typing.Any] = dict(
+    licence="CC0-1.0", citation="Kholiavchenko et al., WACV Workshops 2024"
+)
+_LAST_PARTS = {"giraffes": "d", "zebras_grevys": "m", "zebras_plains": "l"}
+
+
+def _list_sources() -> Iterator[Source]:
+    """Three tables, and an archive of frames for each kind of animal, split into pieces."""
+    for name in ("classes.json", "train.csv", "val.csv"):
+        urls = (f"{_BASE}/annotation/{name}",)
+        yield Source(name=f"annotation/{name}", urls=urls, **_PUBLISHED)
+    for animal, last in _LAST_PARTS.items():
+        letters = string.ascii_lowercase[: string.ascii_lowercase.index(last) + 1]
+        names = [f"{animal}_part_a{letter}" for letter in letters]
+        sums = f"{animal}_md5.txt"
+        yield Source(
+            name=f"{animal}.zip",
+            urls=(),
+            archive="zip",
+            into="dataset/image",
+            parts=tuple(Source(n, (f"{_BASE}/dataset/image/{n}",)) for n in names),
+            checksums=Source(sums, (f"{_BASE}/dataset/image/{sums}",)),
+            **_PUBLISHED,
+        )
+
+
+SOURCES = tuple(_list_sources())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +113,10 @@ def protocol(args: Args) -> evaluate.Protocol:
 def load(args: Args) -> Manifest:
     """16 rows a clip; raises BadInput where the layout is not the published one."""
     root = require_folder(
-        pathlib.Path(args.datadir), "KABR", "it should hold annotation/ and dataset/image/."
+        pathlib.Path(args.datadir),
+        "KABR",
+        "it should hold annotation/ and dataset/image/.",
+        "kabr",
     )
     classes = _read_classes(root / "annotation" / "classes.json")
     tables, dropped = [], collections.Counter()
@@ -144,7 +180,8 @@ def _sample_frames(
     """16 rows a clip, and how many clips were too short."""
     rows, n_short = [], 0
     clips = frames.sort("frame", maintain_order=True).group_by("video_id", maintain_order=True)
-    for (video,), clip in sorted(clips, key=lambda pair: pair[1]["line"].min()):
+    first = pl.col("line").min()
+    for (video,), clip in sorted(clips, key=lambda pair: pair[1].select(first).item()):
         if clip.height < N_FRAMES:
             n_short += 1
             continue

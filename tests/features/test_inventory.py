@@ -16,7 +16,7 @@ from biobench.features import BackboneSource, EmbedOptions, cache_root, inventor
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch):
-    monkeypatch.setitem(registry._backbones, "tiny", tiny_backbones.TinyConv)
+    monkeypatch.setitem(registry.BACKBONES.registered, "tiny", tiny_backbones.TinyConv)
 
 
 @pytest.fixture

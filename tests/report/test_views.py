@@ -46,7 +46,7 @@ def test_a_mark_that_is_coded_once_is_drawn_by_every_output(suite, kind, monkeyp
 
 def test_every_row_of_the_table_is_a_cell_with_its_numbers(suite):
     board = report.leaderboard(suite)
-    cells = view_cells(board.table)
+    cells = view_cells(board.table, board.signs)
     for row in board.table.iter_rows(named=True):
         cell = cells[row["model"], row["task"]]
         assert cell.ci == [row["ci_low"], row["ci_high"]]
@@ -71,7 +71,7 @@ def test_where_the_low_score_is_the_better_one_the_best_is_the_lowest():
             "seeds": [["42"], ["42"], ["42"]],
         }
     )
-    cells = view_cells(table)
+    cells = view_cells(table, {"t": -1})
     marks = [cells[model, "t"].mark for model in "abc"]
     assert marks == [views.BEST, views.TIED, None]
 

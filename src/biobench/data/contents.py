@@ -27,6 +27,7 @@ import os
 import pathlib
 import stat
 import time
+import typing
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -249,7 +250,7 @@ def read_file(file: io.IOBase, path: str) -> tuple[bytes, Record]:
 def hash_file(file: io.IOBase, path: str) -> Record:
     """The record of a file that was just opened, of any size."""
     stamp = _take_stamp(file)
-    digest = hashlib.file_digest(file, "sha256").digest()
+    digest = hashlib.file_digest(typing.cast(io.BufferedReader, file), "sha256").digest()
     return Record(digest[:HASH_BYTES], path, *stamp)
 
 

@@ -146,7 +146,7 @@ def _digest(folders: Sequence[str] | dict, listed: Sequence[_Folder]) -> str:
         # No name holds a null, and no folder a name that is empty.
         names = "\0".join([folder, *found.names, "", ""])
         digest.update(names.encode(errors="surrogateescape"))
-        digest.update(found.stamps)
+        digest.update(found.stamps.data)
     return digest.hexdigest()
 
 

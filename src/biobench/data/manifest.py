@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from biobench import clean
 from biobench.data import contents
 from biobench.data.picture_files import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
@@ -26,6 +27,8 @@ REQUIRED = ("image", "example", "split", "label")
 OPTIONAL = ("subtask", "group")
 RESERVED = ("y_true", "y_pred", "score", "top_labels", "top_scores", "train_count")
 RESERVED += ("position", "positions", "row")
+DOWNLOADS = ".download"
+"""folder in a task's data folder that `biobench download` keeps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,10 +153,22 @@ class Manifest:
         return digest.hexdigest()
 
 
-def require_folder(path: pathlib.Path, what: str, remedy: str) -> pathlib.Path:
-    """Return `path` if it is a folder; raise BadInput saying `remedy` if not."""
+def require_folder(path: pathlib.Path, what: str, remedy: str, task: str = "") -> pathlib.Path:
+    """Return `path` if it is a folder; raise BadInput saying `remedy` if not.
+
+    task: the name of a task with published sources, where `path` is its data folder.
+    """
+    # `download` makes the folder of the task's name.
+    root = path.parent if path.name == task else pathlib.Path("ROOT")
+    command = clean.shell(["biobench", "download", task, "--data", str(root)])
     if not path.is_dir():
+        remedy = f"{remedy.rstrip('.')}; {command} fetches it." if task else remedy
         raise BadInput(f"{what} not found: there is no folder {path}; {remedy}")
+    if task and (half := sorted(path.glob(f"{DOWNLOADS}/*.unpacking"))):
+        raise BadInput(
+            f"{path} is not whole: {half[0].stem} was being unpacked; {command} goes on with it "
+            f"(remove {half[0]} if it is whole all the same)."
+        )
     return path
 
 

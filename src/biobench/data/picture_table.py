@@ -10,7 +10,6 @@ be absolute on another machine, or shout their suffix.
 """
 
 import dataclasses
-import difflib
 import os
 import pathlib
 import re
@@ -22,7 +21,7 @@ from biobench.data.listing import list_files
 from biobench.data.manifest import require_plain
 from biobench.data.picture_files import LeftOut, match_suffix_case, show_name
 from biobench.data.plaintext import read_any_table
-from biobench.errors import BadInput
+from biobench.errors import BadInput, find_close
 
 __all__ = ["ROLES", "PictureTable", "parse_columns", "read_picture_table"]
 
@@ -151,8 +150,8 @@ def _name_columns(
     for role, name in given.items():
         if name and name not in table.columns:
             plain = {_simplify(one): one for one in table.columns}
-            close = difflib.get_close_matches(_simplify(name), plain, n=1)
-            hint = f" Did you mean '{plain[close[0]]}'?" if close else ""
+            close = find_close(_simplify(name), plain)
+            hint = f" Did you mean '{plain[close]}'?" if close else ""
             raise BadInput(
                 f"{path}: there is no column '{name}' for {role} (found: "
                 f"{', '.join(table.columns)}).{hint}"

@@ -7,6 +7,7 @@ features = source(root, ["a.jpg", "b.jpg"])
 import contextlib
 import functools
 import pathlib
+import typing
 from collections.abc import Callable, Sequence
 
 import torch
@@ -26,6 +27,7 @@ from biobench.features.options import (
     resolve_precision,
 )
 from biobench.features.vectors import Features
+from biobench.fields import get_decided
 from biobench.interfaces import VisionBackbone
 
 __all__ = ["BackboneSource"]
@@ -54,6 +56,10 @@ class BackboneSource:
         self.name = name
         self.device = resolve_device(self.options.device)
         self.precision = resolve_precision(self.options.precision, self.device)
+        self.decided: dict[str, typing.Any] = get_decided(self.options, "features") | {
+            "precision": self.precision
+        }
+        """the options that decide the features, but for later ones at their default."""
         self._fresh = not self.options.resume
         self._network: Network | None = None
 
@@ -92,11 +98,12 @@ class BackboneSource:
             "name": self.name,
             "files": self.files,
             "code": digest_code(type(self.backbone)),
+            "weights": str(self.backbone.weights_source),
         }
 
     @functools.cached_property
     def digest(self) -> str:
-        return backbone_digest(self.backbone, precision=self.precision, exif=self.options.exif)
+        return backbone_digest(self.backbone, **self.decided)
 
     @property
     def image_size(self) -> list[int]:

@@ -14,7 +14,8 @@ import hashlib
 import inspect
 import re
 import types
-from collections.abc import Iterable, Iterator
+import typing
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -37,15 +38,16 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 def backbone_digest(
-    backbone: VisionBackbone, *, precision: str = "fp32", exif: bool = False
+    backbone: VisionBackbone, *, precision: str = "fp32", exif: bool = False, **options: object
 ) -> str:
     """Hex string over everything that decides the features of `backbone`.
 
-    A backbone whose features depend on something else than its class, architecture, tensors and
-    transform defines `cache_identity() -> str`, which goes in too.
+    options: further options of `EmbedOptions` that decide features, where they are set.
+    What else a backbone's features depend on, its `cache_identity()` says.
     """
     digest = hashlib.sha256()
-    for name, value in _describe(backbone, precision, exif):
+    decided = {"precision": precision, "exif": exif, **dict(sorted(options.items()))}
+    for name, value in _describe(backbone, decided):
         digest.update(f"\x1e{name}\x1f".encode())
         digest.update(value)
     return digest.hexdigest()
@@ -60,19 +62,19 @@ def make_trial_picture() -> Image.Image:
 
 
 def _describe(
-    backbone: VisionBackbone, precision: str, exif: bool
-) -> Iterator[tuple[str, bytes | np.ndarray]]:
+    backbone: VisionBackbone, decided: Mapping[str, object]
+) -> Iterator[tuple[str, typing.Any]]:
     cls = type(backbone)
     yield "policy", POLICY_VERSION.encode()
     yield "class", f"{cls.__module__}.{cls.__qualname__}".encode()
-    yield "adapter", str(getattr(backbone, "adapter_version", "")).encode()
+    yield "adapter", str(backbone.adapter_version).encode()
     yield "source", digest_code(cls).encode()
     yield "architecture", _strip_addresses(repr(backbone)).encode()
-    yield "pooling", _strip_addresses(repr(getattr(backbone, "pooling", None))).encode()
-    if hasattr(backbone, "cache_identity"):
-        yield "identity", str(backbone.cache_identity()).encode()
-    yield "precision", precision.encode()
-    yield "exif", str(exif).encode()
+    yield "pooling", _strip_addresses(repr(backbone.describe_pooling())).encode()
+    if (identity := backbone.cache_identity()) is not None:
+        yield "identity", str(identity).encode()
+    for name, value in decided.items():
+        yield name, str(value).encode()
     for name, tensor in _iter_tensors(backbone):
         yield f"{name} {tensor.dtype} {tuple(tensor.shape)}", _to_bytes(tensor)
     transform = backbone.make_img_transform()

@@ -109,7 +109,7 @@ def effective_rank(features: Float[np.ndarray, "n d"]) -> float:
 
 def _check_source(backbone: VisionBackbone, model: ModelArgs) -> Check:
     name = type(backbone).__name__
-    source = getattr(backbone, "weights_source", "")
+    source = backbone.weights_source
     value = f"{':'.join(model)} by {name}" + (f", weights from {source}" if source else "")
     return Check("backbone", "info", value)
 
@@ -170,8 +170,8 @@ def _check_normalisation(backbone: VisionBackbone, tensors: list[Tensor]) -> Che
 
 def _find_config(backbone: VisionBackbone) -> dict | None:
     """What the checkpoint asks for, as the adapter or a timm or OpenCLIP model inside it says."""
-    if hasattr(backbone, "data_config"):
-        return backbone.data_config()
+    if (own := backbone.data_config()) is not None:
+        return own
     for module in backbone.modules():
         config = getattr(module, "pretrained_cfg", None)
         if isinstance(config, dict) and {"input_size", "mean", "std"} <= config.keys():

@@ -46,8 +46,8 @@ def run(
     checked: the answer of `check`, where it was asked: the data are not looked at again then.
     Returns each cell's last state, in order. A cell that fails does not stop the others.
     """
-    from biobench.launch.display import open_display
     from biobench.launch.local import run_local
+    from biobench.launch.showing import open_display
 
     with open_display(plan) as show:
         cells = plan.cells if cells is None else cells

@@ -210,10 +210,7 @@ def _check_model(model: ModelArgs) -> None:
     if org == FEATURES_ORG:
         return
     try:
-        cls = registry.load_vision_backbone_class(org)
-        # Only some adapters can tell from the name alone that there is no such checkpoint.
-        if hasattr(cls, "check_ckpt"):
-            cls.check_ckpt(ckpt)
+        registry.load_vision_backbone_class(org).check_ckpt(ckpt)
     except BadInput:
         raise
     except ValueError as err:

@@ -6,8 +6,9 @@ probes.make("ridge", seed=42).fit(x, y).predict(z)    # one estimator
 probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in parallel
 """
 
+from biobench.probes._estimator import Probe
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
-from biobench.probes.factory import describe, list_probes, make
+from biobench.probes.factory import PROBES, describe, list_probes, make, register_probe
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
@@ -22,11 +23,13 @@ from biobench.probes.svm import SvmSearch
 __all__ = [
     "KNN",
     "LEAST_TEMPERATURE",
+    "PROBES",
     "CenterNormalize",
     "Folds",
     "LinearProbe",
     "MultiLabelMlp",
     "OpenSet",
+    "Probe",
     "ProbeOutput",
     "Problem",
     "RidgeSweep",
@@ -37,5 +40,6 @@ __all__ = [
     "fit_predict",
     "list_probes",
     "make",
+    "register_probe",
     "subset",
 ]

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from biobench.errors import BadInput
 from biobench.probes._backend import check_device, multiply32, one_blas_thread, run_in_threads
-from biobench.probes._base import Probe, check_features, check_finite, check_training_set
+from biobench.probes._estimator import Probe, check_features, check_finite, check_training_set
 
 __all__ = ["KNN"]
 
@@ -34,6 +34,8 @@ class KNN(Probe):
     Memory: a float32 copy of both sets of features and 100 MB for each thread.
     Attributes: `classes_`, and the training set.
     """
+
+    deciding = ("k",)
 
     def __init__(self, k=5, device="cpu", n_jobs=None):
         self.k = k

@@ -7,6 +7,7 @@ The answer is that of scikit-learn's GridSearchCV over StandardScaler and Ridge.
 """
 
 import functools
+import typing
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from biobench.errors import BadInput
 from biobench.probes._backend import one_blas_thread, run_in_threads
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     Probe,
     check_features,
     check_training_set,
@@ -24,7 +25,7 @@ from biobench.probes._base import (
 )
 from biobench.probes._spectrum import Spectrum
 from biobench.probes._sweeps import DualSweep, PrimalSweep
-from biobench.probes.folds import Folds, Split, resolve_splits
+from biobench.probes.folds import FoldKind, Folds, Split, resolve_splits
 
 __all__ = ["ALPHAS", "RidgeSweep", "RidgeSweepRegressor"]
 
@@ -109,10 +110,12 @@ class RidgeSweep(Probe, _Sweep):
     classes there are two), `cv_scores_` [n_alphas n_splits], `classes_`, `params_`.
     """
 
+    deciding = ("alphas", "cv", "scoring", "default_alpha")
+
     def __init__(
         self,
         alphas=ALPHAS,
-        cv=5,
+        cv: typing.Any = 5,
         scoring="r2",
         default_alpha=1.0,
         device="cpu",
@@ -124,6 +127,12 @@ class RidgeSweep(Probe, _Sweep):
         self.default_alpha = default_alpha
         self.device = device
         self.n_jobs = n_jobs
+
+    @classmethod
+    def for_protocol(cls, *, folds: FoldKind, **params: object) -> "RidgeSweep":
+        """As `Probe`'s; by R², folds by group always pick the largest penalty."""
+        scoring = "accuracy" if folds == "group" else "r2"
+        return super().for_protocol(folds=folds, **{"scoring": scoring, **params})
 
     def fit(self, X, y, sample_weight=None, groups=None):
         """Fit on features X [n d], labels y [n] and, if given, weights [n] >= 0.
@@ -158,7 +167,7 @@ class RidgeSweepRegressor(RegressorMixin, MultiOutputMixin, _Sweep):
     def __init__(
         self,
         alphas=ALPHAS,
-        cv=5,
+        cv: typing.Any = 5,
         default_alpha=1.0,
         device="cpu",
         n_jobs=None,

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from biobench.probes._backend import check_device, multiply32, one_blas_thread, run_in_threads
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     Probe,
     check_features,
     check_finite,
@@ -37,6 +37,8 @@ class SimpleShot(Probe):
     Features are read in chunks, twice in `fit`.
     Attributes: `mean_` [d], `centroids_` [c d], float64.
     """
+
+    deciding = ()
 
     def __init__(self, device="cpu", n_jobs=None):
         self.device = device
@@ -108,6 +110,8 @@ class CenterNormalize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     A row of zeros stays one. Memory: a float64 copy of X. Attributes: `mean_` [d].
     """
+
+    deciding = ("normalize_first",)
 
     def __init__(self, normalize_first=True):
         self.normalize_first = normalize_first

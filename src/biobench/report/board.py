@@ -16,7 +16,7 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
-from biobench.metrics import get_metric, is_better_low
+from biobench.metrics import get_metric, is_better_low, is_known
 from biobench.report.alarms import name_alarms
 from biobench.report.aliases import rename
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
@@ -79,8 +79,13 @@ class Leaderboard:
     """folders that could not be read."""
     doubts: list[str] = dataclasses.field(default_factory=list)
     """one sentence for each run whose report says something else than its predictions give."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each metric of the runs that cannot be used here, and what to do."""
     metric: str = ""
     """the metric by which all runs were scored anew; empty where each has its task's own."""
+    signs: dict[str, int] = dataclasses.field(default_factory=dict)
+    """of each task, and the mean: 1 where the higher score is the better one, -1 where the lower
+    is, 0 where that is not known."""
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each task is called for people: with its protocol, where that is not its own."""
     alarms: list[str] = dataclasses.field(default_factory=list)
@@ -126,6 +131,8 @@ def leaderboard(
     problems, suite = list(selection.problems), None
     notes: list[Note] = []
     runs, scorable = selection.runs, get_scorable(selection.runs)
+    unknown = results.describe_unknown(runs)
+    notes += [Note(lost) for lost in unknown]
     is_large = scorable.height > (MAX_CELLS if max_cells is None else max_cells) and not full
     if is_large:
         notes.append(
@@ -174,16 +181,19 @@ def leaderboard(
     if metric:
         notes.append(Note(describe_rescoring(metric)))
     notes += explain(shown, named, problems)
+    signs = _find_signs(selection.runs)
     return Leaderboard(
         table=table,
-        models=_sort_models(table, is_low=bool(metric) and is_better_low(get_metric(metric))),
+        models=_sort_models(table, signs),
         tasks=sorted(set(table["task"]) - {MEAN}),
         order=_get_order(table, suite),
         left_out=_get_left_out(table, suite),
         notes=notes,
         problems=problems,
         doubts=doubts,
+        unknown=unknown,
         metric=metric,
+        signs=signs,
         headings=selection.headings,
         alarms=alarms,
     )
@@ -259,10 +269,20 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
     return pl.concat([table.sort("task", "model"), means if has_mean else means.clear()])
 
 
-def _sort_models(table: pl.DataFrame, *, is_low: bool) -> list[str]:
+def _find_signs(runs: pl.DataFrame) -> dict[str, int]:
+    names = runs.select("column", "metric").unique().rows()
+    known = {task: get_metric(name) for task, name in names if name and is_known(name)}
+    signs = {task: 0 for task, _ in names}
+    signs |= {task: -1 if is_better_low(metric) else 1 for task, metric in known.items()}
+    every = set(signs.values())
+    return {**signs, MEAN: every.pop() if len(every) == 1 else 0}
+
+
+def _sort_models(table: pl.DataFrame, signs: Mapping[str, int]) -> list[str]:
     """Models with every task first, by their mean; then by how they stand on what they have."""
-    if is_low:
-        table = table.with_columns(-pl.col("score"))
+    low = [task for task, sign in signs.items() if sign < 0]
+    score = pl.col("score")
+    table = table.with_columns(pl.when(pl.col("task").is_in(low)).then(-score).otherwise(score))
     standing = table.with_columns(
         pl.col("score").rank("average", descending=True).over("task").alias("place")
     )

@@ -13,6 +13,7 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
+from biobench.metrics import is_better_low
 from biobench.report.alarms import name_alarms_of_pair
 from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
@@ -41,6 +42,8 @@ class Comparison:
     """folders that could not be read."""
     doubts: list[str] = dataclasses.field(default_factory=list)
     """one sentence for each run whose report says something else than its predictions give."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each metric of the runs that cannot be used here, and what to do."""
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each task is called for people: with its protocol, where that is not its own."""
     alarms: list[str] = dataclasses.field(default_factory=list)
@@ -79,31 +82,38 @@ def compare(
     a, b, selection = shown[a], shown[b], renamed
     runs = selection.runs.filter(pl.col("row").is_in([a, b]))
     scorable = get_scorable(runs)
+    unknown = results.describe_unknown(runs)
     cells, unreadable = read_cells(scorable)
     shared = {task for _, task in cells if (a, task) in cells and (b, task) in cells}
     if not shared:
         raise BadInput(
-            f"{a} and {b} share no task whose predictions can be read; run both on one task under "
-            "one protocol and on the same data."
+            " ".join(unknown)
+            or f"{a} and {b} share no task whose predictions can be read; run both on one task "
+            "under one protocol and on the same data."
         )
     cells = cells.keep_tasks(shared)
     used = scorable.filter(pl.col("column").is_in(shared))
     doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
-    table = stats.compare_models(cells, get_metrics(scorable, shared), a, b)
-    if selection.split or len(shared) < 2:
+    by_task = get_metrics(scorable, shared)
+    table = stats.compare_models(cells, by_task, a, b)
+    # A score and an error have no mean that says anything, nor has a part of the tasks.
+    are_alike = len({is_better_low(one) for one in by_task.values()}) == 1
+    if selection.split or len(shared) < 2 or unknown or not are_alike:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
     heads = selection.headings
     named = table.with_columns(pl.col("task").replace(heads))
-    alone = sorted(heads[column] for column in set(runs["column"]) - shared)
+    # Of both, but by a metric that is not known here.
+    lost = runs.join(scorable, on="run", how="anti").filter("has_predictions")["column"]
+    alone = sorted(heads[column] for column in set(runs["column"]) - shared - set(lost))
     notes = _explain(named, alone, problems)
     seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
     notes[2:2] = explain_seeds(seeds, selection.with_headings())
-    notes += [Note(doubt, "Warning") for doubt in doubts]
+    notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
     if metric:
         notes.insert(0, Note(describe_rescoring(metric)))
     alarms = name_alarms_of_pair(named, problems, doubts, alone)
-    return Comparison(a, b, table, notes, problems, doubts, heads, alarms)
+    return Comparison(a, b, table, notes, problems, doubts, unknown, heads, [*unknown, *alarms])
 
 
 def _get_seeds(cells: Cells) -> pl.DataFrame:

@@ -36,7 +36,7 @@ def to_text(board: Leaderboard, kind: str, *, explain: bool = False) -> str:
         table = board.table.drop("warnings", "runs")
         return _to_csv(table.with_columns(pl.col("seeds").list.join(" ")))
     escape, show, make = _MARKUP[kind]
-    cells = view_cells(board.table)
+    cells = view_cells(board.table, board.signs)
     rows = [
         [escape(model), *(show(cells.get((model, column))) for column in board.columns)]
         for model in board.models
@@ -72,7 +72,7 @@ def to_rows(board: Leaderboard) -> list[dict[str, object]]:
             "seeds": list(cell.seeds),
             "heading": board.head(cell.task),
         }
-        for cell in view_cells(board.table).values()
+        for cell in view_cells(board.table, board.signs).values()
     ]
 
 
@@ -164,7 +164,7 @@ def breakdowns_to_text(breakdowns: Sequence[Breakdown], kind: str) -> str:
         rows = []
         for value in one.values:
             row = [cells.get((value, model)) for model in one.models]
-            n = max(cell.n for cell in row if cell)
+            n = max(cell.n or 0 for cell in row if cell)
             rows.append([escape(value), f"{n:,}", *map(show, row)])
         header = [
             escape(text)

@@ -111,7 +111,7 @@ def _render(board: Leaderboard) -> str:
         board=board,
         mean=MEAN,
         brief=brief(board.alarms, len(board.notes), GUIDE, "below"),
-        cells=view_cells(board.table),
+        cells=view_cells(board.table, board.signs),
         left_out={(r["left_out"], r["model"]): r for r in board.left_out.iter_rows(named=True)},
         css=css,
         sections=[_make_section(board, i, task, runs) for i, task in enumerate(board.tasks)],
@@ -123,8 +123,9 @@ def _render(board: Leaderboard) -> str:
 def _make_section(
     board: Leaderboard, number: int, task: str, runs: list[tuple[str, str, dict]]
 ) -> Section:
-    cells = [cell for (_, of), cell in view_cells(board.table).items() if of == task]
-    cells.sort(key=lambda cell: (-cell.score, cell.model))
+    cells = [cell for (_, of), cell in view_cells(board.table, board.signs).items() if of == task]
+    sign = board.signs[task] or 1
+    cells.sort(key=lambda cell: (-sign * cell.score, cell.model))
     reports: dict[str, list[dict]] = {}
     for of, model, report in runs:
         if of == task:
@@ -163,7 +164,7 @@ def _make_part(found: Breakdown) -> Part:
     rows = []
     for value in found.values:
         row = [cells.get((value, model)) for model in found.models]
-        rows.append((value, max(cell.n for cell in row if cell), row))
+        rows.append((value, max(cell.n or 0 for cell in row if cell), row))
     if found.by != "rarity":
         rows.sort(key=lambda row: (_mean([cell.score for cell in row[2] if cell]), row[0]))
     named = {"rarity": "training examples of the class"}.get(found.by, found.by)

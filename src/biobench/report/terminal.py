@@ -58,14 +58,14 @@ def render(
     explain: all notes, instead of three lines. compact: at most 20 models, and not how sure their
     order is. how: what shows all notes.
     """
-    columns, cells = board.columns, view_cells(board.table)
+    columns, cells = board.columns, view_cells(board.table, board.signs)
     ranked = MEAN if board.has_mean else columns[0] if len(columns) == 1 else None
     has_marks = any(cell.is_best for cell in cells.values())
     if ranked and any(cell.is_best for key, cell in cells.items() if key[1] == ranked):
         columns = [*columns, "rank"]
     models = board.models[:MAX_COMPACT] if compact else board.models
     heads = {column: board.head(column) for column in columns}
-    tables = [
+    tables: list[Table | Text] = [
         _make_table(models, part, cells, ranked, heads=heads)
         for part in _split(columns, models, width, heads)
     ]
@@ -265,7 +265,7 @@ def _make_table(
         table.add_column(Text("\n".join(_fold(head))), justify="right", no_wrap=True)
     for model in models:
         shown = [
-            _show_rank(cells.get((model, ranked)))
+            _show_rank(cells.get((model, ranked)) if ranked else None)
             if column == "rank"
             else _show(cells.get((model, column)))
             for column in columns

@@ -1,6 +1,6 @@
 """What every output draws a leaderboard and a comparison from: typed cells, marks and notes.
 
-    cells = view_cells(board.table)         # CellView by (model, task)
+    cells = view_cells(board.table, board.signs)         # CellView by (model, task)
     cells["timm:a", "newt"].mark            # BEST, TIED, UNVERIFIED or None
     Note("few groups", label="Warning (newt)").sentence
 
@@ -10,6 +10,7 @@ draws it stands in `MARKS` and nowhere else.
 
 import dataclasses
 import enum
+import typing
 from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
@@ -80,12 +81,16 @@ class CellView:
     @property
     def ci(self) -> list[float] | None:
         """[low, high]; None where there is no interval."""
-        return None if self.ci_low is None else [self.ci_low, self.ci_high]
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return [self.ci_low, self.ci_high]
 
     @property
     def rank_ci(self) -> list[int] | None:
         """[low, high]; None where there is no rank."""
-        return None if self.rank_low is None else [self.rank_low, self.rank_high]
+        if self.rank_low is None or self.rank_high is None:
+            return None
+        return [self.rank_low, self.rank_high]
 
     @property
     def mark(self) -> "Mark | None":
@@ -203,13 +208,18 @@ class PairView:
         return "none" if self.detectable is None else f"{self.detectable:.3f}"
 
 
-def view_cells(table: pl.DataFrame) -> dict[tuple[str, str], CellView]:
-    """Every row of a leaderboard's table, by (model, task)."""
-    sure = table.drop_nulls("ci_low").group_by("task").agg(pl.col("score").max(), pl.len())
-    top = {task: score for task, score, n in sure.rows() if n > 1}
-    # Where there are ranks they know of what the low score is the better one.
-    first = table.drop_nulls("ci_low").filter(rank=1).select("task", "score").rows()
-    top |= {task: score for task, score in first if task in top}
+def view_cells(table: pl.DataFrame, signs: Mapping[str, int]) -> dict[tuple[str, str], CellView]:
+    """Every row of a leaderboard's table, by (model, task).
+
+    signs: of each task, as `Leaderboard.signs`; the best of one whose sign is 0 is not known.
+    """
+    sure = table.drop_nulls("ci_low").group_by("task")
+    ends = sure.agg(pl.col("score").max().alias("high"), pl.col("score").min(), pl.len())
+    top = {
+        task: high if signs[task] > 0 else low
+        for task, high, low, n in ends.rows()
+        if n > 1 and signs[task]
+    }
     cells = {}
     for row in table.iter_rows(named=True):
         is_best = row["ci_low"] is not None and row["score"] == top.get(row["task"])
@@ -230,7 +240,7 @@ def view_pairs(table: pl.DataFrame) -> list[PairView]:
     return [PairView(**row) for row in table.select(names).iter_rows(named=True)]
 
 
-def _make(row: Mapping[str, object], **given: object) -> CellView:
+def _make(row: Mapping[str, typing.Any], **given: typing.Any) -> CellView:
     names: Iterable[str] = (field.name for field in dataclasses.fields(CellView))
     return CellView(**{name: row[name] for name in names if name in row} | given)
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from biobench.errors import BadInput
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES, Metric, get_columns
-from biobench.results.scores import KEYS, SCORES, read_scores
+from biobench.results.scores import SCORES, add_scores
 from biobench.results.store import PREDICTIONS, read_predictions
 
 __all__ = ["check_for_metric", "read_for_metric"]
@@ -53,9 +53,4 @@ def read_for_metric(run: Path, metric: Metric, columns: Sequence[str] = _BASE) -
     wanted = get_columns(metric)
     own = [name for name in wanted if name not in (CLASS_LABELS, CLASS_SCORES)]
     predictions = read_predictions(run, [*dict.fromkeys([*columns, *own])])
-    if CLASS_SCORES not in wanted:
-        return predictions
-    scores = read_scores(run)
-    if not scores.select(KEYS).equals(predictions.select(KEYS)):
-        raise BadInput(f"{Path(run) / SCORES} is damaged: its rows are not those of {PREDICTIONS}.")
-    return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])
+    return add_scores(run, predictions) if CLASS_SCORES in wanted else predictions

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import datetime
 import sqlite3
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -23,13 +24,14 @@ from biobench.errors import BadInput
 from biobench.predictions import KNOWN_COLUMNS
 from biobench.results.index import Problem, current, scan
 from biobench.results.store import PREDICTIONS, read_predictions, read_report
+from biobench.results.unknown import describe_unknown
 from biobench.results.verification import verify
 
 __all__ = ["TABLES", "Exported", "TableName", "export"]
 
 TableName = Literal["runs", "splits", "predictions"]
 
-TABLES = {
+TABLES: dict[TableName, dict[str, typing.Any]] = {
     "runs": {
         "run": pl.String(),
         "task": pl.String(),
@@ -72,6 +74,8 @@ class Exported:
     problems: list[Problem]
     doubts: list[str]
     """one sentence for each run whose report says something else than its predictions give."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each metric of the runs that cannot be used here, and what to do."""
 
 
 def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
@@ -97,7 +101,8 @@ def export(root: Path, target: Path, *, table: TableName = "runs") -> Exported:
             rows = _write_sqlite(source, partial)
         else:
             rows = {table: writers[suffix](source.tables(table), partial, TABLES[table])}
-    return Exported(rows, source.problems, source.doubts)
+    unknown = describe_unknown(found.runs.filter("has_predictions"))
+    return Exported(rows, source.problems, source.doubts, unknown)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +138,7 @@ class _Source:
                 self.problems.append(Problem(Path(row["run"]), str(err)))
         return pl.DataFrame(rows, schema=TABLES["runs"], orient="row")
 
-    def _make_run(self, row: dict[str, object], *, is_current: bool) -> dict[str, object]:
+    def _make_run(self, row: dict[str, typing.Any], *, is_current: bool) -> dict[str, object]:
         run = Path(row["run"])
         report, config = read_report(run), None
         if report.get("config") is not None:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import sqlite3
+import typing
 from pathlib import Path
 
 from biobench import metrics
@@ -87,7 +88,7 @@ def _read(source: Path) -> list[tuple[int, dict[str, object]]]:
     return list(enumerate(rows, start=1))
 
 
-def _import_row(row: dict[str, object], root: Path) -> None:
+def _import_row(row: dict[str, typing.Any], root: Path) -> None:
     args, old = json.loads(row["args"]), json.loads(row["report"])
     title = str(row["task_name"])
     predictions = to_table(
@@ -152,7 +153,13 @@ def _choose_metric(examples: list[Example], default: str, stored: float) -> tupl
     if not examples:
         return default, ["Imported without examples: neither score nor interval can be verified."]
     has_labels = all(ex.info["y_true"] is not None for ex in examples)
-    usable = [default, *metrics.list_metrics()] if has_labels else ["mean-score"]
+    usable = ["mean-score"]
+    if has_labels:
+        # What a metric reads beside labels and scores an old database does not have.
+        known = [
+            n for n in metrics.list_metrics() if not metrics.get_columns(metrics.get_metric(n))
+        ]
+        usable = [default, *known]
     scores = {name: metrics.get_metric(name)(examples) for name in dict.fromkeys(usable)}
     for name, score in scores.items():
         if math.isclose(score, stored, abs_tol=1e-6):

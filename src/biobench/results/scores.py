@@ -9,7 +9,6 @@ classes in the order of the scores, as JSON.
 
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +18,14 @@ import polars as pl
 from biobench.contract import Example
 from biobench.errors import BadInput
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES
+from biobench.predictions import write_classes
 from biobench.results import safe_files, validation
 
 __all__ = [
     "SCORES",
+    "add_scores",
     "check_written",
+    "join_scores",
     "parse_scores",
     "read_scores",
     "take_scores",
@@ -39,24 +41,18 @@ def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
     """The scores of all classes of the examples; None where they have none."""
     if not any(CLASS_SCORES in example.info for example in examples):
         return None
-    texts: dict[int, str] = {}
     labels, scores = [], []
     for example in examples:
         classes, row = example.info.get(CLASS_LABELS), example.info.get(CLASS_SCORES)
-        if classes is None or row is None:
-            labels.append(None)
-            scores.append(None)
-            continue
-        if id(classes) not in texts:
-            texts[id(classes)] = json.dumps([str(name) for name in classes])
-        labels.append(texts[id(classes)])
-        scores.append(np.asarray(row, np.float16))
+        is_scored = classes is not None and row is not None
+        labels.append(classes if is_scored else None)
+        scores.append(np.asarray(row, np.float16) if is_scored else None)
     subtasks = [example.info.get("subtask") for example in examples]
     return pl.DataFrame(
         {
             "example": pl.Series([example.id for example in examples], dtype=pl.String),
             "subtask": pl.Series(subtasks, dtype=pl.String),
-            CLASS_LABELS: pl.Series(labels, dtype=pl.String),
+            CLASS_LABELS: pl.Series(write_classes(labels), dtype=pl.String),
             CLASS_SCORES: _to_lists(scores),
         }
     )
@@ -124,3 +120,17 @@ def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
         reason = (str(err) or type(err).__name__).splitlines()[0]
         raise BadInput(f"{source} is damaged ({reason}).") from err
+
+
+def add_scores(run: Path, predictions: pl.DataFrame) -> pl.DataFrame:
+    """A run's predictions with the scores of all classes; raises BadInput where it keeps none."""
+    return join_scores(run, predictions, read_scores(run))
+
+
+def join_scores(run: Path, predictions: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFrame:
+    """Predictions with their scores of all classes, if any; BadInput where the rows differ."""
+    if scores is None:
+        return predictions
+    if not scores.select(KEYS).equals(predictions.select(KEYS)):
+        raise BadInput(f"{Path(run) / SCORES} is damaged: its rows are not the predictions'.")
+    return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])

@@ -30,6 +30,7 @@ import polars as pl
 from biobench import atomic
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
+from biobench.metrics import CLASS_LABELS, CLASS_SCORES
 from biobench.predictions import KNOWN_COLUMNS, to_table, to_unicode
 from biobench.results import kept_intervals, safe_files, seal, validation
 from biobench.results.scores import SCORES, take_scores
@@ -80,7 +81,7 @@ def write_run(
 
     task: the task's name as it stands on the command line.
     config: what `reproduce` needs to run the cell again, in plain JSON types (see
-        `biobench.results.reproduce_command`).
+        `biobench.launch.reproduce`).
     log: the text of the run's log, or a file to copy it from.
     Raises BadInput where the report holds what no reader could take, OSError where the disk is
     full or cannot be written.
@@ -88,7 +89,10 @@ def write_run(
     predictions = to_table(report.examples)
     scores = take_scores(report.examples)
     text = log.read_text(errors="replace") if isinstance(log, Path) else log
-    dct = build_report(task, model, report, predictions, config=config, has_log=text is not None)
+    # What a metric may read, though it is kept in a file of its own.
+    further = [] if scores is None else [scores[CLASS_LABELS], scores[CLASS_SCORES]]
+    table = predictions.with_columns(further)
+    dct = build_report(task, model, report, table, config=config, has_log=text is not None)
     # Only what holds code to run again has to be told from somebody else's.
     return write_folder(root, dct, predictions, text, scores, sealed=config is not None)
 
@@ -207,12 +211,12 @@ def place(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
-def read_report(run: Path) -> dict[str, object]:
+def read_report(run: Path) -> dict[str, typing.Any]:
     """A run's `report.json`; BadInput says what is wrong with it."""
     return parse_report(safe_files.read_file(run / REPORT, safe_files.MAX_REPORT), run / REPORT)
 
 
-def parse_report(text: bytes, source: Path) -> dict[str, object]:
+def parse_report(text: bytes, source: Path) -> dict[str, typing.Any]:
     """The dict in a `report.json`, of any version that was ever written; BadInput if it is none."""
     check(text, source)
     try:
@@ -277,7 +281,7 @@ def get_cell_folder(root: Path, task: str, model: ModelArgs) -> Path:
     return Path(root) / to_slug(task) / to_slug(":".join(model))
 
 
-def get_run_folder(root: Path, report: dict[str, object]) -> Path:
+def get_run_folder(root: Path, report: dict[str, typing.Any]) -> Path:
     """Where the run of a `report.json` belongs; ValueError where its id or task is none."""
     run, task, model = str(report["run"]), str(report["task"]), report["model"]
     if not RUN_ID.fullmatch(run):

@@ -10,11 +10,13 @@ whose report says something else.
 import dataclasses
 import hashlib
 import math
+import typing
 from pathlib import Path
 
 from biobench import metrics
 from biobench.errors import BadInput
 from biobench.results import kept_intervals, safe_files
+from biobench.results.scores import add_scores
 from biobench.results.store import PREDICTIONS, check, parse_predictions
 
 __all__ = ["TOLERANCE", "Verified", "describe_mismatch", "is_changed", "is_intact", "verify"]
@@ -42,13 +44,16 @@ def verify(run: Path, row: dict[str, object]) -> Verified | None:
     row: the run's row of `Scan.runs`. None where the metric is not known or there are no
     predictions. Raises BadInput where they are damaged.
     """
-    if not row["has_predictions"] or row["metric"] not in metrics.list_metrics():
+    if not row["has_predictions"] or not metrics.is_known(row["metric"]):
         return None
     path = run / PREDICTIONS
     data = safe_files.read_file(path, safe_files.MAX_PREDICTIONS)
     table = parse_predictions(data, path)
+    metric = metrics.get_metric(str(row["metric"]))
+    if metrics.CLASS_SCORES in metrics.get_columns(metric):
+        table = add_scores(run, table)
     try:
-        found = kept_intervals.compute_from_table(table, metrics.get_metric(str(row["metric"])))
+        found = kept_intervals.compute_from_table(table, metric)
     except BadInput as err:
         raise BadInput(f"{path}: {err}") from err
     changed = _differs(data, row)
@@ -56,7 +61,7 @@ def verify(run: Path, row: dict[str, object]) -> Verified | None:
     return Verified(found.score, found.example, found.group, table.height, found.n_groups, mismatch)
 
 
-def describe_mismatch(row: dict[str, object], score: float, n: int, *, changed: bool) -> str:
+def describe_mismatch(row: dict[str, typing.Any], score: float, n: int, *, changed: bool) -> str:
     """One sentence on how a run's files contradict each other; "" where they do not."""
     said = []
     if not math.isclose(score, row["score"], abs_tol=TOLERANCE):

@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int64
 
 from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, to_table
+from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, tabulate
 
 __all__ = ["Coded", "code_models", "from_examples", "from_table"]
 
@@ -76,7 +76,7 @@ def from_examples(examples: Sequence[Example], metric: Metric | None = None) -> 
         pred = np.fromiter(map(known.get, y_pred, itertools.repeat(-1)), np.int64, len(y_pred))
     rows = None
     if metric is not None and get_columns(metric):
-        table = to_table(examples, get_columns(metric), metric.name)
+        table = tabulate(examples, get_columns(metric), metric.name)
         score, rows = _score_by(metric, table, score), make_rows(metric, table)
     unit = np.arange(len(examples), dtype=np.int64)
     names = tuple(map(str, codes)) if true is not None else ()
@@ -128,7 +128,7 @@ def code_models(
     classes = _classes_of(tables[0]["y_true"]) if labelled and len(tables) > 1 else None
     for table in tables[1:]:
         pred = None
-        if labelled:
+        if classes is not None:
             _require_same_truth(tables[0], table)
             pred = _code_predictions(classes, table["y_pred"])
         score = _score_by(metric, table, _code_scores(table))
@@ -166,11 +166,14 @@ def _code_labels(
 
 
 def _code_predictions(classes: pl.Series, y_pred: pl.Series) -> Int64[np.ndarray, " n"]:
-    if y_pred.dtype == pl.Enum:
+    kind = y_pred.dtype
+    if isinstance(kind, pl.Enum):
         # Names are looked up once a name, rather than once a row.
         codes = {label: code for code, label in enumerate(classes.to_list())}
-        known = [codes.get(label, -1) for label in y_pred.dtype.categories.to_list()]
-        at = y_pred.to_physical().fill_null(len(known))
+        known = [codes.get(label, -1) for label in kind.categories.to_list()]
+        at = y_pred.to_physical()
+        if at.has_nulls():
+            at = at.fill_null(len(known))
         return np.array([*known, -1])[at.to_numpy()]
     pred = y_pred.cast(pl.String).cast(pl.Enum(classes), strict=False).to_physical()
     return pred.cast(pl.Int64).fill_null(-1).to_numpy().copy()
@@ -192,11 +195,11 @@ def _classes_of(y_true: pl.Series) -> pl.Series:
 
 
 def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
-    if one["y_true"].dtype == other["y_true"].dtype and one["y_true"].equals(other["y_true"]):
+    if one["y_true"].equals(other["y_true"], check_dtypes=True):
         return
     differ = one["y_true"].cast(pl.String) != other["y_true"].cast(pl.String)
     if differ.any():
-        row = int(differ.arg_max())
+        row = int(differ.arg_max() or 0)
         raise BadInput(
             f"Two models disagree on the truth of the example '{one['example'][row]}' "
             f"('{one['y_true'][row]}' and '{other['y_true'][row]}'); compare runs on the same "

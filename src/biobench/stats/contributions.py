@@ -10,7 +10,6 @@ exchanges is exact, and the difference is wrong to the third order only.
 """
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,13 +17,15 @@ from jaxtyping import Float64, Int64
 from scipy import sparse, special
 
 from biobench.metrics import (
-    Accuracy,
+    LABEL_COUNTS,
+    SUM,
     Counts,
-    MacroAccuracy,
-    MacroF1,
-    MeanScore,
+    HasSlopes,
     Metric,
     WeightedMetric,
+    code_rows,
+    list_own_counts,
+    needs_scores,
 )
 from biobench.stats.coded import Coded
 
@@ -40,6 +41,9 @@ __all__ = [
 _CELLS = 600_000
 """units by pairs above which several units, chosen by chance, are exchanged as one."""
 
+_SMALL = 200_000
+"""cells of a table of units by classes that are all counted."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Contributions:
@@ -53,6 +57,8 @@ class Contributions:
     """whether a unit has several rows, so that what it adds may be skewed."""
     n_units: int
     """units of the test set, before any were merged."""
+    weights: Float64[np.ndarray, " u"]
+    """what part of the score each unit has, by its examples alone; they add up to 1."""
 
     def of_models(self, at: Sequence[int]) -> "Contributions":
         """Those of the models at these (increasing) places."""
@@ -73,7 +79,8 @@ class Contributions:
         merged = _blocks(n, most, seed)
         values = np.zeros((most, n_pairs))
         np.add.at(values, merged, self.values)
-        return dataclasses.replace(self, values=values)
+        weights = np.bincount(merged, self.weights, most)
+        return dataclasses.replace(self, values=values, weights=weights)
 
 
 def pairs_of(n_models: int) -> Int64[np.ndarray, "2 p"]:
@@ -93,12 +100,13 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
     n_blocks = min(one.n_units, most_units(len(models)))
     block = _blocks(one.n_units, n_blocks, seed)[one.unit]
     first, second = pairs_of(len(models))
+    weights = np.bincount(block, _weigh(one, metric), n_blocks)
+    known = (len(models), one.n_units < one.n, one.n_units, weights)
     if isinstance(metric, WeightedMetric):
         each_model = _of_weighted(models, metric, block, n_blocks)
         values = each_model[:, first] - each_model[:, second]
-        exact = np.full(len(first), np.nan)
-        return Contributions(values, exact, len(models), one.n_units < one.n, one.n_units)
-    names = sorted(metric.fields - {"n_true"})
+        return Contributions(values, np.full(len(first), np.nan), *known)
+    names = _list_counts(metric)
     counts = [_counts(model, metric) for model in models]
     own = [gradient(metric, each) for each in counts]
     exact = np.full(len(first), np.nan)
@@ -106,10 +114,10 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
         each_model = _of_each_model(models, own[0], names, block, n_blocks)
         values = each_model[:, first] - each_model[:, second]
         if one.n_units == one.n and not metric.macro:
-            exact = _mcnemar(models, "score" in names)
+            exact = _mcnemar(models, needs_scores(metric))
     else:
         values = _at_half_way(models, metric, counts, names, block, n_blocks)
-    return Contributions(values, exact, len(models), one.n_units < one.n, one.n_units)
+    return Contributions(values, exact, *known)
 
 
 def mean_of(tasks: Sequence[Contributions], seed: int) -> Contributions:
@@ -123,53 +131,36 @@ def mean_of(tasks: Sequence[Contributions], seed: int) -> Contributions:
         n_models=tasks[0].n_models,
         grouped=any(one.grouped for one in tasks),
         n_units=sum(one.n_units for one in tasks),
+        weights=np.concatenate([one.weights for one in merged]) / len(tasks),
     )
 
 
-@functools.singledispatch
 def gradient(metric: Metric, counts: Counts) -> Counts:
     """The metric's derivative by its counts of predictions, at each of `b` samples.
 
-    Of a metric that is not shipped by central differences of half an example.
+    Its own `slopes` where it has them, else central differences of half an example.
     """
+    if isinstance(metric, HasSlopes):
+        return metric.slopes(counts)
     found = {}
-    for name in sorted(metric.fields - {"n_true"}):
-        at = np.atleast_2d(getattr(counts, name)).astype(np.float64)
+    for name in _list_counts(metric):
+        whole = getattr(counts, name)
+        at = np.atleast_2d(whole).astype(np.float64)
         slope = np.empty_like(at)
         for row in range(len(at)):
             sides = []
             for step in (0.5, -0.5):
                 moved = at.copy()
                 moved[row] += step
-                moved = moved[0] if name == "score" else moved
+                moved = moved.reshape(whole.shape)
                 sides.append(metric.from_counts(dataclasses.replace(counts, **{name: moved})))
             slope[row] = sides[0] - sides[1]
-        found[name] = slope[0] if name == "score" else slope
+        found[name] = slope.reshape(whole.shape)
     return Counts(counts.n, **found)
 
 
-@gradient.register
-def _(metric: MeanScore, counts: Counts) -> Counts:
-    return Counts(counts.n, score=1 / counts.n)
-
-
-@gradient.register
-def _(metric: Accuracy, counts: Counts) -> Counts:
-    return Counts(counts.n, n_hit=np.ones_like(counts.n_hit) / counts.n)
-
-
-@gradient.register
-def _(metric: MacroAccuracy, counts: Counts) -> Counts:
-    present = np.count_nonzero(counts.n_true, axis=0)
-    return Counts(counts.n, n_hit=(counts.n_true > 0) / np.maximum(counts.n_true, 1) / present)
-
-
-@gradient.register
-def _(metric: MacroF1, counts: Counts) -> Counts:
-    present = np.count_nonzero(counts.n_true, axis=0)
-    below = np.maximum(counts.n_true + counts.n_pred, 1)
-    n_hit = 2 * (counts.n_true > 0) / below / present
-    return Counts(counts.n, n_hit=n_hit, n_pred=-n_hit * counts.n_hit / below)
+def _list_counts(metric: Metric) -> list[str]:
+    return [*list_own_counts(metric), *([SUM] if needs_scores(metric) else [])]
 
 
 def _blocks(n_units: int, n_blocks: int, seed: int) -> Int64[np.ndarray, " {n_units}"]:
@@ -178,22 +169,25 @@ def _blocks(n_units: int, n_blocks: int, seed: int) -> Int64[np.ndarray, " {n_un
     return np.random.default_rng([seed, 6]).permutation(n_units).astype(np.int64) % n_blocks
 
 
+def _weigh(model: Coded, metric: Metric) -> Float64[np.ndarray, " n"]:
+    """What part of the score each example has: where classes count the same, one of a rare class
+    more."""
+    if not metric.macro or model.true is None:
+        return np.full(model.n, 1 / model.n)
+    n_true = np.bincount(model.true, minlength=model.n_classes)
+    return 1 / n_true[model.true] / np.count_nonzero(n_true)
+
+
 def _counts(model: Coded, metric: Metric) -> Counts:
     """The counts of the predictions as they are, as one sample."""
     fields = {}
-    if "score" in metric.fields:
-        fields["score"] = np.array([model.score.sum()])
-    for name in metric.fields - {"score"}:
-        code = _codes(model, name)
+    if needs_scores(metric):
+        fields[SUM] = np.array([model.score.sum()])
+    for name in metric.fields.intersection(LABEL_COUNTS):
+        code = code_rows(name, model.true, model.pred)
         counted = np.bincount(code[code >= 0], minlength=model.n_classes)
         fields[name] = counted[:, None].astype(np.float64)
     return Counts(np.array([float(model.n)]), **fields)
-
-
-def _codes(model: Coded, name: str) -> Int64[np.ndarray, " n"]:
-    if name == "n_hit":
-        return np.where(model.true == model.pred, model.true, -1)
-    return model.true if name == "n_true" else model.pred
 
 
 def _of_each_model(
@@ -207,11 +201,12 @@ def _of_each_model(
     for i, model in enumerate(models):
         adds = np.zeros(model.n)
         for name in names:
-            if name == "score":
+            if name == SUM:
                 adds += slope.score[0] * model.score
             else:
                 # The last entry is that of a prediction of no class.
-                adds += np.append(getattr(slope, name)[:, 0], 0)[_codes(model, name)]
+                code = code_rows(name, model.true, model.pred)
+                adds += np.append(getattr(slope, name)[:, 0], 0)[code]
         values[:, i] = np.bincount(block, adds, n_blocks)
     return values
 
@@ -250,7 +245,8 @@ def _at_half_way(
     for i, model in enumerate(models):
         half = {name: (at + at[..., [i]]) / 2 for name, at in stacked.items()}
         slope = gradient(metric, Counts(n, **half))
-        adds = sum(_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names)
+        parts = [_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names]
+        adds: typing.Any = sum(parts)
         values[:, first == i] += adds[:, i + 1 :]
         values[:, second == i] -= adds[:, :i]
     return values
@@ -264,12 +260,16 @@ def _tally(
     model: Coded, name: str, block: Int64[np.ndarray, " n"], n_blocks: int
 ) -> sparse.csr_array:
     """[blocks, classes] rows of each class, or the sum of scores, in each block."""
-    if name == "score":
+    if name == SUM:
         return sparse.csr_array(np.bincount(block, model.score, n_blocks)[:, None])
-    code = _codes(model, name)
+    code = code_rows(name, model.true, model.pred)
     kept = code >= 0
-    cells = (np.ones(np.count_nonzero(kept)), (block[kept], code[kept]))
-    return sparse.csr_array(cells, shape=(n_blocks, model.n_classes))
+    block, code, shape = block[kept], code[kept], (n_blocks, model.n_classes)
+    if n_blocks * model.n_classes <= _SMALL:
+        # Counting into a small table is sooner done than sorting the cells.
+        cells = np.bincount(block * model.n_classes + code, minlength=n_blocks * model.n_classes)
+        return sparse.csr_array(cells.reshape(shape).astype(np.float64))
+    return sparse.csr_array((np.ones(len(code)), (block, code)), shape=shape)
 
 
 def _mcnemar(models: Sequence[Coded], by_score: bool) -> Float64[np.ndarray, " p"]:

@@ -70,6 +70,9 @@ class Design:
     """share of the classes whose examples are all in one unit, for a macro average."""
     variance: float | None = None
     """of the score, where it is not that of the resamples times the correction."""
+    rarer: float = 0.5
+    """share of the metric's weight that is wrong, or right where that is less; one half where
+    answers are not right or wrong."""
 
 
 def spread_of(
@@ -84,7 +87,7 @@ def spread_of(
     variance = design.variance
     if variance is None:
         variance = variance_of(replicates, score) * design.correction
-    if coded.rows is None and (needs_labels(metric) or np.isin(coded.score, (0, 1)).all()):
+    if _is_right_or_wrong(coded, metric):
         share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
         variance = max(variance, share * score * (1 - score) / design.size)
     return Spread(variance, df_of(design.df, len(replicates)), design.size, lower, upper)
@@ -137,7 +140,8 @@ class _Truth:
 
     @classmethod
     def of(cls, coded: Coded, metric: Metric) -> "_Truth":
-        label = coded.true if metric.macro else np.zeros(coded.n, np.int64)
+        label = coded.true if metric.macro else None
+        label = np.zeros(coded.n, np.int64) if label is None else label
         n = np.bincount(label).astype(np.float64)
         pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
         squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)
@@ -173,6 +177,7 @@ def _design_given(truth: _Truth, coded: Coded, metric: Metric) -> Design:
         _effective_number(np.bincount(coded.unit, weight * right)),
         _effective_number(np.bincount(coded.unit, weight * (1 - right))),
     )
+    share_right = float(np.average(right, weights=weight))
     design = Design(
         correction=truth.correction,
         size=float(size),
@@ -180,6 +185,7 @@ def _design_given(truth: _Truth, coded: Coded, metric: Metric) -> Design:
         n_errors=n_errors,
         n_weighty=truth.n_weighty,
         n_alone=truth.n_alone,
+        rarer=min(share_right, 1 - share_right) if _is_right_or_wrong(coded, metric) else 0.5,
     )
     if coded.n_units == coded.n:
         return design
@@ -193,6 +199,11 @@ def _design_given(truth: _Truth, coded: Coded, metric: Metric) -> Design:
         if truth.shared is not None
         else None,
     )
+
+
+def _is_right_or_wrong(coded: Coded, metric: Metric) -> bool:
+    """Whether each answer counts as 1 or 0."""
+    return coded.rows is None and bool(needs_labels(metric) or np.isin(coded.score, (0, 1)).all())
 
 
 def _design_of_weighted(coded: Coded, metric: WeightedMetric) -> Design:

@@ -236,7 +236,8 @@ class _Worker:
             env={**os.environ, **divide_threads(cores)},
             start_new_session=True,
         )
-        self.stdout = self.process.stdout
+        assert self.process.stdout is not None and self.process.stdin is not None
+        self.stdout, self.stdin = self.process.stdout, self.process.stdin
         os.set_blocking(self.stdout.fileno(), False)
         self.buffer = b""
 
@@ -244,8 +245,8 @@ class _Worker:
         self.cell, self.model, self.attempt = cell, cell.model, attempt
         line = json.dumps({"cell": cell.id, "attempt": attempt, "seen": seen}) + "\n"
         try:
-            self.process.stdin.write(line.encode())
-            self.process.stdin.flush()
+            self.stdin.write(line.encode())
+            self.stdin.flush()
         except BrokenPipeError:
             pass  # It died while idle; its closed output is what starts the retry.
 
@@ -262,7 +263,7 @@ class _Worker:
     def stop(self) -> None:
         """End the process and what it started; it ends by itself when its input closes."""
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
         with contextlib.suppress(ProcessLookupError, PermissionError):

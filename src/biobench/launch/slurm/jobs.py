@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from biobench.errors import CellFailed
+from biobench.imports import import_modules
 from biobench.launch.cell import describe, redirect_output, run_cell
 from biobench.launch.cores import default_workers
-from biobench.launch.plan import Plan, import_modules
+from biobench.launch.plan import Plan
 from biobench.launch.states.job_ends import get_job_log
 from biobench.launch.states.state import CellState, StateFile, get_log
 from biobench.screen import say

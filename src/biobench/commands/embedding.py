@@ -10,12 +10,17 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench.commands import flags
+from biobench.commands.explaining import Imports
+from biobench.features.options import EmbedOptions
+
 __all__ = ["Cache", "Embed"]
 
 MAX_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
+@flags.take(EmbedOptions, after="out", only_given=False)
 class Embed:
     """Write the features of a folder of pictures to one Parquet file (id, path, feature).
 
@@ -28,51 +33,24 @@ class Embed:
     """folder of pictures, or a table (.csv, .tsv, .parquet) with a column path (and id)."""
     out: Path
     """Parquet file to write (.parquet); one that is there is not overwritten."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    batch_size: int | Literal["auto"] = 64
-    """images in a forward pass on CUDA; auto looks for the fastest."""
-    n_workers: int = 4
-    """processes that decode pictures; 0 decodes in this one."""
-    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """arithmetic of the backbone; auto is fp32 on a CPU, fp16 on CUDA."""
-    exif: bool = False
-    """turn pictures upright as their EXIF tag says; the published protocols do not."""
-    compile: bool = False
-    """compile the backbone."""
-    resume: bool = True
-    """--no-resume: embed anew instead of using the cache, without deleting it."""
-    imports: list[str] = dataclasses.field(default_factory=list)
+    imports: Imports = ()
     """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
-        import os
-
         from biobench import clean, features, registry
-        from biobench.errors import BadInput, CellFailed
+        from biobench.errors import CellFailed
         from biobench.features import picture_vectors
-        from biobench.launch.plan import import_modules
+        from biobench.imports import import_modules
         from biobench.screen import say
 
-        import_modules(self.imports, [os.getcwd()])
+        import_modules(self.imports)
         picture_vectors.check_target(self.out)
         table = picture_vectors.read_pictures(self.images)
-        org, _, ckpt = self.model.partition(":")
-        if not ckpt:
-            raise BadInput(f"'{self.model}' is not a model: write ORG:CKPT.")
-        options = features.EmbedOptions(
-            batch_size=self.batch_size,
-            n_workers=self.n_workers,
-            device=str(features.resolve_device(self.device)),
-            resume=self.resume,
-            exif=self.exif,
-            compile=self.compile,
-            precision=self.precision,
-        )
-        try:
-            backbone = registry.load_vision_backbone(org, ckpt)
-        except ValueError as err:
-            raise BadInput(str(err)) from err
+        org, ckpt = registry.parse_model(self.model)
+        given = flags.read(self, features.EmbedOptions)
+        device = str(features.resolve_device(str(given["device"])))
+        options = features.EmbedOptions(**{**given, "device": device})
+        backbone = registry.load_vision_backbone(org, ckpt)
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
             with _show_progress():

@@ -3,13 +3,16 @@ from pathlib import Path
 
 import pytest
 import tyro
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from biobench.args import PictureArgs
+from biobench.commands import flags
 from biobench.commands.running import Run
 from biobench.errors import BadInput
-from biobench.launch.config import load
-from biobench.results import CONFIG, reproduce_command, reproduce_config
+from biobench.fields import list_flags
+from biobench.launch.config import Settings, load
+from biobench.launch.reproduce import CONFIG, reproduce_command, reproduce_config
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 """those that TOML has."""
@@ -88,15 +91,52 @@ def test_the_command_line_takes_the_command():
     assert run.debug and run.force
 
 
+VALUES = {
+    "batch_size": st.just("auto") | st.integers(1, 99),
+    "n_workers": st.integers(0, 9),
+    "precision": st.sampled_from(["auto", "fp32", "fp16", "bf16"]),
+    "n_train_unit": st.sampled_from(["class", "total"]),
+    "probe": st.sampled_from(["knn", "ridge"]),
+    "folds": st.sampled_from(["stratified-shuffle", "kfold", "group"]),
+    "metrics": st.lists(st.sampled_from(["brier", "top-accuracy:3"]), min_size=1, max_size=2),
+    "root": st.sampled_from(["/photos", "/my photos"]),
+    "columns": st.lists(st.sampled_from(["path=File", "label=A b"]), min_size=1, max_size=2),
+    "folds_test": st.integers(0, 9),
+    **dict.fromkeys(("exif", "compile", "skip_missing"), st.just(True)),
+}
+
+
+def test_values_are_drawn_for_every_flag_of_a_task():
+    assert VALUES.keys() == list_flags(PictureArgs).keys()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.fixed_dictionaries({}, optional=VALUES))
+def test_whatever_the_command_line_sets_comes_back_from_the_printed_command(given_args):
+    args = {"datadir": "/data/folder", "n_train": 3, "seed": 7, **given_args}
+    words = reproduce_command(make(task="folder", kind="folder", args=args), results="again")
+    run = tyro.cli(Run, args=words[2:])
+    assert flags.read(run, PictureArgs) == given_args
+    plan = flags.read(run, Settings)
+    assert (plan["n_train"], plan["seeds"], plan["data"]) == ([3], [7], "/data")
+
+
+def test_what_a_flag_cannot_say_is_said_by_a_file():
+    for odd in ({"exif": "yes"}, {"n_workers": 1.5}, {"title": "folder"}, {"columns": ["-x"]}):
+        report = make(task="folder", kind="folder", args={"datadir": "/data/folder", **odd})
+        assert reproduce_command(report)[2] == CONFIG
+        assert tomllib.loads(reproduce_config(report))["tasks"]["folder"].items() >= odd.items()
+
+
 def test_the_launcher_takes_the_config_file(tmp_path):
     args = {"datadir": "/photos", "title": "Birds", "n_train": 5, "features": "/v.parquet"}
     report = make(task="birds", kind="folder", model="features:mine", args=args)
     (tmp_path / CONFIG).write_text(reproduce_config(report))
-    settings = load(tmp_path / CONFIG)
-    assert settings.models == ["features:mine"] and settings.device == "cpu"
-    assert settings.features == {"mine": "/v.parquet"}
+    loaded = load(tmp_path / CONFIG)
+    assert loaded.models == ["features:mine"] and loaded.device == "cpu"
+    assert loaded.features == {"mine": "/v.parquet"}
     table = {"kind": "folder", "n_train": 5, "seeds": 42, "datadir": "/photos", "title": "Birds"}
-    assert settings.get_tables() == {"birds": table}
+    assert loaded.get_tables() == {"birds": table}
 
 
 def test_a_report_without_its_configuration_says_how_it_was_made():

@@ -1,7 +1,4 @@
-"""The metrics that need more of the predictions than labels and scores, by name.
-
-`FAMILY:ARGUMENT` names a metric that is made for its argument.
-"""
+"""The metrics that are made for an argument, written FAMILY:ARGUMENT."""
 
 from collections.abc import Callable
 
@@ -10,37 +7,14 @@ from biobench.metrics.base import Metric
 from biobench.metrics.examples import (
     N_TOP,
     RANKS,
-    Brier,
     RankAccuracy,
     TaxonomicDistance,
     TopAccuracy,
     read_costs,
 )
-from biobench.metrics.weighted import (
-    Auroc,
-    AveragePrecision,
-    ExpectedCalibrationError,
-    MacroAuroc,
-    MeanAveragePrecision,
-    OpenSetAuroc,
-    OpenSetTnr,
-)
+from biobench.metrics.weighted import Auroc, AveragePrecision
 
-__all__ = ["FAMILIES", "FURTHER"]
-
-FURTHER: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        TopAccuracy(),
-        Brier(),
-        ExpectedCalibrationError(),
-        MeanAveragePrecision(),
-        MacroAuroc(),
-        OpenSetAuroc(),
-        OpenSetTnr(),
-        TaxonomicDistance(),
-    )
-}
+__all__ = ["FAMILIES"]
 
 
 def _make_top(text: str) -> Metric:
