@@ -252,7 +252,7 @@ def _mark(hashes: pl.Series) -> bytes | memoryview:
     # In one piece, because half a million small ones take as long as listing their files.
     marked = np.ones((len(arrow), 1 + size), np.uint8)
     marked[:, 1:] = np.frombuffer(data, np.uint8, size * len(arrow)).reshape(-1, size)
-    return memoryview(marked)
+    return marked.data
 
 
 def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
