@@ -71,6 +71,31 @@ def test_tasks_lists_every_task_in_one_line(capsys):
     assert {row["task"] for row in rows} == set(registry.list_tasks())
 
 
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("skimage", FLOOR, "baselines"),
+        ("submitit", ["--models", "baseline:random-vit", "--slurm"], "slurm"),
+    ],
+)
+def test_what_an_extra_brings_is_missed_before_the_run(
+    module, arguments, extra, data, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    err = refuse(capsys, tmp_path, "--tasks", "newt", "--data", data, *arguments)
+    assert f"pip install 'biobench[{extra}]'" in err
+
+
+@pytest.mark.parametrize("module", ["skimage", "jinja2"])
+def test_the_demo_misses_what_an_extra_brings_before_it_draws(
+    module, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    code, _, err = run(capsys, "demo", "--out", tmp_path / "demo")
+    assert code == 2 and "pip install 'biobench[demo]'" in err and err.count("\n") == 1
+    assert not (tmp_path / "demo").exists()
+
+
 def test_a_missing_folder_is_refused(capsys, tmp_path):
     err = refuse(capsys, tmp_path, "--tasks", "newt", "--data", tmp_path / "nowhere", *FLOOR)
     assert "nowhere" in err

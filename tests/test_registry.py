@@ -134,6 +134,33 @@ def test_a_metric_or_probe_that_lacks_something_is_refused():
         probes.register_probe("odd", Misnamed)
 
 
+def test_a_metric_that_forgets_its_name_is_refused():
+    class Mean(metrics.ExampleMean):
+        columns = ()
+
+        def values(self, predictions):
+            return predictions["score"].to_numpy()
+
+    class Weighted(metrics.WeightedMetric):
+        columns = ()
+
+        def prepare(self, predictions):
+            return predictions["score"].to_numpy()
+
+        def from_weights(self, rows, weights):
+            return rows @ weights / weights.sum(axis=0)
+
+    for cls in (Mean, Weighted):
+        with pytest.raises(BadInput, match=r"cannot be used: it has no name \("):
+            metrics.register_metric(cls())
+        with pytest.raises(BadInput, match=r"metric 'mine' .* it has no name \("):
+            metrics.METRICS.register("mine", cls())
+        named = type(cls.__name__, (cls,), {"name": "mine"})()
+        metrics.register_metric(named)
+        assert metrics.get_metric("mine") is named
+        del metrics.METRICS.registered["mine"]
+
+
 def test_replacing_what_is_there_warns_and_the_same_thing_twice_does_not():
     class Mine(probes.KNN):
         pass

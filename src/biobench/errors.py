@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-__all__ = ["BadInput", "CellFailed", "did_you_mean", "find_close"]
+__all__ = ["BadInput", "CellFailed", "did_you_mean", "find_close", "require_extra"]
 
 
 class BadInput(ValueError):
@@ -27,3 +27,16 @@ def find_close(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | No
     import difflib
 
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)
+
+
+def require_extra(extra: str, module: str, what: str) -> None:
+    """Raise BadInput where a module that an optional extra brings cannot be imported.
+
+    what: who needs what, as "baseline:hog needs scikit-image".
+    """
+    import importlib.util
+
+    if importlib.util.find_spec(module) is None:
+        raise BadInput(
+            f"{what}, which is not installed; install it with pip install 'biobench[{extra}]'."
+        )

@@ -1,5 +1,6 @@
 import html.parser
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def read(path):
 @pytest.fixture
 def page(suite, tmp_path):
     return report.write_page(suite, tmp_path / "site")
+
+
+def test_without_jinja2_a_page_is_refused_with_what_to_install(suite, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(BadInput, match=r"needs jinja2, .*pip install 'biobench\[report\]'\.$"):
+        report.write_page(suite, tmp_path / "site")
 
 
 def test_the_page_is_one_file_without_scripts_or_anything_from_elsewhere(page):

@@ -1,6 +1,7 @@
 """The floors are what scikit-image computes, the same for every batch, and know nothing."""
 
 import hashlib
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from skimage import data
 from skimage.feature import hog
 
+from biobench.errors import BadInput
 from biobench.third_party_models import Baseline
 
 KNOWN = ["color-hog", "color-hist", "hog", "random-vit"]
@@ -24,6 +26,15 @@ def test_an_unknown_baseline_is_a_value_error_that_names_the_known_ones():
     with pytest.raises(ValueError, match="known: color-hog, color-hist, hog, random-vit") as err:
         Baseline("colour-hog")
     assert "Did you mean 'color-hog'" in str(err.value)
+
+
+def test_without_scikit_image_the_handcrafted_ones_are_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    for ckpt in ("color-hog", "color-hist", "hog"):
+        said = rf"baseline:{ckpt} needs scikit-image, .*pip install 'biobench\[baselines\]'\.$"
+        with pytest.raises(BadInput, match=said):
+            Baseline.check_ckpt(ckpt)
+    Baseline.check_ckpt("random-vit")
 
 
 def test_hog_is_scikit_images_scaled_to_unit_length():

@@ -36,9 +36,13 @@ class Demo:
     def main(self) -> int:
         from biobench import demo, launch, progress, report
         from biobench.commands.printing import make_console
+        from biobench.errors import require_extra
         from biobench.launch import showing
         from biobench.screen import say
 
+        # Before a world is drawn and its features are computed.
+        require_extra("demo", "skimage", "biobench demo needs scikit-image")
+        require_extra("demo", "jinja2", "biobench demo needs jinja2")
         data, results, site = self.out / "data", self.out / "results", self.out / "site"
         say(f"drawing a world into {data}")
         with progress.listen(_print_quarters):

@@ -41,10 +41,14 @@ class Run:
     def main(self) -> int:
         from biobench import launch
         from biobench.commands import after
+        from biobench.errors import require_extra
         from biobench.launch import showing
         from biobench.screen import say
 
         settings = self._load()
+        if self.slurm:
+            # Before the data are read.
+            require_extra("slurm", "submitit", "--slurm needs submitit")
         plan = launch.make_plan(settings, force=self.force)
         checked = launch.check(plan, device=not self.slurm)
         _print_data(plan, checked)

@@ -23,15 +23,15 @@ __all__ = [
 ]
 
 if typing.TYPE_CHECKING:
-    from biobench.features.backbone import BackboneSource
+    from biobench.features.backbone_source import BackboneSource
     from biobench.features.digest import backbone_digest
-    from biobench.features.files import FileSource
     from biobench.features.options import (
         EmbedOptions,
         cache_root,
         check_device_name,
         resolve_device,
     )
+    from biobench.features.vector_file import FileSource
     from biobench.features.vectors import Features, FeatureSource
 
 _HOMES = {

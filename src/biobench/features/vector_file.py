@@ -9,11 +9,13 @@ manifest writes them, and a column `feature` with lists of numbers of one length
 
 import functools
 import hashlib
+import json
 import pathlib
 import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,6 +28,8 @@ from biobench.features.vectors import Features
 __all__ = ["FileSource"]
 
 BLOCK_ROWS = 4096
+SETTLED = 2_000_000_000
+"""nanoseconds after which no further change can have the same time, on any filesystem."""
 
 
 class FileSource:
@@ -35,60 +39,90 @@ class FileSource:
         self.path = pathlib.Path(path)
         self.name = name
         self.files = stamp_files([self.path])
-        self._ids = _read_ids(self.path)
-        self._store = _ParquetStore(self.path)
+        self._file = _open(self.path, self.files)
 
     def __call__(self, root: pathlib.Path, images: Sequence[str]) -> Features:
         """The vectors of `images`; raises BadInput naming those that the file lacks."""
         start = time.perf_counter()
-        position = self._match(images)
-        rows = np.fromiter((position[image] for image in images), np.int64, len(images))
+        rows = self._file.find_rows(images)
         stages = {"scan": time.perf_counter() - start}
         counts = {"known": len(images), "recognised": 0, "embedded": 0, "failed": 0}
-        return Features(self._dim, rows, self._store, stages=stages, counts=counts)
+        return Features(self._file.dim, rows, self._file.store, stages=stages, counts=counts)
 
     def describe(self) -> dict[str, object]:
         """digest (of the ids and vectors), dim, and null for what a file cannot know."""
         return {
-            "digest": self._digest,
+            "digest": self._file.digest,
             "n_parameters": None,
             "image_size": None,
-            "dim": self._dim,
+            "dim": self._file.dim,
             "precision": None,
             "name": self.name,
             "files": self.files,
         }
 
-    def _match(self, images: Sequence[str]) -> dict[str, int]:
-        """Row by id, from the id column that covers most of `images`."""
-        missing, column = min(
-            ([image for image in images if image not in ids], column)
-            for column, ids in self._ids.items()
-        )
-        if missing:
-            shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+
+class _VectorFile:
+    """What is in a file of vectors: its ids are held, its vectors are not."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        self.ids = _read_ids(path)
+        self.store = _ParquetStore(path)
+
+    def find_rows(self, images: Sequence[str]) -> Int64[np.ndarray, " n"]:
+        """The row of each image, by the id column that covers most of them."""
+        wanted = pl.DataFrame({"id": pl.Series(images, dtype=pl.String)})
+        found = {column: _look_up(wanted["id"], ids) for column, ids in self.ids.items()}
+        column = min(found, key=lambda column: (found[column].null_count(), column))
+        missing = wanted.filter(found[column].is_null())["id"]
+        if len(missing):
+            shown = ", ".join(missing.head(3)) + (", …" if len(missing) > 3 else "")
             raise BadInput(
                 f"{self.path}: {len(missing):,} of {len(images):,} images have no vector "
                 f"({shown}); column {column} must hold their paths below the data folder, as the "
                 "task writes them."
             )
-        return self._ids[column]
+        return found[column].to_numpy()
 
     @functools.cached_property
-    def _dim(self) -> int:
-        for _, block in self._store.blocks(np.zeros(1, np.int64)):
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        for _, block in self.store.blocks(np.zeros(1, np.int64)):
             return block.shape[1]
         raise BadInput(f"{self.path}: the file has no rows; write one an image.")
 
     @functools.cached_property
-    def _digest(self) -> str:
+    def digest(self) -> str:
+        """Of the ids and vectors."""
         digest = hashlib.sha256()
-        for column, ids in sorted(self._ids.items()):
-            digest.update("\x1f".join([column, *ids]).encode())
-        n_rows = len(next(iter(self._ids.values())))
-        for _, block in self._store.blocks(np.arange(n_rows)):
+        for column, ids in sorted(self.ids.items()):
+            digest.update(column.encode())
+            for first in range(0, len(ids), BLOCK_ROWS):
+                some = ids[first : first + BLOCK_ROWS]
+                digest.update("".join(f"\x1f{value}" for value in some).encode())
+        n_rows = len(next(iter(self.ids.values())))
+        for _, block in self.store.blocks(np.arange(n_rows)):
             digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()
+
+
+def _open(path: pathlib.Path, stamps: list[dict[str, object]]) -> _VectorFile:
+    """The file, as it was read before where its stamps are the same."""
+    key = json.dumps(stamps)
+    if key not in _known:
+        file = _VectorFile(path)
+        ctime = stamps[0].get("ctime")
+        if not isinstance(ctime, int) or time.time_ns() - ctime < SETTLED:
+            # What changed just now could change again unseen.
+            return file
+        # Cells of one file run one after the other.
+        _known.clear()
+        _known[key] = file
+    return _known[key]
+
+
+_known: dict[str, _VectorFile] = {}
 
 
 class _ParquetStore:
@@ -132,8 +166,8 @@ class _ParquetStore:
         return block
 
 
-def _read_ids(path: pathlib.Path) -> dict[str, dict[str, int]]:
-    """Column -> id -> row, for the id columns that the file has."""
+def _read_ids(path: pathlib.Path) -> dict[str, pl.Series]:
+    """The id of each row, by column, for the id columns that the file has."""
     try:
         schema = pq.read_schema(path)
     except FileNotFoundError:
@@ -155,34 +189,46 @@ def _read_ids(path: pathlib.Path) -> dict[str, dict[str, int]]:
         if pa.types.is_nested(kind):
             raise BadInput(f"{path}: column {name} holds {kind}; it must hold one text a row.")
     table = pq.read_table(path, columns=columns)
-    by_column = {}
-    for name in columns:
-        ids = [str(value) for value in table.column(name).to_pylist()]
-        by_column[name] = {value: row for row, value in enumerate(ids)}
-        if len(by_column[name]) < len(ids):
-            del by_column[name]
+    by_column = {name: _to_text(table.column(name)) for name in columns}
+    by_column = {name: ids for name, ids in by_column.items() if ids.n_unique() == len(ids)}
     if not by_column:
         raise BadInput(f"{path}: an image stands twice in column {columns[0]}; keep one row each.")
     _check_agreement(path, by_column)
     return by_column
 
 
+def _to_text(column: pa.ChunkedArray) -> pl.Series:
+    kind = column.type
+    if not (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
+    ):
+        return pl.Series([str(value) for value in column.to_pylist()], dtype=pl.String)
+    return pl.Series(column).cast(pl.String).fill_null(str(None))
+
+
+def _look_up(wanted: pl.Series, ids: pl.Series) -> pl.Series:
+    """The row of each name in a column of ids; null where it is not there."""
+    rows = pl.DataFrame({"id": ids, "row": np.arange(len(ids))})
+    names = pl.DataFrame({"id": wanted})
+    return names.join(rows, on="id", how="left", maintain_order="left")["row"]
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
 
 
-def _check_agreement(path: pathlib.Path, by_column: dict[str, dict[str, int]]) -> None:
+def _check_agreement(path: pathlib.Path, by_column: dict[str, pl.Series]) -> None:
     """Refuse a file in which one name means two vectors."""
     if len(by_column) < 2:
         return
-    paths, ids = by_column["path"], by_column["id"]
-    torn = [name for name, row in paths.items() if ids.get(name, row) != row]
-    if torn:
-        first = torn[0]
+    as_id = _look_up(by_column["path"], by_column["id"])
+    torn = (as_id != pl.Series(np.arange(len(as_id)))).fill_null(False).arg_true()
+    if len(torn):
+        row = torn[0]
         raise BadInput(
-            f"{path}: the columns path and id disagree on {len(torn):,} images: '{first}' is the "
-            f"path in row {paths[first] + 1:,} and the id in row {ids[first] + 1:,}; correct one "
-            "column or remove it."
+            f"{path}: the columns path and id disagree on {len(torn):,} images: "
+            f"'{by_column['path'][row]}' is the path in row {row + 1:,} and the id in row "
+            f"{as_id[row] + 1:,}; correct one column or remove it."
         )
 
 

@@ -103,7 +103,10 @@ def find_faults(name: str, metric: typing.Any) -> list[str]:
     if lacking:
         return [f"it has no {', '.join(dict.fromkeys(lacking))}"]
     faults: list[str] = []
-    if metric.name != name:
+    if not metric.name:
+        # The bases' default, which a metric of its own has to replace.
+        faults.append("it has no name")
+    elif metric.name != name:
         faults.append(f"its name is '{metric.name}'")
     known = {field.name for field in dataclasses.fields(Counts)} - {"n", "rows"}
     if unknown := sorted(set(metric.fields) - known):

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 
 from biobench import progress
 from biobench.errors import BadInput
+from biobench.probes._estimator import Probe, iter_chunks
 from biobench.probes.calibration import calibrate
 from biobench.probes.factory import PROBES, make, split_steps
 
@@ -136,7 +137,7 @@ def _fit_one(
             x = step.transform(x)
         scores = last.class_scores(x)
         output = ProbeOutput(
-            np.asarray(last.predict(x)),
+            _predict(last, x, scores),
             *_get_top(last, scores),
             _get_params(last),
             last.edges_,
@@ -162,13 +163,24 @@ def _fit(probe, problem: Problem, folds: str) -> None:
     probe.fit(problem.x_train, problem.y_train, **{name: groups})
 
 
+def _predict(probe, x: Float[np.ndarray, "n d"], scores: Float[np.ndarray, "n c"]) -> np.ndarray:
+    """The class of each row; scores: its `class_scores`."""
+    if getattr(type(probe), "predict", None) is Probe.predict:
+        # Which would compute the same scores once more.
+        return probe.classes_[scores.argmax(axis=1)]
+    return np.asarray(probe.predict(x))
+
+
 def _to_half(scores: Float[np.ndarray, "n c"]) -> Float16[np.ndarray, "n c"]:
     largest = np.finfo(np.float16).max
     return np.clip(scores, -largest, largest).astype(np.float16)
 
 
 def _get_top(probe, scores: Float[np.ndarray, "n c"]) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :_N_TOP]
+    # In blocks, because the scores of all classes are what is largest beside the features.
+    order = np.empty((len(scores), min(_N_TOP, scores.shape[1])), np.int64)
+    for rows in iter_chunks(scores):
+        order[rows] = np.argsort(-scores[rows], axis=1, kind="stable")[:, :_N_TOP]
     return probe.classes_[order], np.take_along_axis(scores, order, axis=1)
 
 

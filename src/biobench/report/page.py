@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from biobench import atomic, clean, results
-from biobench.errors import BadInput
+from biobench.errors import BadInput, require_extra
 from biobench.report.alarms import brief
 from biobench.report.board import Leaderboard, leaderboard
 from biobench.report.notes import MEAN
@@ -46,11 +46,12 @@ def write_page(
     """Write the page of the results below `root` into the folder `site`; returns the file.
 
     tasks, models, where: see `selection.select`. aliases: names for models, each ORG:CKPT=Name.
-    An earlier page is replaced in one step. Raises BadInput where there is nothing to show or
-    `site` is not a folder.
+    An earlier page is replaced in one step. Raises BadInput where there is nothing to show,
+    `site` is not a folder, or there is no jinja2.
     """
     if site.exists() and not site.is_dir():
         raise BadInput(f"{site} is a file; name a folder for the page.")
+    require_extra("report", "jinja2", "The page needs jinja2")
     board = leaderboard(root, tasks=tasks, models=models, where=where, aliases=aliases)
     text = _render(board)
     site.mkdir(parents=True, exist_ok=True)

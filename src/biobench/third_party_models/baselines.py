@@ -15,13 +15,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, did_you_mean, require_extra
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 from biobench.third_party_models import weights
 
 __all__ = ["Baseline"]
 
-_KNOWN = ("color-hog", "color-hist", "hog", "random-vit")
+_HANDCRAFTED = ("color-hog", "color-hist", "hog")
+_KNOWN = (*_HANDCRAFTED, "random-vit")
 _HANDCRAFTED_SIZE = 128
 _VIT_SIZE = 112
 _SEED = 42
@@ -38,7 +39,8 @@ class Baseline(VisionBackbone):
     - `random-vit`: timm's `vit_tiny_patch16_224` at 112 pixels with seeded random weights; mean of
       the patch tokens, 192 values.
 
-    Raises BadInput (a ValueError) that names the known ones for another checkpoint.
+    Raises BadInput (a ValueError) that names the known ones for another checkpoint, or the extra to
+    install for the handcrafted ones.
     """
 
     description = "floors without training: handcrafted features and a random network"
@@ -87,10 +89,12 @@ class Baseline(VisionBackbone):
 
     @classmethod
     def check_ckpt(cls, ckpt: str) -> None:
-        """Raise BadInput where there is no such baseline."""
+        """Raise BadInput where there is no such baseline, or not what it is computed with."""
         if ckpt not in _KNOWN:
-            hint = weights.did_you_mean(ckpt, _KNOWN)
+            hint = did_you_mean(ckpt, _KNOWN)
             raise BadInput(f"There is no baseline '{ckpt}'; known: {', '.join(_KNOWN)}.{hint}")
+        if ckpt in _HANDCRAFTED:
+            require_extra("baselines", "skimage", f"baseline:{ckpt} needs scikit-image")
 
     def _describe(self, image: Float[np.ndarray, "height width 3"]) -> Float[np.ndarray, " dim"]:
         parts = []

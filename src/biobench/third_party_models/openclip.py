@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, did_you_mean
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 from biobench.third_party_models import checkpoints, weights
 from biobench.third_party_models.timms import patch_tokens
@@ -107,7 +107,7 @@ def _check_arch(arch: str, ckpt: str) -> None:
     import open_clip
 
     if arch not in open_clip.list_models():
-        hint = weights.did_you_mean(arch, open_clip.list_models())
+        hint = did_you_mean(arch, open_clip.list_models())
         raise BadInput(f"OpenCLIP knows no architecture '{arch}' (in '{ckpt}').{hint}")
 
 

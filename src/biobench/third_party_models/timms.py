@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, did_you_mean
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 from biobench.third_party_models import weights
 from biobench.third_party_models.checkpoints import read_checkpoint
@@ -171,7 +171,7 @@ def _check_name(name: str, *, needs_weights: bool) -> None:
 
     arch, _, tag = name.partition(".")
     if not timm.is_model(arch):
-        hint = weights.did_you_mean(arch, timm.list_models())
+        hint = did_you_mean(arch, timm.list_models())
         raise BadInput(f"timm knows no architecture '{arch}' (in '{name}').{hint}")
     published = [known.partition(".") for known in timm.list_pretrained(f"{arch}*")]
     tags = [its_tag for its_arch, _, its_tag in published if its_arch == arch]

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, did_you_mean
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 from biobench.third_party_models import weights
 from biobench.third_party_models.checkpoints import read_checkpoint
@@ -78,7 +78,7 @@ def _find_weights(ckpt: str) -> "WeightsEnum":
     arch, _, tag = (weights.parse_local(ckpt)[0] if is_local else ckpt).partition(".")
     known = models.list_models(module=models)
     if arch not in known:
-        hint = weights.did_you_mean(arch, known)
+        hint = did_you_mean(arch, known)
         raise BadInput(f"torchvision knows no architecture '{arch}' (in '{ckpt}').{hint}")
     if arch.startswith("squeezenet"):
         raise BadInput(f"'{ckpt}' has no linear layer whose input could be taken; use another.")

@@ -7,13 +7,12 @@ that cannot be reached is bounded.
 """
 
 import contextlib
-import difflib
 import functools
 import logging
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -24,7 +23,6 @@ __all__ = [
     "check_repo",
     "describe_repo",
     "describe_structure",
-    "did_you_mean",
     "find_on_hub",
     "find_snapshot",
     "first_line",
@@ -191,12 +189,6 @@ def refuse_mismatch(model: str, source: str) -> Iterator[None]:
             f"The weights of '{model}' from {source} do not fit its architecture, tensor for "
             f"tensor ({text}); check that the file belongs to that architecture."
         ) from err
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """' Did you mean ...?' where a known name is close, else ''."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
 
 
 def describe_structure(module: torch.nn.Module) -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, require_extra
 from biobench.launch.cell import describe
 from biobench.launch.checking import Checked, find_finished
 from biobench.launch.config import SlurmSettings
@@ -64,7 +64,7 @@ def submit(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) -> 
 
     Raises BadInput where submitit or Slurm is not there, or Slurm refuses.
     """
-    _require_submitit()
+    require_extra("slurm", "submitit", "--slurm needs submitit")
     plan.save()
     live = _list_live_jobs()
     missing, n_queued, n_finished = _list_missing(plan, checked, live)
@@ -84,7 +84,7 @@ def preview(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) ->
 
     Works without Slurm, too, where no job can be alive. Raises BadInput where there is no submitit.
     """
-    _require_submitit()
+    require_extra("slurm", "submitit", "--slurm needs submitit")
     live = _list_live_jobs() if shutil.which("squeue") else set()
     missing, _, _ = _list_missing(plan, checked, live)
     scripts: list[Script] = []
@@ -231,13 +231,3 @@ def _call(*command: str) -> str:
     except subprocess.CalledProcessError as err:
         raise BadInput(f"{command[0]} failed: {' '.join(err.stderr.split())}") from None
     return done.stdout
-
-
-def _require_submitit() -> None:
-    try:
-        import submitit  # noqa: F401
-    except ImportError:
-        raise BadInput(
-            "--slurm needs submitit: install it with pip install submitit, or in the clone of the "
-            "repository with pip install '.[slurm]'."
-        ) from None
