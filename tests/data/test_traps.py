@@ -143,3 +143,11 @@ def test_names_with_braces_and_escapes_stand_as_they_are_or_escaped():
     table = make(("{n}", "train", "{shown}"), ("./{n}", "test", "\x1b[31m"))
     sentences = [trap.sentence for trap in traps.find_traps(table)]
     assert "'./{n}'" in sentences[0] and all(text.isprintable() for text in sentences)
+
+
+def test_vectors_that_differ_late_from_the_first_are_not_equal():
+    x = np.ones((10_000, 3), np.float32)
+    kinds = [trap.kind for trap in traps.find_vector_traps({"": x}, [x])]
+    assert kinds == ["problems whose training vectors are all equal"]
+    x[-1, 2] = 2
+    assert traps.find_vector_traps({"": x}, [x]) == []

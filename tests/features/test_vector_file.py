@@ -1,13 +1,16 @@
 """Vectors computed elsewhere stand in for a backbone, or say what is wrong with them."""
 
+import hashlib
+import os
 import pathlib
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from biobench.errors import BadInput
-from biobench.features import FileSource, vectors
+from biobench.features import FileSource, vector_file, vectors
 
 ROOT = pathlib.Path("anywhere")
 IDS = [f"{number}.jpg" for number in range(10)]
@@ -110,3 +113,60 @@ def test_a_file_whose_columns_path_and_id_disagree_is_refused(tmp_path):
     # Names of another kind say nothing about paths, and equal ones agree.
     FileSource(write(tmp_path / "v.parquet", id=[f"id-{name}" for name in IDS]), "mine")
     FileSource(write(tmp_path / "v.parquet", id=IDS), "mine")
+
+
+@pytest.mark.parametrize(
+    "ids", [list(range(10)), [0.5 * number for number in range(10)], [None, *IDS[1:]]]
+)
+def test_ids_are_the_texts_that_python_makes_of_them(tmp_path, ids):
+    path = write(tmp_path / "v.parquet", ids=ids)
+    names = [str(value) for value in ids]
+    features = FileSource(path, "mine")(ROOT, names[::-1])
+    np.testing.assert_array_equal(features.take(np.arange(10)), VECTORS[::-1])
+    expected = hashlib.sha256("\x1f".join(["path", *names]).encode() + VECTORS.tobytes())
+    assert FileSource(path, "mine").describe()["digest"] == expected.hexdigest()
+
+
+def test_of_two_columns_that_both_lack_images_the_one_that_lacks_fewer_is_named(tmp_path):
+    path = write(tmp_path / "v.parquet", id=[f"id-{number}" for number in range(10)])
+    with pytest.raises(BadInput, match=r"1 of 3 images have no vector \(z.jpg\); column path"):
+        FileSource(path, "mine")(ROOT, ["0.jpg", "z.jpg", "1.jpg"])
+
+
+def test_a_file_is_read_and_hashed_again_only_where_its_stamps_have_changed(tmp_path, monkeypatch):
+    read = []
+    blocks = vector_file._ParquetStore.blocks
+    monkeypatch.setattr(
+        vector_file._ParquetStore, "blocks", lambda *given: read.append(1) or blocks(*given)
+    )
+    path = write(tmp_path / "v.parquet")
+
+    def describe():
+        before = len(read)
+        return FileSource(path, "mine").describe()["digest"], len(read) - before
+
+    # Just written, it could change again and look the same.
+    first, n_read = describe()
+    assert describe() == (first, n_read) and n_read
+    monkeypatch.setattr(vector_file, "SETTLED", 0)
+    assert describe() == (first, n_read)
+    assert describe() == (first, 0)
+    status = path.stat()
+    write(path, features=VECTORS[::-1])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    second, n_read = describe()
+    assert second != first and n_read
+
+
+@pytest.mark.parametrize("row_group_size", [1000, 20_000])
+def test_a_file_is_read_in_little_memory(row_group_size, tmp_path, monkeypatch):
+    monkeypatch.setattr(vector_file, "BLOCK_ROWS", 1024)
+    path = tmp_path / "v.parquet"
+    vectors = np.random.default_rng(0).standard_normal((20_000, 256), np.float32)
+    table = pl.DataFrame({"path": [str(number) for number in range(20_000)], "feature": vectors})
+    table.write_parquet(path, row_group_size=row_group_size, use_pyarrow=True)
+    before, most = pa.total_allocated_bytes(), 0
+    store = FileSource(path, "mine")(ROOT, ["0"]).store
+    for _ in store.blocks(np.arange(20_000)):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < path.stat().st_size / 2

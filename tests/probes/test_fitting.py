@@ -1,13 +1,14 @@
 """Probes by name, and many problems fitted at once."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from biobench import probes, progress
 from biobench.errors import BadInput
-from biobench.probes import fitting, reference
+from biobench.probes import _estimator, factory, fitting, reference
 
 
 @pytest.mark.parametrize("name", probes.list_probes())
@@ -99,3 +100,36 @@ def make_problem(n_classes=3, seed=0):
     return probes.Problem(
         x.astype(np.float32), np.char.add("c", y.astype(str)), z.astype(np.float32)
     )
+
+
+@pytest.mark.parametrize("name", probes.list_probes())
+def test_what_is_predicted_is_what_the_probe_says_of_all_rows_at_once(name, monkeypatch):
+    problem = make_problem(n_classes=7)
+    # Three chunks of ten rows.
+    monkeypatch.setattr(_estimator, "_CHUNK_ELEMENTS", problem.x_test.size // 3 + 1)
+    (output,) = probes.fit_predict(name, [problem], **FEW.get(name, {}))
+    probe = probes.make(name, seed=42, **FEW.get(name, {}))
+    probe.fit(problem.x_train, problem.y_train)
+    steps, last = factory.split_steps(probe)
+    x = problem.x_test
+    for step in steps:
+        x = step.transform(x)
+    scores = last.class_scores(x)
+    np.testing.assert_array_equal(output.y_pred, last.predict(x))
+    np.testing.assert_array_equal(output.top_scores, -np.sort(-scores, axis=1)[:, :5])
+
+
+def test_scores_of_all_classes_are_not_held_for_all_rows(monkeypatch):
+    monkeypatch.setattr(_estimator, "_CHUNK_ELEMENTS", 2**16)
+    rng = np.random.default_rng(0)
+    n_classes, n_test = 200, 20_000
+    x, y = rng.standard_normal((4 * n_classes, 100)), np.arange(4 * n_classes) % n_classes
+    x_test = rng.standard_normal((n_test, 100), np.float32)
+    problem = probes.Problem(x, y.astype(str), x_test)
+    tracemalloc.start()
+    try:
+        probes.fit_predict("ridge", [problem])
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < n_classes * n_test * 8

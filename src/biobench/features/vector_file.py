@@ -28,6 +28,7 @@ from biobench.features.vectors import Features
 __all__ = ["FileSource"]
 
 BLOCK_ROWS = 4096
+BUFFER_BYTES = 2**20
 SETTLED = 2_000_000_000
 """nanoseconds after which no further change can have the same time, on any filesystem."""
 
@@ -135,7 +136,9 @@ class _ParquetStore:
         self, wanted: Int64[np.ndarray, " n"]
     ) -> Iterator[tuple[int, Float32[np.ndarray, "k dim"]]]:
         first, dim = 0, None
-        with pq.ParquetFile(self.path) as file:
+        # Else Arrow holds every row group that was read, or the whole file where it has one.
+        options = {"pre_buffer": False, "buffer_size": BUFFER_BYTES}
+        with pq.ParquetFile(self.path, **options) as file:
             for batch in file.iter_batches(BLOCK_ROWS, columns=["feature"]):
                 low, high = np.searchsorted(wanted, [first, first + len(batch)])
                 if high > low:

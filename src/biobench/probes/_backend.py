@@ -30,7 +30,7 @@ class Backend(typing.Protocol):
     """Float64 arrays on some device."""
 
     def array(self, array: np.ndarray) -> typing.Any:
-        """Float64 copy on the device."""
+        """In float64 on the device; the same array where it is that already."""
 
     def numpy(self, array) -> np.ndarray:
         """Back on the CPU."""
@@ -45,7 +45,7 @@ class Backend(typing.Protocol):
 
 class _Numpy:
     def array(self, array: np.ndarray):
-        return np.array(array, dtype=np.float64)
+        return np.asarray(array, dtype=np.float64)
 
     def numpy(self, array) -> np.ndarray:
         return array

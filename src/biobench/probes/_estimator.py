@@ -72,6 +72,9 @@ class Probe(ClassifierMixin, BaseEstimator):
     """
 
     deciding: typing.ClassVar[tuple[str, ...]]
+    by_chunk: typing.ClassVar[bool] = False
+    """whether `class_scores` of rows in the slices of `iter_chunks` are, to the last bit, those of
+    all rows at once; they are then never all held."""
     edges_: dict[str, str] = {}  # noqa: RUF012 - set anew by fit, never changed in place
 
     @classmethod

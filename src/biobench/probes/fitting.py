@@ -135,10 +135,14 @@ def _fit_one(
         x = problem.x_test
         for step in steps:
             x = step.transform(x)
-        scores = last.class_scores(x)
+        # What is kept of all classes is kept whole.
+        blocks = iter_chunks(x) if not keep and getattr(last, "by_chunk", False) else [slice(None)]
+        parts = []
+        for rows in blocks:
+            scores = last.class_scores(x[rows])
+            parts.append((_predict(last, x[rows], scores), *_get_top(last, scores)))
         output = ProbeOutput(
-            _predict(last, x, scores),
-            *_get_top(last, scores),
+            *(np.concatenate(part) for part in zip(*parts, strict=True)),
             _get_params(last),
             last.edges_,
             last.classes_,

@@ -111,6 +111,7 @@ class RidgeSweep(Probe, _Sweep):
     """
 
     deciding = ("alphas", "cv", "scoring", "default_alpha")
+    by_chunk = True
 
     def __init__(
         self,
