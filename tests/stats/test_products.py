@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobench.metrics import MacroAccuracy, MacroF1, MeanScore
+from biobench.metrics import LABEL_COUNTS, MacroAccuracy, MacroF1, MeanScore
 from biobench.stats.coded import Coded
 from biobench.stats.products import LabelCounter
 from biobench.stats.resample import Resampler, draw_copies
@@ -33,12 +33,13 @@ def test_every_class_is_counted_as_by_going_through_the_rows(seed, n, n_classes,
     models = draw_models(seed, n, n_classes, n_units, 3)
     copies = draw_copies(np.ones(n_units, np.int64), 5, seed)
     counter = LabelCounter(models, models[0].unit)
-    fields = frozenset({"n_hit", "n_pred"})
+    fields = frozenset(LABEL_COUNTS)
     for model, found in zip(models, counter.count(copies, fields), strict=True):
         drawn = copies[model.unit]
         for label in range(n_classes):
-            is_predicted = model.pred == label
-            is_hit = is_predicted & (model.true == label)
+            is_predicted, is_true = model.pred == label, model.true == label
+            is_hit = is_predicted & is_true
+            assert np.array_equal(found["n_true"][label], drawn[is_true].sum(axis=0))
             assert np.array_equal(found["n_pred"][label], drawn[is_predicted].sum(axis=0))
             assert np.array_equal(found["n_hit"][label], drawn[is_hit].sum(axis=0))
 

@@ -5,9 +5,10 @@
         ...
 
 All models answer the same examples, so what they hit of a class are rows of that class alone: a
-small dense product for each class and all models together. Only wrong answers are spread over all
-classes and need a sparse product. Counts are whole numbers below 2**24, so that single precision
-holds them exactly and the order of a sum does not matter.
+small dense product for each class and all models together. Only what rows add to other classes than
+their own (wrong answers) is spread over all classes and needs a sparse product. Counts are whole
+numbers below 2**24, so that single precision holds them exactly and the order of a sum does not
+matter.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy import sparse
 
+from biobench.metrics import code_rows
 from biobench.stats.coded import Coded
 
 __all__ = ["LabelCounter"]
@@ -26,6 +28,8 @@ _COLUMNS = 32
 """resamples in one sparse product: the copies of 20,000 units in so many stay in the cache."""
 
 Found = dict[str, Float64[np.ndarray, "c b"]]
+Inside = Float32[np.ndarray, "c m b"]
+Outside = Float32[np.ndarray, "m c b"]
 
 
 class LabelCounter:
@@ -44,54 +48,66 @@ class LabelCounter:
         self.ends = np.searchsorted(cells, np.arange(self.n_classes + 1) * n_atoms)
 
     def count(self, copies: Float32[np.ndarray, "a b"], fields: frozenset[str]) -> Iterator[Found]:
-        """The counts of each model in turn; n_hit and n_pred are known.
+        """The counts of each model in turn; fields: some of `LABEL_COUNTS`.
 
         The next model's overwrite them.
         """
         n_resamples = copies.shape[1]
         step = max(_CELLS // (self.n_classes * n_resamples), 1)
-        own = {name: np.empty((self.n_classes, n_resamples)) for name in fields}
+        own = {name: np.empty((self.n_classes, n_resamples)) for name in sorted(fields)}
         for first in range(0, len(self.models), step):
             some = self.models[first : first + step]
-            right = np.stack([model.true == model.pred for model in some])
-            n_hit = self._hits(right, copies)
-            wrong = self._wrong(some, right, copies) if "n_pred" in fields else None
+            parts = self._count_parts(some, copies, list(own))
             for i in range(len(some)):
-                if "n_hit" in own:
-                    own["n_hit"][:] = n_hit[:, i]
-                if wrong is not None:
-                    np.add(n_hit[:, i], wrong[i], out=own["n_pred"])
+                for name, (inside, outside) in parts.items():
+                    if outside is None:
+                        own[name][:] = inside[:, i]
+                    else:
+                        np.add(inside[:, i], outside[i], out=own[name])
                 yield own
 
-    def _hits(
-        self, right: Bool[np.ndarray, "m n"], copies: Float32[np.ndarray, "a b"]
-    ) -> Float32[np.ndarray, "c m b"]:
-        by_cell = right[:, self.order].astype(np.float32)
+    def _count_parts(
+        self, models: Sequence[Coded], copies: Float32[np.ndarray, "a b"], fields: Sequence[str]
+    ) -> dict[str, tuple[Inside, Outside | None]]:
+        """By count, what rows add to the class that is their truth, and to the others."""
+        parts: dict[str, tuple[Inside, Outside | None]] = {}
+        known: dict[bytes, Inside] = {}
+        for name in fields:
+            codes = np.stack([code_rows(name, model.true, model.pred) for model in models])
+            is_inside = codes == models[0].true
+            # Predictions and hits share their part inside.
+            key = is_inside.tobytes()
+            if key not in known:
+                known[key] = self._count_inside(is_inside, copies)
+            is_outside = ~is_inside & (codes >= 0)
+            outside = self._count_outside(codes, is_outside, copies) if is_outside.any() else None
+            parts[name] = known[key], outside
+        return parts
+
+    def _count_inside(
+        self, is_inside: Bool[np.ndarray, "m n"], copies: Float32[np.ndarray, "a b"]
+    ) -> Inside:
+        by_cell = is_inside[:, self.order].astype(np.float32)
         if len(self.start) < len(self.order):
             by_cell = np.add.reduceat(by_cell, self.start, axis=1)
-        found = np.empty((self.n_classes, len(right), copies.shape[1]), np.float32)
+        found = np.empty((self.n_classes, len(is_inside), copies.shape[1]), np.float32)
         for label in range(self.n_classes):
             cells = slice(self.ends[label], self.ends[label + 1])
             np.matmul(by_cell[:, cells], copies[self.cell_atoms[cells]], out=found[label])
         return found
 
-    def _wrong(
+    def _count_outside(
         self,
-        models: Sequence[Coded],
-        right: Bool[np.ndarray, "m n"],
+        codes: Int64[np.ndarray, "m n"],
+        is_outside: Bool[np.ndarray, "m n"],
         copies: Float32[np.ndarray, "a b"],
-    ) -> Float32[np.ndarray, "m c b"]:
-        preds = [model.pred for model in models if model.pred is not None]
-        wrong = [~hit & (pred >= 0) for hit, pred in zip(right, preds, strict=True)]
-        offsets = range(0, len(models) * self.n_classes, self.n_classes)
-        codes = np.concatenate(
-            [pred[w] + first for pred, w, first in zip(preds, wrong, offsets, strict=True)]
-        )
-        atoms = np.concatenate([self.atoms[one] for one in wrong])
-        shape = (len(models) * self.n_classes, len(copies))
-        tally = sparse.csr_array((np.ones(len(codes), np.float32), (codes, atoms)), shape=shape)
+    ) -> Outside:
+        model, row = np.nonzero(is_outside)
+        where = codes[is_outside] + model * self.n_classes, self.atoms[row]
+        shape = (len(codes) * self.n_classes, len(copies))
+        tally = sparse.csr_array((np.ones(len(row), np.float32), where), shape=shape)
         found = np.empty((shape[0], copies.shape[1]), np.float32)
         for first in range(0, copies.shape[1], _COLUMNS):
             some = slice(first, first + _COLUMNS)
             found[:, some] = tally @ np.ascontiguousarray(copies[:, some])
-        return found.reshape(len(models), self.n_classes, -1)
+        return found.reshape(len(codes), self.n_classes, -1)
