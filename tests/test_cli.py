@@ -83,7 +83,7 @@ def test_what_an_extra_brings_is_missed_before_the_run(
 ):
     monkeypatch.setitem(sys.modules, module, None)
     err = refuse(capsys, tmp_path, "--tasks", "newt", "--data", data, *arguments)
-    assert f"pip install 'biobench[{extra}]'" in err
+    assert f"pip install '.[{extra}]'" in err
 
 
 @pytest.mark.parametrize("module", ["skimage", "jinja2"])
@@ -92,7 +92,7 @@ def test_the_demo_misses_what_an_extra_brings_before_it_draws(
 ):
     monkeypatch.setitem(sys.modules, module, None)
     code, _, err = run(capsys, "demo", "--out", tmp_path / "demo")
-    assert code == 2 and "pip install 'biobench[demo]'" in err and err.count("\n") == 1
+    assert code == 2 and "pip install '.[demo]'" in err and err.count("\n") == 1
     assert not (tmp_path / "demo").exists()
 
 

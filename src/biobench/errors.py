@@ -29,14 +29,16 @@ def find_close(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | No
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)
 
 
-def require_extra(extra: str, module: str, what: str) -> None:
-    """Raise BadInput where a module that an optional extra brings cannot be imported.
+def require_extra(extra: str, package: str, what: str, *, module: str = "") -> None:
+    """Raise BadInput where a package that an optional extra brings is not installed.
 
-    what: who needs what, as "baseline:hog needs scikit-image".
+    what: what needs it. module: by which it is imported, where that is not the package's name.
     """
     import importlib.util
 
-    if importlib.util.find_spec(module) is None:
+    if importlib.util.find_spec(module or package) is None:
+        # Never by our own name, which in a public index may be anybody's.
         raise BadInput(
-            f"{what}, which is not installed; install it with pip install 'biobench[{extra}]'."
+            f"{what} needs {package}: install it with pip install {package}, or in the clone of "
+            f"the repository with pip install '.[{extra}]'."
         )

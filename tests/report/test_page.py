@@ -53,7 +53,7 @@ def page(suite, tmp_path):
 
 def test_without_jinja2_a_page_is_refused_with_what_to_install(suite, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(BadInput, match=r"needs jinja2, .*pip install 'biobench\[report\]'\.$"):
+    with pytest.raises(BadInput, match=r"needs jinja2: .*pip install '\.\[report\]'\.$"):
         report.write_page(suite, tmp_path / "site")
 
 

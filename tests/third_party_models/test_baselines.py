@@ -31,7 +31,7 @@ def test_an_unknown_baseline_is_a_value_error_that_names_the_known_ones():
 def test_without_scikit_image_the_handcrafted_ones_are_refused_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
     for ckpt in ("color-hog", "color-hist", "hog"):
-        said = rf"baseline:{ckpt} needs scikit-image, .*pip install 'biobench\[baselines\]'\.$"
+        said = rf"baseline:{ckpt} needs scikit-image: .*pip install '\.\[baselines\]'\.$"
         with pytest.raises(BadInput, match=said):
             Baseline.check_ckpt(ckpt)
     Baseline.check_ckpt("random-vit")

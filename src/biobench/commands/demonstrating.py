@@ -41,8 +41,8 @@ class Demo:
         from biobench.screen import say
 
         # Before a world is drawn and its features are computed.
-        require_extra("demo", "skimage", "biobench demo needs scikit-image")
-        require_extra("demo", "jinja2", "biobench demo needs jinja2")
+        require_extra("demo", "scikit-image", "biobench demo", module="skimage")
+        require_extra("demo", "jinja2", "biobench demo")
         data, results, site = self.out / "data", self.out / "results", self.out / "site"
         say(f"drawing a world into {data}")
         with progress.listen(_print_quarters):

@@ -48,7 +48,7 @@ class Run:
         settings = self._load()
         if self.slurm:
             # Before the data are read.
-            require_extra("slurm", "submitit", "--slurm needs submitit")
+            require_extra("slurm", "submitit", "--slurm")
         plan = launch.make_plan(settings, force=self.force)
         checked = launch.check(plan, device=not self.slurm)
         _print_data(plan, checked)

@@ -51,7 +51,7 @@ def write_page(
     """
     if site.exists() and not site.is_dir():
         raise BadInput(f"{site} is a file; name a folder for the page.")
-    require_extra("report", "jinja2", "The page needs jinja2")
+    require_extra("report", "jinja2", "The page")
     board = leaderboard(root, tasks=tasks, models=models, where=where, aliases=aliases)
     text = _render(board)
     site.mkdir(parents=True, exist_ok=True)

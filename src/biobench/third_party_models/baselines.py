@@ -94,7 +94,7 @@ class Baseline(VisionBackbone):
             hint = did_you_mean(ckpt, _KNOWN)
             raise BadInput(f"There is no baseline '{ckpt}'; known: {', '.join(_KNOWN)}.{hint}")
         if ckpt in _HANDCRAFTED:
-            require_extra("baselines", "skimage", f"baseline:{ckpt} needs scikit-image")
+            require_extra("baselines", "scikit-image", f"baseline:{ckpt}", module="skimage")
 
     def _describe(self, image: Float[np.ndarray, "height width 3"]) -> Float[np.ndarray, " dim"]:
         parts = []

@@ -64,7 +64,7 @@ def submit(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) -> 
 
     Raises BadInput where submitit or Slurm is not there, or Slurm refuses.
     """
-    require_extra("slurm", "submitit", "--slurm needs submitit")
+    require_extra("slurm", "submitit", "--slurm")
     plan.save()
     live = _list_live_jobs()
     missing, n_queued, n_finished = _list_missing(plan, checked, live)
@@ -84,7 +84,7 @@ def preview(plan: Plan, checked: dict[str, Checked], settings: SlurmSettings) ->
 
     Works without Slurm, too, where no job can be alive. Raises BadInput where there is no submitit.
     """
-    require_extra("slurm", "submitit", "--slurm needs submitit")
+    require_extra("slurm", "submitit", "--slurm")
     live = _list_live_jobs() if shutil.which("squeue") else set()
     missing, _, _ = _list_missing(plan, checked, live)
     scripts: list[Script] = []
