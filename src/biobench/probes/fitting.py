@@ -141,8 +141,11 @@ def _fit_one(
         for rows in blocks:
             scores = last.class_scores(x[rows])
             parts.append((_predict(last, x[rows], scores), *_get_top(last, scores)))
+        y_pred, labels, best = (np.concatenate(part) for part in zip(*parts, strict=True))
         output = ProbeOutput(
-            *(np.concatenate(part) for part in zip(*parts, strict=True)),
+            y_pred,
+            labels,
+            best,
             _get_params(last),
             last.edges_,
             last.classes_,

@@ -73,7 +73,7 @@ class LabelCounter:
         parts: dict[str, tuple[Inside, Outside | None]] = {}
         known: dict[bytes, Inside] = {}
         for name in fields:
-            codes = np.stack([code_rows(name, model.true, model.pred) for model in models])
+            codes = np.stack([_code(name, model) for model in models])
             is_inside = codes == models[0].true
             # Predictions and hits share their part inside.
             key = is_inside.tobytes()
@@ -111,3 +111,8 @@ class LabelCounter:
             some = slice(first, first + _COLUMNS)
             found[:, some] = tally @ np.ascontiguousarray(copies[:, some])
         return found.reshape(len(codes), self.n_classes, -1)
+
+
+def _code(count: str, model: Coded) -> Int64[np.ndarray, " n"]:
+    assert model.true is not None and model.pred is not None
+    return code_rows(count, model.true, model.pred)
