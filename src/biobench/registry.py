@@ -39,6 +39,11 @@ _BUILTIN_TASKS = {
     "iwildcam": "biobench.iwildcam",
     "plantnet": "biobench.plantnet",
     "folder": "biobench.folder",
+    "imagenet1k": "biobench.imagenet1k",
+    "inat21": "biobench.inat21",
+    "herbarium19": "biobench.herbarium19",
+    "plankton": "biobench.plankton",
+    "ecdysis": "biobench.ecdysis",
 }
 
 _backbones: dict[str, "type[VisionBackbone]"] = {}

@@ -1,5 +1,6 @@
 """What a task hands on: the manifest of its pictures, and how a picture is read."""
 
+from biobench.data.class_folders import read_class_folders
 from biobench.data.manifest import (
     Manifest,
     read_table,
@@ -27,6 +28,7 @@ __all__ = [
     "list_pictures",
     "match_suffix_case",
     "parse_columns",
+    "read_class_folders",
     "read_picture_table",
     "read_table",
     "require_columns",

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from biobench.data import packed
+
 __all__ = ["STAMP", "list_files", "to_int64"]
 
 STAMP = ("size", "mtime", "ctime", "inode")
@@ -62,6 +64,9 @@ def _list_folder(
     # because then the path to it is not walked again for each file.
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except NotADirectoryError:
+        _list_packed(folder, bases, found, stamps, missing)
+        return
     except OSError as err:
         missing.update(dict.fromkeys(bases.values(), _explain(err)))
         return
@@ -91,6 +96,28 @@ def _list_folder(
     if len(found) - first < len(bases):
         absent = set(bases.values()) - set(found[first:]) - missing.keys()
         missing.update(dict.fromkeys(absent, reason))
+
+
+def _list_packed(
+    path: str,
+    bases: dict[str, int],
+    found: array.array,
+    stamps: array.array,
+    missing: dict[int, str],
+) -> None:
+    """The same for the pictures inside a Parquet file, each of which changes when the file does."""
+    n = 0
+    try:
+        s = os.stat(path)
+        n = packed.count_packed(path)
+    except OSError:
+        pass
+    for base, position in bases.items():
+        if not base.isdecimal() or int(base) >= n:
+            missing[position] = "no such file"
+            continue
+        stamps.extend(map(to_int64, (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)))
+        found.append(position)
 
 
 def _explain(err: OSError) -> str:

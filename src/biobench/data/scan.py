@@ -60,6 +60,11 @@ SINGULAR = {
     UNREADABLE_FOLDER: "folder that cannot be read",
     NOT_UTF8: "name that is not UTF-8",
     AGAIN: "folder that is listed already under another name",
+    "pictures outside a class folder": "picture outside a class folder",
+    "pictures that are not there": "picture that is not there",
+    "rows without a picture": "row without a picture",
+    "rows without a name at any rank": "row without a name at any rank",
+    "rows without a date": "row without a date",
 }
 
 
