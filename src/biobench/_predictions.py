@@ -292,9 +292,12 @@ def _judge(
     rows = np.arange(len(p))
     # A class that the probe does not know has no probability.
     p_true = np.where(classes[at] == truth, p[rows, at], 0)
+    at_pred = np.searchsorted(classes, y_pred).clip(max=len(classes) - 1)
+    # What an open set's probe rejects is of no class that it has a probability of.
+    p_pred = np.where(classes[at_pred] == y_pred, p[rows, at_pred], np.nan)
     squares = np.einsum("ij,ij->i", p, p)
     return {
-        "probability": pl.Series(p[rows, np.searchsorted(classes, y_pred)], dtype=pl.Float64),
+        "probability": pl.Series(p_pred, dtype=pl.Float64).fill_nan(None),
         "brier": pl.Series(squares - 2 * p_true + 1, dtype=pl.Float64),
     }
 

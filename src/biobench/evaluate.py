@@ -115,10 +115,12 @@ def run(
     model_args: ModelArgs,
     *,
     calc_splits: Callable[[pl.DataFrame], dict[str, float]] = lambda predictions: {},
+    add_columns: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> tuple[ModelArgs, TaskReport]:
     """Embed every image once, fit the probe, score the test examples.
 
     calc_splits: predictions (columns in docs/architecture.md, plus `split`) -> named sub-scores.
+    add_columns: predictions -> the same with what the task's metric reads of each besides.
     Raises BadInput before any embedding, CellFailed where too many pictures cannot be read.
     """
     start = time.perf_counter()
@@ -138,6 +140,8 @@ def run(
 
     examples = group_examples(manifest, images, feats)
     predicted = predict(examples, feats, protocol, described, args)
+    if add_columns:
+        predicted = dataclasses.replace(predicted, predictions=add_columns(predicted.predictions))
     predictions = predicted.predictions
     fitted = time.perf_counter()
 
@@ -146,7 +150,8 @@ def run(
     images_of = zip(data.images(), hashes.to_list(), strict=True)
     known = {image: content.hex() for image, content in images_of if content is not None}
     scored = manifest.split("train", protocol.test_split)
-    found = [*traps.find_traps(scored, known), *predicted.odd]
+    rejects = probes.UNKNOWN if described["probe"] == "openset" else None
+    found = [*traps.find_traps(scored, known, rejects), *predicted.odd]
     provenance = Provenance(
         protocol=described,
         manifest=data.digest(hashes),

@@ -15,6 +15,7 @@ from biobench.data.scan import (
     Pictures,
     count_left_out,
     list_pictures,
+    match_case,
     match_suffix_case,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "Pictures",
     "count_left_out",
     "list_pictures",
+    "match_case",
     "match_suffix_case",
     "parse_columns",
     "read_class_folders",

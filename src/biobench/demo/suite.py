@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from biobench.demo.ecdysis import Ecdysis
+from biobench.demo.fungiclef import FungiClef
 from biobench.demo.herbarium19 import Herbarium19
 from biobench.demo.imagenet1k import ImageNet1k
 from biobench.demo.inat21 import INat21
@@ -16,6 +17,7 @@ SUITE: tuple[type[ShotLayout], ...] = (
     INat21,
     Herbarium19,
     Plankton,
+    FungiClef,
     Ecdysis,
 )
 

@@ -16,6 +16,7 @@ from biobench.metrics.examples import (
     TopAccuracy,
     read_costs,
 )
+from biobench.metrics.ratios import CostScore, RetrievalMap, RetrievalRecall
 from biobench.metrics.weighted import (
     Auroc,
     AveragePrecision,
@@ -39,6 +40,11 @@ FURTHER: dict[str, Metric] = {
         OpenSetAuroc(),
         OpenSetTnr(),
         TaxonomicDistance(),
+        CostScore(),
+        RetrievalRecall(),
+        RetrievalRecall(apart=True),
+        RetrievalMap(),
+        RetrievalMap(apart=True),
     )
 }
 

@@ -32,6 +32,12 @@ _DTYPES = {
     "train_count": pl.Int64(),
     "probability": pl.Float64(),
     "brier": pl.Float64(),
+    "cost": pl.Float64(),
+    "worst_cost": pl.Float64(),
+    "recall_at_1": pl.Float64(),
+    "recall_at_1_apart": pl.Float64(),
+    "average_precision": pl.Float64(),
+    "average_precision_apart": pl.Float64(),
     CLASS_SCORES: pl.List(pl.Float32),
 }
 _BLOCK = 2**25

@@ -14,7 +14,7 @@ from biobench.probes.folds import Folds
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
 from biobench.probes.mlp import MultiLabelMlp
-from biobench.probes.openset import OpenSet
+from biobench.probes.openset import UNKNOWN, OpenSet
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
@@ -22,6 +22,7 @@ from biobench.probes.svm import SvmSearch
 __all__ = [
     "KNN",
     "LEAST_TEMPERATURE",
+    "UNKNOWN",
     "CenterNormalize",
     "Folds",
     "LinearProbe",

@@ -15,6 +15,7 @@ from biobench.errors import BadInput
 from biobench.probes.folds import Folds
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
+from biobench.probes.openset import OpenSet
 from biobench.probes.ridge import RidgeSweep
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
@@ -26,7 +27,7 @@ _Folds = typing.Literal["stratified-shuffle", "kfold", "group"]
 # The seed stands beside the description, the others change how long it takes.
 _NOT_IN_NUMBERS = ("device", "memory_limit", "n_jobs", "random_state")
 
-_NAMES = ("knn", "linear", "ridge", "simpleshot", "svm")
+_NAMES = ("knn", "linear", "openset", "ridge", "simpleshot", "svm")
 
 
 def list_probes() -> list[str]:
@@ -66,6 +67,8 @@ def make(
     if name == "linear":
         cv = Folds(5, folds, seed)
         return LinearProbe(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})
+    if name == "openset":
+        return OpenSet(**{"base": SimpleShot(device=device, n_jobs=n_jobs), **params})
     return KNN(**{"device": device, "n_jobs": n_jobs, **params})
 
 
@@ -86,6 +89,8 @@ def describe(
 def _to_json(value: object) -> object:
     if isinstance(value, Folds):
         return {"n_splits": value.n_splits, "kind": value.kind}
+    if isinstance(value, BaseEstimator):
+        return type(value).__name__
     if isinstance(value, tuple | list | np.ndarray):
         return [_to_json(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
