@@ -7,6 +7,7 @@ from biobench.demo.fungiclef import FungiClef
 from biobench.demo.herbarium19 import Herbarium19
 from biobench.demo.imagenet1k import ImageNet1k
 from biobench.demo.inat21 import INat21
+from biobench.demo.mammalnet import MammalNet
 from biobench.demo.plankton import Plankton
 from biobench.demo.shots import ShotLayout, SuiteScale
 
@@ -18,6 +19,7 @@ SUITE: tuple[type[ShotLayout], ...] = (
     Herbarium19,
     Plankton,
     FungiClef,
+    MammalNet,
     Ecdysis,
 )
 
