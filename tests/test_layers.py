@@ -19,7 +19,7 @@ CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models",
 CORE |= {"probes"}
 SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
-TASKS |= {"imagenet1k", "inat21", "herbarium19", "plankton", "ecdysis", "fungiclef", "mammalnet"}
+TASKS |= {"imagenet1k", "inat21", "herbarium19", "plankton", "ecdysis", "fungiclef", "mammalnet", "fishnet"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),

@@ -76,7 +76,7 @@ class Prepared:
 
 def check_args(args: "Args") -> None:
     """Raise BadInput for values that would fail only after hours."""
-    known = probes.list_probes()
+    known = [*probes.list_probes(), *probes.list_joint_probes()]
     if args.probe and args.probe not in known:
         raise BadInput(f"Unknown probe '{args.probe}'; known: {', '.join(known)}.")
     if args.n_train == 0 or args.n_train < -1:

@@ -92,12 +92,13 @@ def predict(
     readable = pl.col("positions").list.len() > 0
     usable = examples.filter(readable)
     tables, problems = [], []
+    pooled = _Pooled(feats, protocol)
     for subtask, train, test in _iter_problems(usable, protocol):
         problems.append(
             probes.Problem(
-                x_train=_pool(train["positions"], feats, protocol),
+                x_train=pooled.get("train", train["positions"]),
                 y_train=train["label"].to_numpy().astype(str),
-                x_test=_pool(test["positions"], feats, protocol),
+                x_test=pooled.get("test", test["positions"]),
                 subtask=subtask,
                 groups=_get_groups(train) if args.folds == "group" else None,
             )
@@ -105,15 +106,7 @@ def predict(
         tables.append(test)
     odd = _find_traps(problems, protocol, settings)
     keep, warnings = _find_kept(protocol, args, problems)
-    outputs = probes.fit_predict(
-        str(settings["probe"]),
-        problems,
-        seed=args.seed,
-        folds=args.folds,
-        device=str(features.resolve_device(args.device)),
-        n_jobs=joblib.cpu_count(),
-        keep=keep,
-    )
+    outputs = _fit(str(settings["probe"]), problems, args, keep)
     scored = [_attach(test, output) for test, output in zip(tables, outputs, strict=True)]
     unreadable = examples.filter(~readable & (pl.col("split") != "train"))
     predictions = pl.concat([*scored, unreadable], how="diagonal_relaxed")
@@ -141,6 +134,23 @@ def predict(
     warnings += _warn_of_edges(problems, outputs)
     warnings += _warn_of_temperatures(outputs)
     return Predicted(predictions, counts, fitted, warnings, class_scores, odd)
+
+
+def _fit(
+    name: str, problems: Sequence["probes.Problem"], args: "Args", keep: frozenset
+) -> list["probes.ProbeOutput"]:
+    device = str(features.resolve_device(args.device))
+    if name in probes.list_joint_probes():
+        return probes.fit_predict_jointly(name, problems, seed=args.seed, device=device, keep=keep)
+    return probes.fit_predict(
+        name,
+        problems,
+        seed=args.seed,
+        folds=args.folds,
+        device=device,
+        n_jobs=joblib.cpu_count(),
+        keep=keep,
+    )
 
 
 def _iter_problems(
@@ -179,6 +189,8 @@ def _find_traps(
     counted = [problem.x_test for problem in problems]
     if not protocol.folds_test:
         counted += [problem.x_train for problem in problems]
+    # Subtasks about the same examples share their vectors.
+    counted = list({id(x): x for x in counted}.values())
     trained = {problem.subtask or "": problem.x_train for problem in problems}
     odd = find_vector_traps(trained, counted)
     described = settings["probe_params"]
@@ -340,6 +352,20 @@ def _finish(predictions: pl.DataFrame, examples: pl.DataFrame, train_count: pl.D
         .drop("positions")
         .select(*first, pl.exclude(first))
     )
+
+
+class _Pooled:
+    """Vectors of examples; those that the subtask before has are not made again."""
+
+    def __init__(self, feats: "features.Features", protocol: "Protocol"):
+        self._feats, self._protocol = feats, protocol
+        self._last: dict[str, tuple[pl.Series, np.ndarray]] = {}
+
+    def get(self, side: str, positions: pl.Series) -> Float[np.ndarray, "n dim"]:
+        """The vectors of the train or test side of a subtask."""
+        if side not in self._last or not self._last[side][0].equals(positions):
+            self._last[side] = positions, _pool(positions, self._feats, self._protocol)
+        return self._last[side][1]
 
 
 def _pool(

@@ -42,13 +42,38 @@ def select(manifest: Manifest, protocol: "Protocol", args: "Args") -> Manifest:
             "leave one of them out."
         )
     table = manifest.split("train", protocol.test_split, *protocol.also_score)
+    joint = (args.probe or protocol.probe) in probes.list_joint_probes()
+    if joint:
+        _check_joint(table, args.probe or protocol.probe)
     if args.debug:
         table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)
     if args.n_train > 0:
-        unit = "label" if args.n_train_unit == "class" else None
-        train = _sample(table.filter(pl.col("split") == "train"), unit, args.n_train, args.seed)
+        if joint and args.n_train_unit == "class":
+            raise BadInput(
+                "Every example has several labels here, so n_train cannot count examples of a "
+                "class; set n_train_unit to 'total', or choose another probe."
+            )
+        unit = "label" if args.n_train_unit == "class" else "split" if joint else None
+        train = table.filter(pl.col("split") == "train")
+        train = _sample(train, unit, args.n_train, args.seed, everywhere=joint)
         table = pl.concat([train, table.filter(pl.col("split") != "train")])
     return dataclasses.replace(manifest, table=table)
+
+
+def _check_joint(table: pl.DataFrame, probe: str) -> None:
+    """Raise BadInput unless every subtask is a yes-or-no question about the same examples."""
+    per_subtask = table.group_by("subtask").agg(pl.col("label").n_unique(), pl.len())
+    n_examples = table["example"].n_unique()
+    if per_subtask.height < 2 or (per_subtask["len"] != n_examples).any():
+        raise BadInput(
+            f"The probe '{probe}' answers several questions about each example at once, but this "
+            f"task has one label an example; choose one of {', '.join(probes.list_probes())}."
+        )
+    if (per_subtask["label"] > 2).any():
+        raise BadInput(
+            f"The probe '{probe}' answers yes-or-no questions, but a subtask has "
+            f"{per_subtask['label'].max()} labels; choose one of {', '.join(probes.list_probes())}."
+        )
 
 
 def _sample(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from biobench.demo.ecdysis import Ecdysis
+from biobench.demo.fishnet import FishNet
 from biobench.demo.fungiclef import FungiClef
 from biobench.demo.herbarium19 import Herbarium19
 from biobench.demo.imagenet1k import ImageNet1k
@@ -19,6 +20,7 @@ SUITE: tuple[type[ShotLayout], ...] = (
     Herbarium19,
     Plankton,
     FungiClef,
+    FishNet,
     MammalNet,
     Ecdysis,
 )

@@ -7,10 +7,11 @@ probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in paralle
 """
 
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
-from biobench.probes.factory import describe, list_probes, make
+from biobench.probes.factory import describe, list_joint_probes, list_probes, make
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
+from biobench.probes.joint import fit_predict_jointly
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
 from biobench.probes.mlp import MultiLabelMlp
@@ -36,6 +37,8 @@ __all__ = [
     "SvmSearch",
     "describe",
     "fit_predict",
+    "fit_predict_jointly",
+    "list_joint_probes",
     "list_probes",
     "make",
     "subset",

@@ -15,12 +15,13 @@ from biobench.errors import BadInput
 from biobench.probes.folds import Folds
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
+from biobench.probes.mlp import MultiLabelMlp
 from biobench.probes.openset import OpenSet
 from biobench.probes.ridge import RidgeSweep
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
 
-__all__ = ["describe", "list_probes", "make"]
+__all__ = ["describe", "list_joint_probes", "list_probes", "make"]
 
 _Folds = typing.Literal["stratified-shuffle", "kfold", "group"]
 
@@ -28,11 +29,17 @@ _Folds = typing.Literal["stratified-shuffle", "kfold", "group"]
 _NOT_IN_NUMBERS = ("device", "memory_limit", "n_jobs", "random_state")
 
 _NAMES = ("knn", "linear", "openset", "ridge", "simpleshot", "svm")
+_JOINT_NAMES = ("mlp",)
 
 
 def list_probes() -> list[str]:
-    """Every name that `make` knows."""
+    """Every name that `make` knows, but those of `list_joint_probes`."""
     return list(_NAMES)
+
+
+def list_joint_probes() -> list[str]:
+    """The probes that answer several yes-or-no questions about an example at once."""
+    return list(_JOINT_NAMES)
 
 
 def make(
@@ -67,6 +74,8 @@ def make(
     if name == "linear":
         cv = Folds(5, folds, seed)
         return LinearProbe(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})
+    if name == "mlp":
+        return MultiLabelMlp(**{"random_state": seed, "device": device, **params})
     if name == "openset":
         return OpenSet(**{"base": SimpleShot(device=device, n_jobs=n_jobs), **params})
     return KNN(**{"device": device, "n_jobs": n_jobs, **params})
@@ -97,8 +106,9 @@ def _to_json(value: object) -> object:
 
 
 def _check_name(name: str) -> None:
-    if name in _NAMES:
+    known = [*_NAMES, *_JOINT_NAMES]
+    if name in known:
         return
-    close = difflib.get_close_matches(name, _NAMES, n=1)
+    close = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise BadInput(f"Unknown probe '{name}'; known: {', '.join(_NAMES)}.{hint}")
+    raise BadInput(f"Unknown probe '{name}'; known: {', '.join(known)}.{hint}")
