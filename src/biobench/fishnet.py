@@ -146,7 +146,7 @@ def _read_pictures(path: pathlib.Path, split: str, dropped: dict[str, int]) -> p
         *(pl.col(rank).alias(rank.lower()) for rank in RANKS),
         *(_read_trait(trait) for trait in TRAITS),
     )
-    empty = pl.any_horizontal(pl.col(trait) == "" for trait in TRAITS)
+    empty = pl.any_horizontal((pl.col(trait) == "").fill_null(False) for trait in TRAITS)
     for reason, bad in (
         (EMPTY, empty),
         (REPEATED, pl.struct("image", *TRAITS).is_first_distinct().not_()),
