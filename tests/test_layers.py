@@ -17,9 +17,19 @@ BASE = {"errors", "progress", "clean", "screen", "console"}
 CONTRACT = BASE | {"interfaces", "_backbone"}
 CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
 CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset"}
+SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset", "_pooling", "_retrieval"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
-TASKS |= {"imagenet1k", "inat21", "herbarium19", "plankton", "ecdysis", "fungiclef", "mammalnet", "fishnet"}
+TASKS |= {
+    "imagenet1k",
+    "inat21",
+    "herbarium19",
+    "plankton",
+    "ecdysis",
+    "fungiclef",
+    "mammalnet",
+    "fishnet",
+    "beluga",
+}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
@@ -39,6 +49,8 @@ MAY_IMPORT = {
     "probes": CONTRACT,
     "_identity": SPINE,
     "_predictions": SPINE,
+    "_pooling": SPINE,
+    "_retrieval": CORE,
     "_subset": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),

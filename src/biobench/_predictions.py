@@ -11,6 +11,8 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
+from biobench._pooling import Pooled
+from biobench._retrieval import add_retrieval
 from biobench.data import Manifest
 from biobench.data.traps import Trap, find_vector_traps, find_voting_trap
 from biobench.errors import BadInput
@@ -92,7 +94,7 @@ def predict(
     readable = pl.col("positions").list.len() > 0
     usable = examples.filter(readable)
     tables, problems = [], []
-    pooled = _Pooled(feats, protocol)
+    pooled = Pooled(feats, protocol)
     for subtask, train, test in _iter_problems(usable, protocol):
         problems.append(
             probes.Problem(
@@ -101,6 +103,7 @@ def predict(
                 x_test=pooled.get("test", test["positions"]),
                 subtask=subtask,
                 groups=_get_groups(train) if args.folds == "group" else None,
+                left_out=train["fold"].to_numpy() if protocol.leave_one_out else None,
             )
         )
         tables.append(test)
@@ -108,14 +111,21 @@ def predict(
     keep, warnings = _find_kept(protocol, args, problems)
     outputs = _fit(str(settings["probe"]), problems, args, keep)
     scored = [_attach(test, output) for test, output in zip(tables, outputs, strict=True)]
+    if protocol.leave_one_out:
+        scored = [
+            add_retrieval(test, problem.x_train, protocol.apart)
+            for test, problem in zip(scored, problems, strict=True)
+        ]
     unreadable = examples.filter(~readable & (pl.col("split") != "train"))
     predictions = pl.concat([*scored, unreadable], how="diagonal_relaxed")
-    predictions = _finish(predictions, examples, _count_training(usable, protocol))
+    predictions = _finish(predictions, examples, _count_training(usable, examples, protocol))
     is_train = pl.col("split") == "train"
     n_train = usable.filter(is_train).height
     if protocol.folds_test:
         # What the probe of each fold had at least.
         n_train = min(len(problem.y_train) for problem in problems)
+    if protocol.leave_one_out:
+        n_train = min(len(problem.y_train) for problem in problems) - 1
     counts = {
         "n_train": n_train,
         "n_train_unreadable": examples.filter(is_train & ~readable).height,
@@ -158,6 +168,9 @@ def _iter_problems(
 ) -> Iterator[tuple[str | None, pl.DataFrame, pl.DataFrame]]:
     """(name, training examples, test examples) of every probe that is to be fitted."""
     for (subtask,), rows in usable.group_by("subtask", maintain_order=True):
+        if protocol.leave_one_out:
+            yield subtask, rows, rows
+            continue
         if not protocol.folds_test:
             is_train = pl.col("split") == "train"
             yield subtask, rows.filter(is_train), rows.filter(~is_train)
@@ -168,17 +181,20 @@ def _iter_problems(
             yield name, rows.filter(~is_test), rows.filter(is_test)
 
 
-def _count_training(usable: pl.DataFrame, protocol: "Protocol") -> pl.DataFrame:
+def _count_training(
+    usable: pl.DataFrame, examples: pl.DataFrame, protocol: "Protocol"
+) -> pl.DataFrame:
     """`train_count`: training examples by subtask and label, and by fold where there are folds."""
     keys = ["subtask", "label"]
-    if not protocol.folds_test:
+    if not (protocol.folds_test or protocol.leave_one_out):
         return usable.filter(pl.col("split") == "train").group_by(keys).agg(train_count=pl.len())
     inside = usable.group_by(*keys, "fold").agg(n=pl.len().cast(pl.Int64))
-    folds = usable.select("fold").unique()
-    every = inside.group_by(keys).agg(total=pl.col("n").sum()).join(folds, how="cross")
+    total = inside.group_by(keys).agg(total=pl.col("n").sum())
+    asked = examples.select(*keys, "fold").unique()
+    every = asked.join(total, on=keys, how="left", nulls_equal=True)
     every = every.join(inside, on=[*keys, "fold"], how="left", nulls_equal=True)
-    count = (pl.col("total") - pl.col("n").fill_null(0)).alias("train_count")
-    return every.select(*keys, "fold", count)
+    count = pl.col("total").fill_null(0) - pl.col("n").fill_null(0)
+    return every.select(*keys, "fold", count.alias("train_count"))
 
 
 def _find_traps(
@@ -187,7 +203,7 @@ def _find_traps(
     """What makes a probe's answers mean little, whatever the pictures."""
     # With folds every example is tested once; else it is either trained on or tested.
     counted = [problem.x_test for problem in problems]
-    if not protocol.folds_test:
+    if not (protocol.folds_test or protocol.leave_one_out):
         counted += [problem.x_train for problem in problems]
     # Subtasks about the same examples share their vectors.
     counted = list({id(x): x for x in counted}.values())
@@ -352,40 +368,6 @@ def _finish(predictions: pl.DataFrame, examples: pl.DataFrame, train_count: pl.D
         .drop("positions")
         .select(*first, pl.exclude(first))
     )
-
-
-class _Pooled:
-    """Vectors of examples; those that the subtask before has are not made again."""
-
-    def __init__(self, feats: "features.Features", protocol: "Protocol"):
-        self._feats, self._protocol = feats, protocol
-        self._last: dict[str, tuple[pl.Series, np.ndarray]] = {}
-
-    def get(self, side: str, positions: pl.Series) -> Float[np.ndarray, "n dim"]:
-        """The vectors of the train or test side of a subtask."""
-        if side not in self._last or not self._last[side][0].equals(positions):
-            self._last[side] = positions, _pool(positions, self._feats, self._protocol)
-        return self._last[side][1]
-
-
-def _pool(
-    positions: pl.Series, feats: "features.Features", protocol: "Protocol"
-) -> Float[np.ndarray, "n dim"]:
-    """One vector an example from the features of its images."""
-    if protocol.pooling == "none":
-        x = feats.take(positions.list.first().to_numpy().astype(np.int64))
-        return _normalize(x) if protocol.normalize else x
-    pooled = np.empty((len(positions), feats.dim), dtype=np.float32)
-    reduce = {"mean": np.mean, "max": np.max}[protocol.pooling]
-    for i, index in enumerate(positions.to_list()):
-        x = feats.take(np.asarray(index, dtype=np.int64))
-        pooled[i] = reduce(_normalize(x) if protocol.normalize else x, axis=0)
-    return pooled
-
-
-def _normalize(x: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
 def to_example(row: dict[str, object]) -> Example:

@@ -41,6 +41,8 @@ def select(manifest: Manifest, protocol: "Protocol", args: "Args") -> Manifest:
             "n_train does not go with folds_test: a fold trains on all pictures of the others; "
             "leave one of them out."
         )
+    if protocol.leave_one_out:
+        _check_leave_one_out(protocol, args)
     table = manifest.split("train", protocol.test_split, *protocol.also_score)
     joint = (args.probe or protocol.probe) in probes.list_joint_probes()
     if joint:
@@ -58,6 +60,20 @@ def select(manifest: Manifest, protocol: "Protocol", args: "Args") -> Manifest:
         train = _sample(train, unit, args.n_train, args.seed, everywhere=joint)
         table = pl.concat([train, table.filter(pl.col("split") != "train")])
     return dataclasses.replace(manifest, table=table)
+
+
+def _check_leave_one_out(protocol: "Protocol", args: "Args") -> None:
+    """Raise BadInput for what cannot be where every example is predicted from all others."""
+    if args.n_train != -1:
+        raise BadInput(
+            f"{protocol.title} tests every picture by all others, so n_train has nothing to choose "
+            "from; leave it out."
+        )
+    if args.probe not in ("", protocol.probe):
+        raise BadInput(
+            f"{protocol.title} tests every picture by all others, which the probe "
+            f"'{protocol.probe}' does; '{args.probe}' would have to be fitted anew for each."
+        )
 
 
 def _check_joint(table: pl.DataFrame, probe: str) -> None:

@@ -106,6 +106,10 @@ class Protocol:
     """raised whenever the task's loader or protocol changes what it computes."""
     folds_test: int = 0
     """test every example once, in the folds of the manifest's column `fold`; 0: one test split."""
+    leave_one_out: bool = False
+    """test each example by all those of another `fold` (a probe of neighbours), and as a query."""
+    apart: str = ""
+    """a column: queries are also scored without neighbours that share its value."""
 
 
 def run(
@@ -335,10 +339,9 @@ _loaded: dict[str, typing.Any] = {}
 def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     """Everything besides data and backbone that decides the numbers."""
     name = args.probe or protocol.probe
-    fields = dataclasses.asdict(protocol)
-    if not protocol.folds_test:
-        # Runs with one test split are the same protocol as before there were folds.
-        del fields["folds_test"]
+    # A run without what was added since is the same protocol as it was before.
+    added = ("folds_test", "leave_one_out", "apart")
+    fields = {k: v for k, v in dataclasses.asdict(protocol).items() if v or k not in added}
     return {
         **fields,
         "probe": name,

@@ -41,6 +41,7 @@ _BUILTIN_TASKS = {
     "folder": "biobench.folder",
     "imagenet1k": "biobench.imagenet1k",
     "inat21": "biobench.inat21",
+    "beluga": "biobench.beluga",
     "fishnet": "biobench.fishnet",
     "mammalnet": "biobench.mammalnet",
     "fungiclef": "biobench.fungiclef",

@@ -127,6 +127,9 @@ def _find_shared_pictures(table: pl.DataFrame, contents: Mapping[str, str] | Non
 
 
 def _find_groups(examples: pl.DataFrame) -> Trap | None:
+    if examples["group"].eq_missing(examples["label"]).all():
+        # The classes themselves are the groups (individuals to be found again): they are in both.
+        return None
     torn = _on_both_sides(examples.filter(pl.col("group").is_not_null()), "group")
     groups = torn["group"].unique(maintain_order=True).to_list()
     return _make(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from biobench.demo.beluga import Beluga
 from biobench.demo.ecdysis import Ecdysis
 from biobench.demo.fishnet import FishNet
 from biobench.demo.fungiclef import FungiClef
@@ -21,6 +22,7 @@ SUITE: tuple[type[ShotLayout], ...] = (
     Plankton,
     FungiClef,
     FishNet,
+    Beluga,
     MammalNet,
     Ecdysis,
 )

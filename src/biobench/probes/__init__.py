@@ -16,6 +16,7 @@ from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
 from biobench.probes.mlp import MultiLabelMlp
 from biobench.probes.openset import UNKNOWN, OpenSet
+from biobench.probes.retrieval import Retrieved, rank_others
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
@@ -31,6 +32,7 @@ __all__ = [
     "OpenSet",
     "ProbeOutput",
     "Problem",
+    "Retrieved",
     "RidgeSweep",
     "RidgeSweepRegressor",
     "SimpleShot",
@@ -41,5 +43,6 @@ __all__ = [
     "list_joint_probes",
     "list_probes",
     "make",
+    "rank_others",
     "subset",
 ]

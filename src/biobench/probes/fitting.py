@@ -41,6 +41,8 @@ class Problem:
     subtask: str | None = None
     groups: Shaped[np.ndarray, " n"] | None = None
     """of the training examples, for folds that keep groups whole."""
+    left_out: Shaped[np.ndarray, " n"] | None = None
+    """if given, `x_test` is `x_train`, and each example is predicted from those of other values."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,12 +127,16 @@ def _fit_one(
         *steps, last = [step for _, step in getattr(probe, "steps", [("", probe)])]
         if len(problem.x_test) == 0:
             return ProbeOutput(problem.y_train[:0], None, None, _get_params(last), last.edges_)
-        x = problem.x_test
-        for step in steps:
-            x = step.transform(x)
-        scores = last.class_scores(x)
+        if problem.left_out is None:
+            x = problem.x_test
+            for step in steps:
+                x = step.transform(x)
+            scores, y_pred = last.class_scores(x), np.asarray(last.predict(x))
+        else:
+            scores = last.leave_one_out_scores(problem.left_out)
+            y_pred = last.classes_[scores.argmax(axis=1)]
         output = ProbeOutput(
-            np.asarray(last.predict(x)),
+            y_pred,
             *_get_top(last, scores),
             _get_params(last),
             last.edges_,
