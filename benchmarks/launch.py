@@ -24,8 +24,8 @@ import psutil
 from PIL import Image
 
 from biobench import launch
-from biobench.launch import state
 from biobench.launch.local import run_local
+from biobench.launch.states import state
 
 MODELS = [f"baseline:{name}" for name in ("random-vit", "color-hog", "hog", "color-hist")]
 N_STATUS_RUNS = 5

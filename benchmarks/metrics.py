@@ -1,6 +1,6 @@
 """How often the intervals of the further metrics cover, and how often equal models differ.
 
-    python benchmarks/metrics.py [--trials 300] [--only NAME ...]
+    python benchmarks/metrics.py [--trials 1000] [--only NAME ...]
 
 A trial draws a test set and what two equally good models say of it: scores of five classes, one of
 which was never trained on, with effects of the camera on the truth's score where there are cameras.
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from biobench import stats
-from biobench.metrics import ExpectedCost, get_metric
+from biobench.metrics import ExpectedCost, Metric, get_metric
 
 CLASSES = [f"class-{i}" for i in range(5)]
 SHARES = np.array([0.4, 0.25, 0.15, 0.1, 0.1])
@@ -76,33 +76,48 @@ def predict(rng: np.random.Generator, truth: np.ndarray, groups: np.ndarray | No
     )
 
 
-def measure(name: str, n: int, n_groups: int, trials: int) -> str:
-    metric = METRICS[name]
-    scores, lows, highs, differs = [], [], [], 0
+class Tally:
+    """Of one metric: each trial's score and interval, and how often equal models differ."""
+
+    def __init__(self):
+        self.scores, self.lows, self.highs, self.differs = [], [], [], 0
+
+    def add(self, a: pl.DataFrame, b: pl.DataFrame, metric: Metric, seed: int) -> None:
+        interval = stats.interval_from_table(a, metric, seed=seed)
+        self.scores.append(interval.score)
+        self.lows.append(interval.low)
+        self.highs.append(interval.high)
+        compared = stats.compare(a, b, metric, seed=seed, n_permutations=2000, n_resamples=2)
+        self.differs += compared.p < 0.05
+
+    def tell(self, name: str) -> str:
+        trials, expected = len(self.scores), np.mean(self.scores)
+        lows, highs = np.array(self.lows), np.array(self.highs)
+        covered = np.mean((lows <= expected) & (expected <= highs))
+        width = np.mean(highs - lows) / (2 * 1.96 * np.std(self.scores, ddof=1))
+        error = np.sqrt(covered * (1 - covered) / trials)
+        mistaken = self.differs / trials
+        return (
+            f"| {name} | {covered:.1%} ({error:.1%}) | {width:.2f} | {mistaken:.1%} "
+            f"({np.sqrt(mistaken * (1 - mistaken) / trials):.1%}) |"
+        )
+
+
+def measure(names: list[str], n: int, n_groups: int, trials: int) -> list[str]:
+    """A row a metric; all metrics are measured on the same test sets."""
+    tallies = {name: Tally() for name in names}
     for trial in range(trials):
         rng = np.random.default_rng([trial, n, n_groups])
         truth, groups = draw_truth(rng, n, n_groups)
         a, b = predict(rng, truth, groups), predict(rng, truth, groups)
-        interval = stats.interval_from_table(a, metric, seed=trial)
-        scores.append(interval.score)
-        lows.append(interval.low)
-        highs.append(interval.high)
-        compared = stats.compare(a, b, metric, seed=trial, n_permutations=2000, n_resamples=100)
-        differs += compared.p < 0.05
-    expected = np.mean(scores)
-    covered = np.mean((np.array(lows) <= expected) & (expected <= np.array(highs)))
-    width = np.mean(np.array(highs) - np.array(lows)) / (2 * 1.96 * np.std(scores, ddof=1))
-    error = np.sqrt(covered * (1 - covered) / trials)
-    mistaken = differs / trials
-    return (
-        f"| {name} | {covered:.1%} ({error:.1%}) | {width:.2f} | {mistaken:.1%} "
-        f"({np.sqrt(mistaken * (1 - mistaken) / trials):.1%}) |"
-    )
+        for name, tally in tallies.items():
+            tally.add(a, b, METRICS[name], trial)
+    return [tally.tell(name) for name, tally in tallies.items()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--only", nargs="*", default=list(METRICS))
     args = parser.parse_args()
     for title, (n, n_groups) in REGIMES.items():
@@ -110,8 +125,7 @@ def main() -> None:
         print(
             "| metric | covered | width by the true one | equal models differ |\n|---|---|---|---|"
         )
-        for name in args.only:
-            print(measure(name, n, n_groups, args.trials), flush=True)
+        print("\n".join(measure(args.only, n, n_groups, args.trials)), flush=True)
 
 
 if __name__ == "__main__":

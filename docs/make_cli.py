@@ -5,7 +5,8 @@ import io
 import os
 import pathlib
 
-from biobench.cli import COMMANDS, main
+from biobench.cli import main
+from biobench.commands import COMMANDS
 
 PAGE = pathlib.Path(__file__).with_name("cli.md")
 

@@ -202,8 +202,8 @@ def _(pl, reports):
             {
                 "model": ":".join(model),
                 "score": report.get_mean_score(),
-                "low": report.get_confidence_interval()[0],
-                "high": report.get_confidence_interval()[1],
+                "ci_low": report.get_confidence_interval()[0],
+                "ci_high": report.get_confidence_interval()[1],
                 "n": len(report.examples),
             }
             for model, report in reports.items()
@@ -219,8 +219,8 @@ def _(mo, scores):
     mo.md(
         f"""
         Guessing would score 0.5. Our colours score **{first["score"]:.2f}** (from
-        {first["low"]:.2f} to {first["high"]:.2f}), the trained network
-        **{second["score"]:.2f}** (from {second["low"]:.2f} to {second["high"]:.2f}), on
+        {first["ci_low"]:.2f} to {first["ci_high"]:.2f}), the trained network
+        **{second["score"]:.2f}** (from {second["ci_low"]:.2f} to {second["ci_high"]:.2f}), on
         {first["n"]} test pictures. Where two such ranges overlap, do not conclude that the models
         are equal, nor that they differ: compare them picture by picture, as below.
         """

@@ -101,7 +101,7 @@ def serve() -> None:
     """Read requests from standard input, answer each with a number."""
     import pyarrow as pa
 
-    import biobench.features.backbone  # noqa: F401
+    import biobench.features.backbone_source  # noqa: F401
 
     # Imports pandas where it is installed, which would cost every child a second.
     pa.array(["x"])

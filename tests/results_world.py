@@ -69,3 +69,8 @@ def make_report(
 def with_score_splits(report: TaskReport, splits: dict[str, float]) -> TaskReport:
     """The same report with other sub-scores."""
     return dataclasses.replace(report, splits=splits)
+
+
+def tell(table):
+    """The notes under a leaderboard or a comparison, as a reader sees them."""
+    return [note.sentence for note in table.notes]

@@ -9,7 +9,8 @@ import torch
 
 import worlds
 from biobench import registry
-from biobench.cli import COMMANDS, main
+from biobench.cli import main
+from biobench.commands import COMMANDS
 
 FLOOR = ["--models", "baseline:color-hist"]
 

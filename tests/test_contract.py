@@ -10,9 +10,10 @@ import textwrap
 
 import pytest
 import torch
+from torchvision import transforms
 
 from biobench import interfaces, metrics, registry, third_party_models
-from biobench.interfaces import Example, TaskArgs, TaskReport, VisionBackbone
+from biobench.interfaces import EncodedImgBatch, Example, TaskArgs, TaskReport, VisionBackbone
 from biobench.metrics import MacroAccuracy, MacroF1, MeanScore
 
 EMPTY = inspect.Parameter.empty
@@ -138,11 +139,17 @@ def test_the_published_orgs_are_known_and_an_unknown_one_names_them():
 
 
 def test_registering_twice_warns(monkeypatch):
-    monkeypatch.setattr(registry, "_backbones", {})
+    monkeypatch.setattr(registry.BACKBONES, "registered", {})
 
     class Mine(VisionBackbone):
         def __init__(self, ckpt):
             super().__init__()
+
+        def img_encode(self, batch):
+            return EncodedImgBatch(batch.flatten(1), None)
+
+        def make_img_transform(self):
+            return transforms.ToTensor()
 
     registry.register_vision_backbone("my-lab", Mine)
     assert isinstance(registry.load_vision_backbone("my-lab", "x"), Mine)
@@ -204,7 +211,7 @@ def test_an_installed_copy_names_its_recorded_commit_even_inside_another_reposit
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     copy = tmp_path / "lib" / "biobench"
     copy.mkdir(parents=True)
-    for name in ("__init__.py", "interfaces.py"):
+    for name in ("__init__.py", "contract.py", "interfaces.py", "fields.py"):
         (copy / name).write_text((package / name).read_text())
     code = "from biobench.interfaces import get_git_hash; print(get_git_hash())"
     assert run_python(code, PYTHONPATH=str(copy.parent)).stdout.strip() == "unknown"

@@ -18,6 +18,11 @@ from biobench.errors import BadInput
 from biobench.metrics import get_metric
 from suite_worlds import embed, get_predictions, get_truths, load, run
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:self.within_class_std_dev_"),
+    pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning"),
+]
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):

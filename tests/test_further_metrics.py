@@ -1,6 +1,7 @@
 """Further metrics from run to leaderboard: computed, kept, and computed again from the files."""
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ import sklearn.metrics
 from sklearn.preprocessing import label_binarize
 
 import worlds
-from biobench import _predictions, evaluate, folder, iwildcam, metrics, results
+from biobench import _predicting, evaluate, folder, iwildcam, metrics, results
 from biobench.cli import main
 from biobench.errors import BadInput
 
@@ -69,16 +70,12 @@ def test_every_metric_is_computed_again_from_the_files_alone(root, report):
     for name in ASKED:
         metric = metrics.get_metric(name)
         read = results.read_for_metric(run, metric)
-        found = metric([*map(to_example, read.iter_rows(named=True))])
+        found = metric(results.to_examples(read))
         assert found == pytest.approx(report.splits[name], abs=1e-12), name
 
 
 def identity(report):
     return report.provenance.protocol_digest(), report.provenance.backbone["digest"]
-
-
-def to_example(row):
-    return _predictions.to_example(row)
 
 
 def test_scores_of_all_classes_are_kept_in_half_precision_beside_the_predictions(root, report):
@@ -98,6 +95,23 @@ def test_scores_of_all_classes_are_kept_in_half_precision_beside_the_predictions
     # No score of the owl's is above another's: its precision is its share.
     expected = np.mean([*parts, np.mean(truth == "owl")])
     assert report.splits["mean-average-precision"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_scores_that_were_changed_are_neither_read_nor_imported(root, report, tmp_path):
+    run = results.find_run(root, "birds", MODELS[0], *identity(report))
+    copy = tmp_path / "theirs" / run.relative_to(root)
+    shutil.copytree(run, copy)
+    assert results.import_folder(tmp_path / "theirs", tmp_path / "imported").n_imported == 1
+    assert results.read_scores(copy).height
+    scores = pl.read_parquet(copy / "scores.parquet")
+    scores.with_columns(pl.col("class_scores").reverse()).write_parquet(copy / "scores.parquet")
+    with pytest.raises(BadInput, match=r"scores\.parquet is not the file that was written"):
+        results.read_scores(copy)
+    with pytest.raises(BadInput, match="is not the file that was written"):
+        results.read_for_metric(copy, metrics.get_metric("mean-average-precision"))
+    assert results.read_for_metric(copy, metrics.get_metric("top5-accuracy")).height
+    (problem,) = results.import_folder(tmp_path / "theirs", tmp_path / "again").problems
+    assert "scores.parquet is not the file that was written" in problem.reason
 
 
 def test_a_run_that_is_asked_for_nothing_keeps_nothing_more_and_is_the_cell_that_it_was(table):
@@ -164,7 +178,7 @@ def test_a_run_that_keeps_too_little_is_named_and_left_out(root, table, capsys, 
 
 
 def test_more_scores_than_a_run_keeps_are_said(table, monkeypatch):
-    monkeypatch.setattr(_predictions, "MAX_SCORES", 10)
+    monkeypatch.setattr(_predicting, "MAX_SCORES", 10)
     report = run(table, metrics=["macro-auroc", "brier"])
     assert "brier" in report.splits and "macro-auroc" not in report.splits
     assert any("more than the 10 that are kept" in text for text in report.provenance.warnings)
@@ -206,9 +220,9 @@ def test_choices_at_the_end_of_their_range_are_counted_and_named_over_subtasks()
     problems = [Problem(x, y, x, f"task-{i}") for i in range(12)]
     edges = [{"C": "highest"}] * 10 + [{}, {"C": "lowest"}]
     outputs = [ProbeOutput(y, None, None, {"C": 9.0}, one) for one in edges]
-    high, low = _predictions._warn_of_edges(problems, outputs)
+    high, low = _predicting._warn_of_edges(problems, outputs)
     assert "In 10 of 12 subtasks the probe's C is the highest of its range" in high
     assert "task-0, task-1" in high and "and 2 more" in high
     assert "In 1 of 12" in low and "(task-11)" in low
-    (alone,) = _predictions._warn_of_edges(problems[:1], outputs[:1])
+    (alone,) = _predicting._warn_of_edges(problems[:1], outputs[:1])
     assert alone == "The probe's C is the highest of its range, 9: a better one may lie beyond."

@@ -15,6 +15,7 @@ from PIL import Image
 from biobench import evaluate, folder, report, results
 from biobench.data import contents
 from biobench.errors import BadInput
+from results_world import tell
 
 MODEL = ("baseline", "color-hist")
 CLASSES = {"ants": (200, 40, 40), "bees": (40, 200, 40), "wasps": (40, 40, 200)}
@@ -197,7 +198,7 @@ def test_two_data_sets_under_one_name_are_two_columns_and_never_one_number(tmp_p
     assert sorted(board.table["task"]) == sorted(
         f"folder [data={each.provenance.manifest[:8]}]" for each in made
     )
-    assert any("several protocols or versions of the data: folder" in note for note in board.notes)
+    assert any("several protocols or versions of the data: folder" in note for note in tell(board))
 
 
 def test_results_of_earlier_versions_are_shown_beside_new_ones(world, tmp_path):

@@ -13,11 +13,14 @@ import biobench
 SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
-BASE = {"errors", "progress", "clean", "screen", "console"}
-CONTRACT = BASE | {"interfaces", "_backbone"}
-CORE = CONTRACT | {"registry", "metrics", "stats", "data", "third_party_models", "features"}
-CORE |= {"probes"}
-SPINE = CORE | {"evaluate", "_identity", "_predictions", "_subset", "_pooling", "_retrieval"}
+BASE = {"errors", "progress", "atomic", "fields", "clean", "screen", "console"}
+GROUND = BASE | {"contract", "_backbone", "args"}
+NAMES = GROUND | {"imports", "registry"}
+CONTRACT = GROUND | {"interfaces"}
+CORE = CONTRACT | NAMES | {"predictions", "metrics", "stats", "data", "third_party_models"}
+CORE |= {"features", "probes"}
+SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_subset"}
+SPINE |= {"_pooling", "_retrieval"}
 TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
 TASKS |= {
     "imagenet1k",
@@ -34,27 +37,34 @@ MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "progress": set(),
+    "atomic": set(),
+    "fields": set(),
+    "imports": {"errors"},
     "clean": set(),
     "screen": {"clean"},
     "console": {"clean", "screen"},
-    # The contract's one upward call, made late inside get_confidence_interval.
-    "interfaces": {"_backbone", "stats"},
+    "contract": {"fields"},
+    "args": {"contract", "errors", "fields"},
     "_backbone": set(),
-    "registry": {"interfaces"},
-    "metrics": CONTRACT,
-    "stats": CONTRACT | {"metrics"},
-    "data": CONTRACT,
-    "third_party_models": CONTRACT | {"registry"},
-    "features": CONTRACT | {"data", "registry"},
-    "probes": CONTRACT,
+    "registry": GROUND | {"imports"},
+    "metrics": NAMES,
+    "stats": GROUND | {"metrics"},
+    "interfaces": GROUND | {"stats"},
+    "predictions": GROUND | {"metrics"},
+    "data": BASE,
+    "download": BASE | {"data"},
+    "third_party_models": CONTRACT | NAMES,
+    "features": CONTRACT | NAMES | {"data"},
+    "probes": CONTRACT | NAMES,
+    "_protocol": SPINE,
     "_identity": SPINE,
-    "_predictions": SPINE,
+    "_predicting": SPINE,
     "_pooling": SPINE,
     "_retrieval": CORE,
     "_subset": SPINE,
     "evaluate": SPINE,
     **dict.fromkeys(TASKS, SPINE),
-    "results": CONTRACT | {"metrics", "stats"},
+    "results": CONTRACT | {"metrics", "stats", "predictions"},
     "launch": SPINE | {"results"},
     "report": CONTRACT | {"results", "stats", "metrics"},
     "demo": BASE | {"data"},

@@ -101,7 +101,10 @@ def test_a_missing_column_is_named(name, file, column, copy):
 def test_an_unknown_label_is_named_with_its_line(name, file, old, new, copy):
     root = copy(name)
     edit(root / file, old, new)
-    with pytest.raises(BadInput, match=r"line \d+"):
+    lines = (root / file).read_text().splitlines()
+    (number,) = [n for n, line in enumerate(lines, 1) if new in line]
+    value = new.replace(",", " ").split()[name != "newt"]
+    with pytest.raises(BadInput, match=rf"{file}: line {number} has \w+ '{value}'"):
         load(name, root)
 
 

@@ -18,6 +18,11 @@ from biobench.errors import BadInput
 from suite_worlds import embed, fit_linear, get_predictions, get_truths, load, run
 
 N = 32
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:self.within_class_std_dev_"),
+    pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:The least populated class"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 
 import worlds
 from biobench import folder, launch, registry
-from biobench.cli import COMMANDS, main
+from biobench.cli import main
+from biobench.commands import COMMANDS
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -130,7 +131,7 @@ def test_the_configuration_is_one_that_runs(here):
 
 
 def test_the_backbone_is_one_that_a_task_runs_with(here, monkeypatch):
-    monkeypatch.setattr(registry, "_backbones", {})
+    monkeypatch.setattr(registry.BACKBONES, "registered", {})
     (code,) = get_blocks("python")
     (here / "my_file.py").write_text(code)
     runpy.run_path(str(here / "my_file.py"))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 import biobench
 import hostile
-from biobench import cli, results, screen
+from biobench import cli, commands, results, screen
 from biobench.console import CleanConsole
 from results_world import make_report
 
@@ -117,7 +117,7 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
     assert screen.is_terminal(Terminal()) and not screen.is_terminal(io.StringIO())
 
 
-DOORS = {"screen.py", "console.py", "launch/worker.py"}
+DOORS = {"screen.py", "console.py", "launch/local/worker.py"}
 """files that may write to a stream themselves; the worker's goes to the launcher, as JSON."""
 
 
@@ -159,7 +159,7 @@ COMMANDS = [
 
 
 def test_every_command_is_asked_about_a_deleted_folder():
-    assert {words[0] for words in COMMANDS} == set(cli.COMMANDS)
+    assert {words[0] for words in COMMANDS} == set(commands.COMMANDS)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

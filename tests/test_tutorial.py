@@ -20,7 +20,7 @@ def shown(tmp_path_factory):
         patch.setenv("BIOBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         _, names = runpy.run_path(str(TUTORIAL))["app"].run()
     yield names
-    registry._backbones.pop("tutorial", None)
+    registry.BACKBONES.registered.pop("tutorial", None)
 
 
 def test_the_doctor_finds_nothing_wrong_with_the_tutorials_backbone(shown):
@@ -31,7 +31,7 @@ def test_every_score_stands_in_its_interval_and_is_the_mean_over_the_examples(sh
     for row, report in zip(
         shown["scores"].rows(named=True), shown["reports"].values(), strict=True
     ):
-        assert row["low"] <= row["score"] <= row["high"]
+        assert row["ci_low"] <= row["score"] <= row["ci_high"]
         assert row["score"] == pytest.approx(
             sum(example.score for example in report.examples) / row["n"]
         )

@@ -1,6 +1,7 @@
 """The backbone half of the contract, apart from `interfaces` so that readers need no torch."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -26,11 +27,40 @@ class VisionBackbone(torch.nn.Module):
     """A frozen image model. Subclass it, fill in both methods, register the class.
 
     The constructor of a registered class is called with one argument, the checkpoint's name.
-    `adapter_version` is part of the feature cache's key: raise it when `img_encode` changes what it
-    computes from the same weights.
+    `img_encode` and `make_img_transform` must be given; all else has a default.
     """
 
     adapter_version: str = "1"
+    """part of the feature cache's key: raise it when `img_encode` changes what it computes from the
+    same weights."""
+    description: str = ""
+    """one line for `biobench models`; empty: the first of the class's docstring."""
+    example_ckpts: Sequence[str] = ()
+    """checkpoints that `biobench models` gives as examples."""
+    weights_source: str = ""
+    """where this backbone's weights came from, in words: in reports and in the doctor's answer."""
+
+    @classmethod
+    def check_ckpt(cls, ckpt: str) -> None:
+        """Raise `biobench.errors.BadInput` where no checkpoint can have that name, so that a plan
+        fails before hours of work; loads no weights. By default every name may exist."""
+        return None
+
+    def cache_identity(self) -> str | None:
+        """What decides the features and is in neither the weights, the transform nor `repr(self)`;
+        part of the feature cache's key. None where there is nothing of the kind."""
+        return None
+
+    def describe_pooling(self) -> object:
+        """What makes one vector of several; its repr is part of the feature cache's key. By default
+        the attribute `pooling`, where the backbone has one."""
+        # Not an attribute with a default, which would hide a module of that name.
+        return getattr(self, "pooling", None)
+
+    def data_config(self) -> dict[str, object] | None:
+        """`input_size` (channels, height, width), `mean` and `std` that the checkpoint asks for,
+        which the doctor holds the transform to; None where that is not known."""
+        return None
 
     def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
         """Encode a batch that `make_img_transform` prepared; raises NotImplementedError here."""

@@ -9,18 +9,14 @@ The table in docs/identity.md lists what goes in.
 import dataclasses
 import functools
 import json
-import typing
 
 import polars as pl
 
-from biobench import probes
+from biobench import features, probes
+from biobench.args import Args
 from biobench.data import Manifest, contents
 from biobench.errors import BadInput
 from biobench.interfaces import Provenance
-
-if typing.TYPE_CHECKING:
-    from biobench import features
-    from biobench.evaluate import Args
 
 __all__ = ["Identity", "Prepared", "check_args", "hash_data"]
 
@@ -74,19 +70,15 @@ class Prepared:
         return dict(counts.sort("split").iter_rows())
 
 
-def check_args(args: "Args") -> None:
+def check_args(args: Args) -> None:
     """Raise BadInput for values that would fail only after hours."""
-    known = [*probes.list_probes(), *probes.list_joint_probes()]
-    if args.probe and args.probe not in known:
-        raise BadInput(f"Unknown probe '{args.probe}'; known: {', '.join(known)}.")
+    if args.probe and args.probe not in probes.list_joint_probes():
+        probes.PROBES.load(args.probe)
     if args.n_train == 0 or args.n_train < -1:
         raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")
     if not 0 <= args.seed <= MAX_SEED:
         raise BadInput(f"seed is {args.seed}; give a number from 0 to {MAX_SEED}.")
-    if args.batch_size != "auto" and args.batch_size < 1:
-        raise BadInput(f"batch_size is {args.batch_size}; give a positive number, or 'auto'.")
-    if args.n_workers < 0:
-        raise BadInput(f"n_workers is {args.n_workers}; give 0 or more.")
+    args.check_embedding()
 
 
 def hash_data(data: Manifest, feats: "features.Features") -> pl.Series:

@@ -4,16 +4,12 @@ pooled = Pooled(feats, protocol)
 x = pooled.get("train", examples["positions"])
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
 from biobench import features
-
-if TYPE_CHECKING:
-    from biobench.evaluate import Protocol
+from biobench._protocol import Protocol
 
 __all__ = ["Pooled"]
 
@@ -21,7 +17,7 @@ __all__ = ["Pooled"]
 class Pooled:
     """Vectors of examples; those that the subtask before has are not made again."""
 
-    def __init__(self, feats: "features.Features", protocol: "Protocol"):
+    def __init__(self, feats: "features.Features", protocol: Protocol):
         self._feats, self._protocol = feats, protocol
         self._last: dict[str, tuple[pl.Series, np.ndarray]] = {}
 
@@ -33,7 +29,7 @@ class Pooled:
 
 
 def _pool(
-    positions: pl.Series, feats: "features.Features", protocol: "Protocol"
+    positions: pl.Series, feats: "features.Features", protocol: Protocol
 ) -> Float[np.ndarray, "n dim"]:
     """One vector an example from the features of its images."""
     if protocol.pooling == "none":

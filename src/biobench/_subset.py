@@ -4,17 +4,15 @@ data, used = select_data(manifest, protocol, args)
 """
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from biobench import probes
+from biobench._protocol import Protocol
+from biobench.args import Args
 from biobench.data import Manifest
 from biobench.errors import BadInput
-
-if TYPE_CHECKING:
-    from biobench.evaluate import Args, Protocol
 
 __all__ = ["select", "select_data"]
 
@@ -22,9 +20,7 @@ DEBUG_EXAMPLES = 256
 """examples of each split in a debugging run."""
 
 
-def select_data(
-    manifest: Manifest, protocol: "Protocol", args: "Args"
-) -> tuple[Manifest, Manifest]:
+def select_data(manifest: Manifest, protocol: Protocol, args: Args) -> tuple[Manifest, Manifest]:
     """The rows whose contents are part of the identity, and those that this run needs.
 
     The former are all rows, so that seeds and training sizes are known to be of one data set; a
@@ -34,7 +30,7 @@ def select_data(
     return (used if args.debug else manifest), used
 
 
-def select(manifest: Manifest, protocol: "Protocol", args: "Args") -> Manifest:
+def select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
     """The rows that this run needs: its splits, and of the training split only n_train."""
     if args.n_train != -1 and protocol.folds_test:
         raise BadInput(
@@ -62,7 +58,7 @@ def select(manifest: Manifest, protocol: "Protocol", args: "Args") -> Manifest:
     return dataclasses.replace(manifest, table=table)
 
 
-def _check_leave_one_out(protocol: "Protocol", args: "Args") -> None:
+def _check_leave_one_out(protocol: Protocol, args: Args) -> None:
     """Raise BadInput for what cannot be where every example is predicted from all others."""
     if args.n_train != -1:
         raise BadInput(

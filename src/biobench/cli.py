@@ -2,41 +2,18 @@
 
 Exit codes: 0 done; 1 some cell failed, or the disk did; 2 bad usage or bad input. Whatever can go
 wrong outside this program is said in one sentence.
-A command's module is imported when it is called, so that help costs nothing.
 """
 
 import contextlib
-import importlib
 import io
 import os
 import sys
 
 from biobench import clean, interrupts, screen
-from biobench.errors import BadInput, CellFailed
+from biobench.commands import COMMANDS, load_command
+from biobench.errors import BadInput, CellFailed, did_you_mean
 
-__all__ = ["COMMANDS", "main"]
-
-COMMANDS = {
-    "demo": (
-        "demo:Demo",
-        "generate a small world, benchmark four backbones on it, show the result",
-    ),
-    "run": ("running:Run", "benchmark models on tasks: flags, or a TOML file with a grid"),
-    "status": ("running:Status", "the cells of a plan: waiting, running, done, failed"),
-    "cancel": ("running:Cancel", "cancel a plan's jobs on Slurm"),
-    "reproduce": ("running:Reproduce", "the command that makes a run again; --check runs it"),
-    "embed": ("features:Embed", "the features of a folder of pictures, as one Parquet file"),
-    "cache": ("features:Cache", "the feature cache: ls, verify, prune"),
-    "doctor": ("models:Doctor", "is this backbone what a benchmark needs?"),
-    "tasks": ("tasks:Tasks", "the tasks there are"),
-    "models": ("models:Models", "the models there are"),
-    "leaderboard": ("reading:Leaderboard", "every model's score on every task, with intervals"),
-    "compare": ("reading:Compare", "two models, paired, per task and over the suite"),
-    "report": ("reading:Report", "the results as a static page"),
-    "export": ("reading:Export", "the results as .sqlite, .csv, .parquet or .json"),
-    "import": ("reading:Import", "results made elsewhere, or an older reports.sqlite"),
-    "completion": ("completion:Completion", "the script by which a shell completes all of this"),
-}
+__all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,7 +38,8 @@ def _main(argv: list[str] | None) -> int:
         return 0
     name = argv[0]
     if name not in COMMANDS:
-        return _refuse(f"Unknown command '{name}'.{_suggest(name)} See biobench --help.")
+        hint = did_you_mean(name, COMMANDS)
+        return _refuse(f"Unknown command '{name}'.{hint} See biobench --help.")
     try:
         return _parse(name, argv[1:]).main()
     except BadInput as err:
@@ -84,12 +62,6 @@ def _main(argv: list[str] | None) -> int:
         where = "" if err.filename is None else f"{err.filename}: "
         _refuse(f"{where}{err.strerror}.")
         return 1
-
-
-def load_command(name: str) -> type:
-    """The dataclass of a command."""
-    path, _, cls = COMMANDS[name][0].partition(":")
-    return getattr(importlib.import_module(f"biobench.commands.{path}"), cls)
 
 
 def _parse(name: str, argv: list[str]):
@@ -140,13 +112,6 @@ def _usage() -> str:
             textwrap.fill(more, columns),
         ]
     )
-
-
-def _suggest(name: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def _check_folder() -> None:

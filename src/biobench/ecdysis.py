@@ -25,7 +25,7 @@ import polars as pl
 from biobench import evaluate
 from biobench.data import LeftOut, Manifest, read_table, require_folder
 from biobench.data.expected import Expected
-from biobench.data.sources import Source
+from biobench.data.sources import Listing, Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 from biobench.metrics import RankAccuracy
@@ -45,19 +45,29 @@ NO_NAME = "rows without a name at any rank"
 NO_DATE = "rows without a date"
 NOT_THERE = "pictures that are not there"
 
+_CITATION = "Ecdysis Foundation, BugBox"
+
 SOURCES = (
     Source(
         name="metadata.csv.zip",
         urls=(),
         archive="zip",
-        gives=("metadata.csv", "images"),
+        gives=("metadata.csv",),
+        renames=(("zip", "metadata.csv"),),
         licence="unknown",
-        citation="Ecdysis Foundation, BugBox",
+        citation=_CITATION,
         by_hand=(
-            "Download the CSV linked from https://bugbox.ecdysis.bio/samples/collection-download/1 "
-            "(the archive's member is called 'zip': rename it metadata.csv), and fetch the picture "
-            "at each row's public_url into images/."
+            "The address of the CSV changes: download what "
+            "https://bugbox.ecdysis.bio/samples/collection-download/1 links, as metadata.csv.zip."
         ),
+    ),
+    Source(
+        name="pictures",
+        urls=(),
+        into="images",
+        listing=Listing("metadata.csv", address="public_url", file="image_thumbnail_large"),
+        licence="unknown",
+        citation=_CITATION,
     ),
 )
 EXPECTED = Expected(source="the collection grows; no counts are published")

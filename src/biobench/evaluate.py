@@ -15,18 +15,21 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
 from biobench import features, metrics, probes, registry
 from biobench._identity import Identity, Prepared, check_args, hash_data
-from biobench._predictions import group_examples, predict, to_example
+from biobench._predicting import group_examples, predict
+from biobench._protocol import Protocol
 from biobench._subset import select, select_data
+from biobench.args import Args, BatchSize
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
-from biobench.interfaces import Example, ModelArgs, Provenance, TaskArgs, TaskReport
+from biobench.fields import get_decided
+from biobench.interfaces import Example, ModelArgs, Provenance, TaskReport
+from biobench.predictions import to_examples
 
 __all__ = [
     "Args",
@@ -45,71 +48,11 @@ __all__ = [
 FILE_ORG = "features"
 """model_org of vectors that were computed elsewhere; the checkpoint is the name the user gave."""
 
-BatchSize = int | Literal["auto"]
-
 UNSHARED = "without shared pictures"
 """the split of a report that holds the score without test pictures that are in training, too."""
 
 MAX_FAILED = 3
 MAX_FAILED_FRACTION = 0.01
-
-
-@dataclasses.dataclass(frozen=True)
-class Args(TaskArgs):
-    """What every task that runs on this spine can be told."""
-
-    batch_size: BatchSize = 256
-    """images in a forward pass."""
-    n_workers: int = 4
-    """processes that decode pictures; 0 decodes in this one."""
-    n_train: int = -1
-    """training examples to use, nested from the seed; -1 uses all."""
-    n_train_unit: Literal["class", "total"] = "class"
-    """whether n_train counts per class or over all classes."""
-    probe: str = ""
-    """the probe to fit; empty means the task's own."""
-    folds: Literal["stratified-shuffle", "kfold", "group"] = "stratified-shuffle"
-    """cross-validation folds of a probe that chooses a penalty; group keeps groups (cameras,
-    videos) whole, and the choice is then by accuracy."""
-    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """arithmetic of the backbone; auto is fp32 on a CPU."""
-    exif: bool = False
-    """rotate pictures as their EXIF tag says; the published protocols do not."""
-    compile: bool = False
-    """compile the backbone; pays off on a GPU with many images."""
-    resume: bool = True
-    """use features embedded before; without, embed anew."""
-    features: str = ""
-    """Parquet file with the vectors of a `features:NAME` model."""
-    metrics: list[str] = dataclasses.field(default_factory=list)
-    """metrics to report beside the task's own; what they need is kept with the predictions."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """How a task turns features into a score: everything that is not data, model or `Args`."""
-
-    title: str
-    """the report's name."""
-    probe: str
-    """name of a probe (`biobench.probes`)."""
-    metric: str
-    """name of a metric (`biobench.metrics`)."""
-    test_split: str = "test"
-    also_score: tuple[str, ...] = ()
-    """further splits whose predictions `calc_splits` is given."""
-    pooling: Literal["none", "mean", "max"] = "none"
-    """how the images of one example become one vector."""
-    normalize: bool = False
-    """scale each image's features to unit length before pooling."""
-    version: int = 1
-    """raised whenever the task's loader or protocol changes what it computes."""
-    folds_test: int = 0
-    """test every example once, in the folds of the manifest's column `fold`; 0: one test split."""
-    leave_one_out: bool = False
-    """test each example by all those of another `fold` (a probe of neighbours), and as a query."""
-    apart: str = ""
-    """a column: queries are also scored without neighbours that share its value."""
 
 
 def run(
@@ -185,6 +128,7 @@ def run(
             *not_defined,
         ],
         left_out=[dataclasses.asdict(out) for out in manifest.left_out],
+        imports=_list_imports(described, model_args),
     )
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
     report = TaskReport(
@@ -251,30 +195,22 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
         return features.FileSource(Path(args.features), ckpt)
     if args.features:
         raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
-    options = features.EmbedOptions(
-        batch_size=args.batch_size,
-        n_workers=args.n_workers,
-        device=str(features.resolve_device(args.device)),
-        resume=args.resume,
-        exif=args.exif,
-        compile=args.compile,
-        precision=args.precision,
-    )
+    device = str(features.resolve_device(args.device))
+    options = features.EmbedOptions(**args.get_embedding(), device=device, resume=args.resume)
     backbone = _load_backbone(org, ckpt)
     source = features.BackboneSource(
         backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
     )
     # Of the same weights, which need not be gone through for every cell.
     digests = _loaded["digests"]
-    key = (source.precision, args.exif)
+    key = tuple(source.decided.items())
     source.digest = digests[key] if key in digests else digests.setdefault(key, source.digest)
     return source
 
 
 def score(predictions: pl.DataFrame, metric: str) -> float:
     """A metric over a table of predictions, as `calc_splits` functions need it."""
-    examples = [to_example(row) for row in predictions.iter_rows(named=True)]
-    return float(metrics.get_metric(metric)(examples))
+    return float(metrics.get_metric(metric)(to_examples(predictions)))
 
 
 def _score_unshared(
@@ -313,16 +249,8 @@ def _check_metrics(names: Sequence[str], manifest: Manifest) -> None:
             )
 
 
-def _get_weights(source: "features.FeatureSource") -> str:
-    """Where an adapter says it found the weights; empty where it does not say."""
-    return str(getattr(getattr(source, "backbone", None), "weights_source", ""))
-
-
 def _load_backbone(org: str, ckpt: str):
-    try:
-        cls = registry.load_vision_backbone_class(org)
-    except ValueError as err:
-        raise BadInput(str(err)) from err
+    cls = registry.load_vision_backbone_class(org)
     # Before the weights are read: what is exchanged meanwhile must not be taken for them.
     files = stamp_files(list_files(ckpt))
     if _loaded.get("key") != (cls, ckpt, files):
@@ -342,24 +270,30 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     # A run without what was added since is the same protocol as it was before.
     added = ("folds_test", "leave_one_out", "apart")
     fields = {k: v for k, v in dataclasses.asdict(protocol).items() if v or k not in added}
+    decided = get_decided(args, "protocol")
+    if "metrics" in decided:
+        # In whichever order, and however often, they were named.
+        decided["metrics"] = sorted(set(args.metrics))
     return {
         **fields,
+        **decided,
         "probe": name,
         "probe_params": probes.describe(name, folds=args.folds),
-        "folds": args.folds,
-        "seed": args.seed,
-        "n_train": args.n_train,
-        "n_train_unit": args.n_train_unit,
-        "exif": args.exif,
-        "debug": args.debug,
-        # Only where some are asked for, so that other runs stay the cells that they were.
-        **({"metrics": sorted(set(args.metrics))} if args.metrics else {}),
     }
 
 
 def _describe_model(source: "features.FeatureSource", model_args: ModelArgs) -> dict[str, object]:
     org, ckpt = model_args
-    return {"org": org, "ckpt": ckpt, **source.describe(), "weights": _get_weights(source)}
+    return {"org": org, "ckpt": ckpt, "weights": "", **source.describe()}
+
+
+def _list_imports(described: dict[str, object], model_args: ModelArgs) -> list[dict[str, str]]:
+    """What is not biobench's own of a run's backbone, probe and metrics, and where it came from."""
+    found = [] if model_args[0] == FILE_ORG else registry.BACKBONES.describe_origin(model_args[0])
+    found += probes.PROBES.describe_origin(str(described["probe"]))
+    for name in dict.fromkeys([described["metric"], *described.get("metrics", ())]):
+        found += metrics.METRICS.describe_origin(str(name))
+    return found
 
 
 def _get_versions() -> dict[str, str]:

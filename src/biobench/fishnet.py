@@ -55,10 +55,11 @@ SOURCES = (
         licence="unknown",
         citation=_CITATION,
         by_hand=(
-            "Download the file 1mqLoap9QIVGYaPJ7T_KSBfLxJOg2yFY3 from Google Drive "
-            "(https://drive.google.com/file/d/1mqLoap9QIVGYaPJ7T_KSBfLxJOg2yFY3) and unpack it so "
-            "that Image_Library/ stands there."
+            "Google Drive gives it to a browser only: download "
+            "https://drive.google.com/file/d/1mqLoap9QIVGYaPJ7T_KSBfLxJOg2yFY3 as "
+            "Image_Library.zip."
         ),
+        about=5_400_000_000,
     ),
     Source(
         name="train.csv",

@@ -20,9 +20,9 @@ Protocol
     evaluated on test. Score: macro-F1, or another metric by `metric`. Splits: accuracy, macro-F1
     and macro accuracy. `group` (specimen, camera, site) is what is resampled.
     The split is the one nearest to 80/20 by class that keeps groups whole and every class in
-    training (`biobench.data.split`). It hangs on `split_seed` alone, so runs with other seeds share
-    one test set. With `folds_test` K there are K such parts, and every picture is tested once, by a
-    probe that was trained on the other parts.
+    training (`biobench.data.splitting`). It hangs on `split_seed` alone, so runs with other seeds
+    share one test set. With `folds_test` K there are K such parts, and every picture is tested
+    once, by a probe that was trained on the other parts.
 """
 
 import dataclasses
@@ -34,9 +34,16 @@ from typing import Literal
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import LeftOut, Manifest, list_pictures, parse_columns, read_picture_table
-from biobench.data import layout as layouts
-from biobench.data import split as splitting
+from biobench.args import PictureArgs
+from biobench.data import (
+    LeftOut,
+    Manifest,
+    list_pictures,
+    parse_columns,
+    read_picture_table,
+    split_names,
+    splitting,
+)
 from biobench.data.plaintext import PARQUET_SUFFIXES, TEXT_SUFFIXES
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
@@ -48,23 +55,15 @@ OUTSIDE = "pictures outside a class folder"
 
 
 @dataclasses.dataclass(frozen=True)
-class Args(evaluate.Args):
+class Args(PictureArgs):
     """Your own pictures in class folders, or in a table (any probe, macro-F1)."""
 
     title: str = "Folder"
     """name of the task in reports."""
-    root: str = ""
-    """where a table's paths start; empty means the table's own folder."""
-    columns: tuple[str, ...] = ()
-    """what a table's columns are called, as path=File label=Species; usual names need none."""
-    skip_missing: bool = False
-    """leave out pictures of a table that are not there, instead of stopping."""
     metric: Literal["macro-f1", "accuracy", "macro-accuracy"] = "macro-f1"
     """the score."""
     split_seed: int = 42
-    """which of equally good splits is taken; `seed` leaves the test set as it is."""
-    folds_test: int = 0
-    """test every picture once, in this many folds, whole groups together; 0 is one test set."""
+    """which of equally good splits is taken; other `seeds` leave the test set as it is."""
 
 
 def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]:
@@ -104,10 +103,10 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
 def _load_folder(root: pathlib.Path, args: Args) -> Manifest:
     tops = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
     # What is linked from a split's folder must be found there, wherever else it lies.
-    found = list_pictures(root, first=[name for name in tops if layouts.read_role(name)])
+    found = list_pictures(root, first=[name for name in tops if split_names.read_role(name)])
     parts = [name.split("/") for name in found.names]
     inside = dict.fromkeys(part[0] for part in parts if len(part) > 1)
-    layout = layouts.read_layout(inside, str(root))
+    layout = split_names.read_layout(inside, str(root))
     depth = 3 if layout.roles else 2
     kept, left_out = [], list(found.left_out)
     for part in parts:
@@ -169,7 +168,7 @@ def _load_table(path: pathlib.Path, args: Args) -> Manifest:
     table = table.with_columns(example.alias("example"))
     if "split" in table.columns:
         values = table["split"].drop_nulls().unique().to_list()
-        layout = layouts.read_splits(values, str(path))
+        layout = split_names.read_splits(values, str(path))
         for value, reason in layout.unused.items():
             dropped[reason] = dropped.get(reason, 0) + table.filter(pl.col("split") == value).height
         used = ~pl.col("split").is_in(list(layout.unused)) | pl.col("split").is_null()

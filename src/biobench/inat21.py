@@ -37,6 +37,8 @@ _CITATION = "Van Horn et al., CVPR 2021, arXiv 2103.16483"
 _BASE = "https://ml-inat-competition-datasets.s3.amazonaws.com/2021"
 _LICENCE = "each photograph's own (iNaturalist); for non-commercial research and teaching"
 
+_ABOUT = {"train_mini": 42_000_000_000, "val": 8_400_000_000}
+
 SOURCES = tuple(
     Source(
         name=f"{folder}.tar.gz",
@@ -45,6 +47,7 @@ SOURCES = tuple(
         gives=(folder,),
         licence=_LICENCE,
         citation=_CITATION,
+        about=_ABOUT[folder],
     )
     for folder in FOLDERS.values()
 )

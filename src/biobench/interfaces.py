@@ -6,8 +6,9 @@
     >>> TaskReport("Coin", examples, {}, MeanScore()).get_mean_score()
     0.5
 
-`VisionBackbone` and `EncodedImgBatch` are loaded on first use, because they need torch and readers
-of results do not.
+The public face of the contract. What every room below needs of it is in `biobench.contract`; a
+report stands above the statistics that it calls. `VisionBackbone` and `EncodedImgBatch` are loaded
+on first use, because they need torch and readers of results do not.
 """
 
 import dataclasses
@@ -23,6 +24,8 @@ import time
 import typing
 from collections.abc import Callable
 
+from biobench.contract import Example, ModelArgs, TaskArgs
+
 if typing.TYPE_CHECKING:
     from biobench._backbone import EncodedImgBatch, VisionBackbone
 
@@ -37,9 +40,6 @@ __all__ = [
     "get_git_hash",
 ]
 
-ModelArgs = tuple[str, str]
-"""(model_org, ckpt), as in ("open-clip", "ViT-B-16/openai")."""
-
 
 def __getattr__(name: str) -> object:
     if name in ("EncodedImgBatch", "VisionBackbone"):
@@ -47,32 +47,6 @@ def __getattr__(name: str) -> object:
 
         return getattr(_backbone, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-@dataclasses.dataclass(frozen=True)
-class TaskArgs:
-    """What every task is told; each task's `Args` descends from this."""
-
-    seed: int = 42
-    """seeds every random choice: folds, subsets, searches."""
-    datadir: str = ""
-    """where this task's data was downloaded to."""
-    device: str = "cuda"
-    """device of the backbone; set by the launcher."""
-    debug: bool = False
-    """a few batches only; set by the launcher."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Example:
-    """One scored test example."""
-
-    id: str
-    """the example's real id (file, clip, specimen), never its position in a loader."""
-    score: float
-    """how right the model was on it, in [0, 1]."""
-    info: dict[str, object]
-    """at least y_true and y_pred for a classification; group, subtask and what the task knows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +75,9 @@ class Provenance:
     manifest_of: str = ""
     """"contents" where the manifest's digest holds what is in the files; empty in reports of
     earlier versions, whose digest holds their sizes only."""
+    imports: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    """one entry a task, backbone, probe or metric that is not biobench's own: kind, name, and
+    imports (what `--imports` must be given to find it) or package (the one that offers it)."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""
@@ -172,7 +149,7 @@ class TaskReport:
         confidence: in percent.
         Returns (low, high), which always contain the score. See `biobench.stats`.
         """
-        # The one upward call of the contract, imported late so that the contract needs no layer.
+        # Late, because polars is slow to load and most reports are never asked.
         from biobench import stats
 
         metric = self.calc_mean_score if statistic == "mean" else statistic

@@ -23,22 +23,58 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import string
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import Manifest, match_suffix_case, read_table, require_folder
+from biobench.data import (
+    Manifest,
+    match_suffix_case,
+    read_table,
+    require_folder,
+    require_values,
+)
+from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["Args", "benchmark", "load", "protocol"]
+__all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("original_vido_id", "video_id", "frame_id", "path", "labels")
 N_FRAMES = 16
 MAX_STRIDE = 5
 N_CLASSES = 8
+
+_BASE = "https://huggingface.co/datasets/imageomics/KABR/resolve/main/KABR"
+_PUBLISHED = dict(licence="CC0-1.0", citation="Kholiavchenko et al., WACV Workshops 2024")
+_LAST_PARTS = {"giraffes": "d", "zebras_grevys": "m", "zebras_plains": "l"}
+
+
+def _list_sources() -> Iterator[Source]:
+    """Three tables, and an archive of frames for each kind of animal, split into pieces."""
+    for name in ("classes.json", "train.csv", "val.csv"):
+        urls = (f"{_BASE}/annotation/{name}",)
+        yield Source(name=f"annotation/{name}", urls=urls, **_PUBLISHED)
+    for animal, last in _LAST_PARTS.items():
+        letters = string.ascii_lowercase[: string.ascii_lowercase.index(last) + 1]
+        names = [f"{animal}_part_a{letter}" for letter in letters]
+        sums = f"{animal}_md5.txt"
+        yield Source(
+            name=f"{animal}.zip",
+            urls=(),
+            archive="zip",
+            into="dataset/image",
+            parts=tuple(Source(n, (f"{_BASE}/dataset/image/{n}",)) for n in names),
+            checksums=Source(sums, (f"{_BASE}/dataset/image/{sums}",)),
+            **_PUBLISHED,
+        )
+
+
+SOURCES = tuple(_list_sources())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +109,10 @@ def protocol(args: Args) -> evaluate.Protocol:
 def load(args: Args) -> Manifest:
     """16 rows a clip; raises BadInput where the layout is not the published one."""
     root = require_folder(
-        pathlib.Path(args.datadir), "KABR", "it should hold annotation/ and dataset/image/."
+        pathlib.Path(args.datadir),
+        "KABR",
+        "it should hold annotation/ and dataset/image/.",
+        "kabr",
     )
     classes = _read_classes(root / "annotation" / "classes.json")
     tables, dropped = [], collections.Counter()
@@ -120,23 +159,15 @@ def _read_classes(path: pathlib.Path) -> dict[str, str]:
 
 def _read_frames(path: pathlib.Path, classes: dict[str, str]) -> pl.DataFrame:
     frames = read_table(path, COLUMNS, separator=" ", quote_char='"')
-    frames = frames.with_row_index("line", 2).with_columns(
-        pl.col("frame_id").cast(pl.Int64, strict=False).alias("frame")
-    )
-    for column, bad in (
-        ("labels", ~pl.col("labels").is_in(list(classes)).fill_null(False)),
-        ("frame_id", pl.col("frame").is_null()),
-        ("path", pl.col("path").is_null()),
-        ("video_id", pl.col("video_id").is_null()),
-    ):
-        wrong = frames.filter(bad)
-        if wrong.height:
-            raise BadInput(
-                f"{path}: line {wrong['line'][0]} has {column} '{wrong[column][0]}', which is "
-                f"unknown ({wrong.height:,} such lines; the labels known are "
-                f"{', '.join(classes)}); restore the published file."
-            )
-    return frames
+    number = pl.col("frame_id").cast(pl.Int64, strict=False)
+    right = {
+        "labels": classes,
+        "frame_id": number.is_not_null(),
+        "path": pl.col("path").is_not_null(),
+        "video_id": pl.col("video_id").is_not_null(),
+    }
+    require_values(frames, right, path)
+    return frames.with_columns(number.alias("frame")).with_row_index("line")
 
 
 def _sample_frames(

@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 import hostile
 from biobench import clean, launch, report, results
 from biobench.cli import main
-from biobench.launch.state import StateFile
+from biobench.launch.states.state import StateFile
 from results_world import make_report
 
 

@@ -42,7 +42,7 @@ def own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield "own_backbone"
-    registry._backbones.pop("own", None)
+    registry.BACKBONES.registered.pop("own", None)
     sys.modules.pop("own_backbone", None)
 
 

@@ -1,7 +1,9 @@
 """Contents are known without reading where nothing can have changed, and read where it can."""
 
+import dataclasses
 import hashlib
 import itertools
+import json
 import os
 import stat
 import threading
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobench.data import contents, listing
+from biobench.data import content_index, contents, listing
 
 
 def write(root, names, text="content of"):
@@ -37,6 +39,14 @@ def read_counting(root, names, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(contents, "hash_file", hash_file)
         return contents.read(root, names), sorted(opened)
+
+
+@pytest.fixture(autouse=True, params=["file by file", "as a whole"])
+def recognised(request, monkeypatch):
+    """How what has not changed is recognised."""
+    if request.param == "as a whole":
+        monkeypatch.setattr(contents, "MIN_RECOGNISED", 0)
+    return request.param
 
 
 @pytest.fixture
@@ -123,10 +133,11 @@ def without_change_times(monkeypatch, seconds):
     fstat = os.fstat
 
     def list_files(root, names):
-        files, missing = original(root, names)
+        found = original(root, names)
         times = [seconds(name) * 10**9 for name in names]
         times = contents.pl.Series(times)
-        return files.with_columns(mtime=times, ctime=times, inode=0), missing
+        files = found.files.with_columns(mtime=times, ctime=times, inode=0)
+        return dataclasses.replace(found, files=files)
 
     def fake(handle):
         status = fstat(handle)
@@ -190,7 +201,8 @@ def test_what_cannot_be_read_has_no_hash_and_a_reason(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"", lambda data: None])
-def test_a_damaged_index_is_put_aside_reported_and_made_again(damage, folder):
+def test_a_damaged_index_is_put_aside_reported_and_made_again(damage, folder, monkeypatch):
+    monkeypatch.setattr(contents, "MIN_RECOGNISED", 1000)
     root, names = folder
     contents.read(root, names)
     (path,) = contents.contents_root().rglob("*.arrow")
@@ -201,6 +213,65 @@ def test_a_damaged_index_is_put_aside_reported_and_made_again(damage, folder):
     assert known.unknown == names and str(path) in known.warnings[0]
     assert contents.read(root, names) == truth(root, names)
     assert contents.lookup(root, names).warnings == []
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"", None])
+def test_a_damaged_set_costs_only_a_look_at_each_file(damage, folder, monkeypatch):
+    monkeypatch.setattr(contents, "MIN_RECOGNISED", 0)
+    root, names = folder
+    contents.read(root, names)
+    contents.lookup(root, names)
+    (path,) = contents.contents_root().rglob("*.set")
+    data = bytearray(path.read_bytes())
+    data[data.index(bytes.fromhex(contents.read(root, names)[names[7]]))] ^= 1
+    path.write_bytes(damage(data) if damage else data)
+    assert read_counting(root, names, monkeypatch) == (truth(root, names), [])
+
+
+def test_an_unchanged_set_is_recognised_without_a_look_at_the_index(folder, monkeypatch):
+    monkeypatch.setattr(contents, "MIN_RECOGNISED", 0)
+    root, names = folder
+    contents.read(root, names)
+    before = contents.lookup(root, names)
+    monkeypatch.setattr(content_index, "read", lambda root: pytest.fail("looked at each file"))
+    after = contents.lookup(root, names)
+    assert after.files.equals(before.files) and after.unknown == [] and after.missing == {}
+
+
+def test_no_folder_is_listed_twice_within_one_step(folder, monkeypatch):
+    root, names = folder
+    contents.read(root, names)
+    listed = []
+    original = listing._list_folder
+    monkeypatch.setattr(
+        listing, "_list_folder", lambda path, wanted: listed.append(path) or original(path, wanted)
+    )
+    with listing.once():
+        found = listing.list_files(root, names)
+        assert contents.lookup(root, names).files.drop("hash").equals(found.files)
+    assert sorted(listed) == [str(root / "a"), str(root / "b")]
+    contents.lookup(root, names)
+    assert len(listed) == 4
+
+
+def test_what_is_known_of_a_folder_is_listed_and_pruned_by_age(folder, tmp_path):
+    root, names = folder
+    contents.read(root, names)
+    contents.read(tmp_path, ["pictures/a/0.png"])
+    assert {entry.place for entry in content_index.list_entries()} == {str(root), str(tmp_path)}
+    old = next(path for path in contents.contents_root().glob("*") if len(list(path.glob("*"))) > 1)
+    place = json.loads((old / "folder.json").read_text())["folder"]
+    for path in (old, *old.glob("*")):
+        os.utime(path, (1, 1))
+    deleted, n_bytes = content_index.prune(older_than=3600, dry_run=True)
+    assert [entry.place for entry in deleted] == [place] and n_bytes == deleted[0].n_bytes > 0
+    assert old.exists()
+    content_index.prune(older_than=3600)
+    assert [entry.place for entry in content_index.list_entries()] != [place]
+    (rest,) = contents.contents_root().glob("*")
+    (rest / "x.arrow.damaged").write_bytes(b"12345")
+    assert content_index.prune() == ([], 5) and not (rest / "x.arrow.damaged").exists()
+    assert contents.read(root, names) == truth(root, names)
 
 
 def test_an_index_that_cannot_be_written_costs_only_time(folder, monkeypatch, tmp_path):
@@ -227,7 +298,7 @@ def test_many_writers_lose_nothing_and_many_files_become_few(tmp_path):
         thread.join()
     assert contents.read(root, names) == truth(root, names)
     assert contents.lookup(root, names).unknown == []
-    assert len(list(contents.contents_root().rglob("*.arrow"))) <= contents.MAX_FILES + 5
+    assert len(list(contents.contents_root().rglob("*.arrow"))) <= content_index.MAX_FILES + 5
 
 
 def test_one_stamp_with_two_hashes_is_not_trusted(folder):
@@ -275,7 +346,7 @@ def test_whatever_happens_between_looks_the_hashes_are_those_of_the_bytes(tmp_pa
 
 def test_numbers_of_64_bits_have_a_place(tmp_path):
     names = write(tmp_path, ["a.png", "b.png"])
-    files, _ = listing.list_files(tmp_path, names)
+    files = listing.list_files(tmp_path, names).files
     assert files["inode"].to_list() == [(tmp_path / name).stat().st_ino for name in names]
     assert [listing.to_int64(n) for n in (2**64 - 1, -1, 5)] == [2**63 - 1, 2**63 - 1, 5]
     # A filesystem may date a file centuries from now, which nanoseconds of 63 bits cannot hold.

@@ -10,7 +10,7 @@ from biobench.demo.flora import photograph_plant, plant_species
 from biobench.demo.newt_scenes import sister_flowers
 from biobench.demo.patterns import PATTERNS, Coat, coat_texture
 from biobench.demo.plants import BLOSSOMS, LEAVES, PlantForm, plant
-from biobench.demo.quadruped import Build, quadruped
+from biobench.demo.quadrupeds import Build, quadruped
 from biobench.demo.scenes import HABITATS, background
 from biobench.demo.species import Individual, animal_species, sister_species
 

@@ -11,12 +11,12 @@ import pytest
 import tiny_backbones
 from biobench import cli, registry
 from biobench.errors import BadInput
-from biobench.features import BackboneSource, EmbedOptions, cache_root, export, inventory
+from biobench.features import BackboneSource, EmbedOptions, cache_root, inventory, picture_vectors
 
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch):
-    monkeypatch.setitem(registry._backbones, "tiny", tiny_backbones.TinyConv)
+    monkeypatch.setitem(registry.BACKBONES.registered, "tiny", tiny_backbones.TinyConv)
 
 
 @pytest.fixture
@@ -136,10 +136,10 @@ def test_a_table_of_pictures_gives_ids(pictures, tmp_path):
     pl.DataFrame({"id": ["x", "y", "z"], "path": [images[0], images[1], images[0]]}).write_csv(
         table
     )
-    read = export.read_pictures(table)
+    read = picture_vectors.read_pictures(table)
     assert (read.root, read.images) == (root, images[:2])
     features = embed((read.root, read.images), "0")
-    assert export.write_vectors(read, features, tmp_path / "v.parquet") == 3
+    assert picture_vectors.write_vectors(read, features, tmp_path / "v.parquet") == 3
     written = pl.read_parquet(tmp_path / "v.parquet")
     assert written["id"].to_list() == ["x", "y", "z"]
     assert written["feature"][0].to_list() == written["feature"][2].to_list()
@@ -179,13 +179,14 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path, content, message):
     path = tmp_path / "table.parquet"
     pl.DataFrame(content).write_parquet(path)
     with pytest.raises(BadInput, match=message):
-        export.read_pictures(path)
+        picture_vectors.read_pictures(path)
 
 
 def test_the_cache_command_lists_verifies_and_prunes(pictures, capsys):
     embed(pictures, "0")
     assert cli.main(["cache", "ls"]) == 0
-    assert "tiny:0" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "tiny:0" in out and f"contents of {pictures[0]}" in out
     assert cli.main(["cache", "ls", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["n_rows"] == 12
     assert cli.main(["cache", "verify"]) == 0
@@ -194,4 +195,8 @@ def test_the_cache_command_lists_verifies_and_prunes(pictures, capsys):
     assert cli.main(["cache", "verify"]) == 1
     assert cli.main(["cache", "prune", "--model", "tiny:0"]) == 0
     assert "1 models deleted" in capsys.readouterr().out
+    assert cli.main(["cache", "prune", "--older-than", "1"]) == 0
+    assert "0 folders deleted" in capsys.readouterr().out
+    assert cli.main(["cache", "prune", "--older-than", "0"]) == 0
+    assert "1 folders deleted" in capsys.readouterr().out
     assert inventory.list_entries(cache_root()) == []

@@ -107,7 +107,7 @@ def test_a_second_run_runs_no_network(world):
     first = embed(root, images)
     backbone = tiny_backbones.TinyConv()
     second = embed(root, images, backbone)
-    # The probe picture's feature is part of the key.
+    # The trial picture's feature is part of the key.
     assert backbone.batches == [1]
     assert second.counts == {"known": 30, "recognised": 0, "embedded": 0, "failed": 0}
     assert take_all(second).tobytes() == take_all(first).tobytes()
@@ -367,7 +367,7 @@ def test_half_precision_is_read_on_a_cpu_and_never_computed_there(world, monkeyp
     with pytest.raises(BadInput, match="'fp16' but a CPU only runs fp32"):
         BackboneSource(tiny_backbones.TinyConv(), options)(root, images)
     with monkeypatch.context() as patch:
-        patch.setattr("biobench.features.backbone.require_precision", lambda *_: None)
+        patch.setattr("biobench.features.backbone_source.require_precision", lambda *_: None)
         made = BackboneSource(tiny_backbones.TinyConv(), options)(root, images)
     read = BackboneSource(tiny_backbones.TinyConv(), options)(root, images)
     assert made.counts["embedded"] > 0 and read.counts["embedded"] == 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import runpy
 import string
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from biobench import evaluate, kabr, launch
 from biobench.errors import BadInput
+from biobench.fields import get_fields, list_flags, list_options
 from biobench.launch import config
 
-KEYS = sorted(config.get_fields(kabr.Args))
+KEYS = sorted(get_fields(kabr.Args))
 ASCII = string.ascii_letters + string.digits + "_-. "
 quick = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 
@@ -157,19 +159,28 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         """,
     )
     loaded = launch.load(path)
-    own = {f.name for f in dataclasses.fields(launch.Settings)} - {"args", "source"}
-    base = {f.name for f in dataclasses.fields(evaluate.Args)} - set(config.LAUNCHER_ARGS)
+    own, base = list_options(launch.Settings), list_flags(evaluate.Args)
     written = {line.split("=")[0].strip() for line in path.read_text().splitlines() if "=" in line}
-    assert own - {"slurm"} | base - {"datadir"} <= written
+    assert own.keys() | base.keys() <= written
     assert {f.name for f in dataclasses.fields(launch.SlurmSettings)} <= written
     assert loaded.slurm.probe == {"gpus": 0, "partition": "cpu"}
     assert loaded.slurm.memory == 3.5
 
 
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["config.md", "identity.md"])
+def test_the_tables_of_the_pages_are_what_the_program_reads(name):
+    made = runpy.run_path(str(ROOT / "docs" / "make_config.py"))
+    page = (ROOT / "docs" / name).read_text()
+    assert made["make_page"](page) == page, "run python docs/make_config.py"
+
+
 def test_the_page_lists_every_key_and_its_example_loads(tmp_path):
-    page = (pathlib.Path(__file__).parents[2] / "docs" / "config.md").read_text()
-    kinds = (launch.Settings, launch.SlurmSettings, evaluate.Args)
-    names = {name for kind in kinds for name in config.get_fields(kind)} | set(config.TASK_KEYS)
+    page = (ROOT / "docs" / "config.md").read_text()
+    kinds = (launch.Settings, launch.SlurmSettings, config.TaskTable, evaluate.Args)
+    names = {name for kind in kinds for name in get_fields(kind)}
     unlisted = {name for name in names if f"`{name}`" not in page}
     assert unlisted == {"args", "source", "seed", "slurm"}
     example = page.partition("```toml")[2].partition("```")[0]
@@ -185,7 +196,7 @@ def test_the_page_lists_every_key_and_its_example_loads(tmp_path):
     st.sampled_from(ASCII),
 )
 def test_any_key_with_a_typo_is_refused_or_is_another_key(key, position, char):
-    fields = config.get_fields(kabr.Args)
+    fields = get_fields(kabr.Args)
     typo = key[:position] + char + key[position + 1 :]
     if typo in fields:
         return
@@ -208,7 +219,7 @@ def test_any_key_with_a_typo_is_refused_or_is_another_key(key, position, char):
     )
 )
 def test_a_checked_table_makes_args_or_is_bad_input_and_nothing_else(table):
-    fields = config.get_fields(evaluate.Args)
+    fields = get_fields(evaluate.Args)
     try:
         config.check_table(table, fields, "x.toml")
     except BadInput:

@@ -11,7 +11,7 @@ from biobench import cli, launch, report, results
 from biobench.console import CleanConsole
 from biobench.launch.cell import _summarise as summarise_run
 from biobench.launch.display import _Lines, _Table, summarise
-from biobench.launch.state import CellState, StateFile
+from biobench.launch.states.state import CellState, StateFile
 from results_world import make_report
 
 
@@ -129,14 +129,14 @@ def test_run_status_and_leaderboard_show_one_interval(tmp_path, capsys, n_groups
     made = make_report(n=64, n_groups=n_groups, metric="macro-f1")
     run = results.write_run(tmp_path, "birds", ("timm", "a"), made)
     (row,) = report.leaderboard(tmp_path).table.iter_rows(named=True)
-    shown = f"{row['score']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    shown = f"{row['score']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
     (cell,) = plan.cells
     state = StateFile(plan.folder, cell.id).update(state="done", **summarise_run(plan, run, {}))
     _Lines(plan)(cell, state)
     assert cli.main(["status", "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count(shown) == 2
     stored = results.read_report(run)
-    assert (stored["ci"] == [row["low"], row["high"]]) == (n_groups is None)
+    assert (stored["ci"] == [row["ci_low"], row["ci_high"]]) == (n_groups is None)
 
 
 def test_the_live_table_shows_names_as_they_are():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 import worlds
 from biobench import launch
 from biobench.errors import BadInput
-from biobench.launch.plan import Plan, import_modules
+from biobench.launch.plan import Plan
 
 
 def make(**fields):
@@ -185,40 +184,3 @@ def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_run(field):
     settings[field] = [bad] if field == "models" else bad
     with pytest.raises(BadInput, match="not UTF-8"):
         launch.make_plan(launch.Settings(**settings))
-
-
-@pytest.fixture
-def clean_modules(monkeypatch):
-    """sys.path and sys.modules as they were, after a test that imports files."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-
-
-def test_imports_may_be_files_with_modules_beside_them(tmp_path, clean_modules):
-    folder = tmp_path / "plugins"
-    folder.mkdir()
-    (folder / "helper_of_plugin.py").write_text("VALUE = 3")
-    (folder / "my_plugin_file.py").write_text("from helper_of_plugin import VALUE\n")
-    for _ in range(2):
-        import_modules(["plugins/my_plugin_file.py"], [str(tmp_path)])
-    assert sys.modules["my_plugin_file"].VALUE == 3
-    assert sys.modules["my_plugin_file"].__file__ == str(folder / "my_plugin_file.py")
-
-
-@pytest.mark.parametrize(
-    "name, says",
-    [
-        ("missing_file.py", "no file missing_file.py"),
-        ("broken_file.py", "'broken_file.py' cannot be imported.*SyntaxError"),
-        ("json.py", "'json', which is another one already; rename"),
-    ],
-)
-def test_a_file_that_cannot_be_imported_is_a_sentence(name, says, tmp_path, clean_modules):
-    (tmp_path / "broken_file.py").write_text("def")
-    (tmp_path / "json.py").write_text("")
-    with pytest.raises(BadInput, match=says):
-        import_modules([name], [str(tmp_path)])
-    assert "broken_file" not in sys.modules

@@ -17,7 +17,7 @@ from biobench.data import contents
 from biobench.errors import BadInput
 from biobench.launch import reproduce
 from biobench.launch.cell import redirect_output, run_cell
-from biobench.launch.state import get_log
+from biobench.launch.states.state import get_log
 
 
 def write_config(place, world, text=""):
@@ -306,7 +306,7 @@ def test_whatever_keeps_a_disk_from_being_written_is_the_cell_s_cause(
     def refuse(*args, **kwargs):
         raise OSError(code, os.strerror(code), "there")
 
-    monkeypatch.setattr("biobench.launch.state.write_json", refuse)
+    monkeypatch.setattr("biobench.launch.states.state.write_json", refuse)
     monkeypatch.setattr("biobench.results.store.place", refuse)
     state = run_cell(plan, plan.cells[0], device="cpu")
     assert state.state == "failed"

@@ -341,7 +341,7 @@ class Unevenness(metrics.WeightedMetric):
 
 
 def test_a_weighted_metric_of_ones_own_needs_only_its_weighted_form(monkeypatch):
-    monkeypatch.setattr(metrics, "_metrics", dict(metrics._metrics))
+    monkeypatch.setattr(metrics.METRICS, "registered", {})
     metrics.register_metric(Unevenness())
     metric = get_metric("unevenness")
     one, _, scores, _ = make(120, seed=1, skill=3.0, group_size=4)

@@ -14,7 +14,7 @@ NAMES = [f"{GOOD}=ResNet-50 (ours)", f"{CLOSE}=CLIP=B"]
 def test_aliases_stand_for_the_models_in_every_output_and_change_no_number(suite, tmp_path):
     board, plain = report.leaderboard(suite, aliases=NAMES), report.leaderboard(suite)
     assert set(board.models) == {"ResNet-50 (ours)", "CLIP=B", POOR}
-    numbers = ["task", "score", "low", "high", "rank"]
+    numbers = ["task", "score", "ci_low", "ci_high", "rank"]
     assert (
         board.table.select(numbers).sort(numbers).equals(plain.table.select(numbers).sort(numbers))
     )

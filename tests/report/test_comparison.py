@@ -9,18 +9,18 @@ import pytest
 from biobench import report, stats
 from biobench.console import CleanConsole
 from biobench.errors import BadInput
-from results_world import CLOSE, GOOD, POOR
+from results_world import CLOSE, GOOD, POOR, tell
 
 
 def test_every_shared_task_is_compared_and_the_others_are_named(suite):
     comparison = report.compare(suite, GOOD, POOR)
     assert comparison.table["task"].to_list() == ["birds", "mammals", "mean"]
-    assert any("Only one of the two has flowers" in note for note in comparison.notes)
+    assert any("Only one of the two has flowers" in note for note in tell(comparison))
 
 
 def test_a_clear_difference_is_found(suite):
     clear = report.compare(suite, GOOD, POOR).table
-    assert (clear["p_holm"] < 0.05).all() and (clear["low"] > 0).all()
+    assert (clear["p_holm"] < 0.05).all() and (clear["ci_low"] > 0).all()
 
 
 def test_models_that_answer_alike_do_not_differ(keep):
@@ -49,7 +49,7 @@ def test_the_scores_are_the_leaderboard_s(suite):
 
 
 def test_groups_are_said_where_they_were_exchanged_whole(suite):
-    notes = report.compare(suite, GOOD, CLOSE).notes
+    notes = tell(report.compare(suite, GOOD, CLOSE))
     assert any(note.startswith("Whole groups") and "mammals" in note for note in notes)
     assert not any(note.startswith("Whole groups") and "birds" in note for note in notes)
 
@@ -88,7 +88,7 @@ def test_a_damaged_run_is_named(suite):
     (Path(runs["run"][0]) / "predictions.parquet").write_bytes(b"")
     comparison = report.compare(suite, GOOD, CLOSE)
     assert "birds" not in comparison.table["task"]
-    assert any("is damaged" in note for note in comparison.notes)
+    assert any("is damaged" in note for note in tell(comparison))
 
 
 def test_where_nothing_could_be_shown_no_format_gives_a_number(suite, monkeypatch):
@@ -99,7 +99,7 @@ def test_where_nothing_could_be_shown_no_format_gives_a_number(suite, monkeypatc
 
     monkeypatch.setattr(stats, "compare_models", compare_too_few_groups)
     comparison = report.compare(suite, GOOD, CLOSE)
-    (note,) = [note for note in comparison.notes if note.startswith("Detectable none")]
+    (note,) = [note for note in tell(comparison) if note.startswith("Detectable none")]
     assert "birds" in note and "too few groups" in note
     rows = json.loads(report.comparison_to_text(comparison, "json"))
     assert [row["detectable"] for row in rows] == [None] * len(rows)
@@ -117,4 +117,4 @@ def test_where_nothing_could_be_shown_no_format_gives_a_number(suite, monkeypatc
 def test_what_could_have_been_seen_is_said_in_numbers_where_there_is_enough(suite):
     comparison = report.compare(suite, GOOD, CLOSE)
     assert comparison.table["detectable"].null_count() == 0
-    assert not any(note.startswith("Detectable none") for note in comparison.notes)
+    assert not any(note.startswith("Detectable none") for note in tell(comparison))

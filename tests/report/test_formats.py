@@ -30,7 +30,7 @@ def test_json_has_the_published_fields_and_the_mean(board):
 def test_csv_holds_the_table(board):
     table = pl.read_csv(io.StringIO(report.to_text(board, "csv")))
     assert table["model"].to_list() == board.table["model"].to_list()
-    assert table["ci_low"].to_list() == pytest.approx(board.table["low"].to_list(), abs=1e-6)
+    assert table["ci_low"].to_list() == pytest.approx(board.table["ci_low"].to_list(), abs=1e-6)
 
 
 def test_markdown_is_one_table_with_every_model_and_missing_cells_marked(board):

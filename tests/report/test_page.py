@@ -6,7 +6,7 @@ import pytest
 
 from biobench import report, results
 from biobench.errors import BadInput
-from results_world import CLOSE, GOOD, POOR
+from results_world import CLOSE, GOOD, POOR, tell
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -62,9 +62,9 @@ def test_the_page_is_one_file_without_scripts_or_anything_from_elsewhere(page):
 def test_every_score_interval_and_note_is_on_the_page(page, suite):
     board = report.leaderboard(suite)
     text = re.sub(r"\s+", " ", " ".join(read(page).text))
-    for score, low, high in board.table.select("score", "low", "high").rows():
+    for score, low, high in board.table.select("score", "ci_low", "ci_high").rows():
         assert f"{score:.3f}" in text and f"{low:.3f}–{high:.3f}" in text
-    assert all(re.sub(r"\s+", " ", note) in text for note in board.notes)
+    assert all(re.sub(r"\s+", " ", note) in text for note in tell(board))
 
 
 def test_every_run_shown_has_its_provenance(page, suite):

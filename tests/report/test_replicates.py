@@ -11,7 +11,7 @@ from biobench import report, results, stats
 from biobench.metrics import get_metric
 from biobench.report.selection import select
 from biobench.results.store import write_folder
-from results_world import GOOD, POOR
+from results_world import GOOD, POOR, tell
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -86,14 +86,14 @@ def test_five_seeds_are_one_row_a_model_with_the_mean_of_their_scores(draw):
     assert board.tasks == ["birds"] and board.table.height == 2
     row = next(row for row in board.table.iter_rows(named=True) if row["model"] == GOOD)
     assert row["score"] == pytest.approx(np.mean([score(run) for run in runs]))
-    assert row["low"] < row["score"] < row["high"] and row["n"] == 200
+    assert row["ci_low"] < row["score"] < row["ci_high"] and row["n"] == 200
     assert row["run"] == str(runs[-1]) and row["runs"] == [str(run) for run in runs[::-1]]
     assert row["seeds"] == ["5", "4", "3", "2", "1"] and row["rank"] == 1
     assert any(
         "birds [n_train=10, 5 seeds] (5 seeds) are means over training seeds" in note
-        for note in board.notes
+        for note in tell(board)
     )
-    assert not any("For this training draw" in note for note in board.notes)
+    assert not any("For this training draw" in note for note in tell(board))
 
 
 def test_the_interval_is_that_of_the_joined_predictions(draw):
@@ -103,7 +103,7 @@ def test_the_interval_is_that_of_the_joined_predictions(draw):
         {str(seed): results.read_predictions(run) for seed, run in zip(SEEDS, runs, strict=True)}
     )
     expected = stats.interval_from_table(table, get_metric("macro-f1"))
-    assert (row["low"], row["high"]) == (expected.low, expected.high)
+    assert (row["ci_low"], row["ci_high"]) == (expected.low, expected.high)
     assert row["n_groups"] == 50
 
 
@@ -141,7 +141,7 @@ def test_several_training_sizes_are_named_and_each_is_pooled(draw):
 def test_one_seed_of_few_shots_is_said_to_hold_for_this_training_draw(draw, keep):
     draw("birds", GOOD, seeds=[1])
     keep("herds", GOOD)
-    (note,) = (n for n in report.leaderboard(draw.root).notes if "training draw" in n)
+    (note,) = (n for n in tell(report.leaderboard(draw.root)) if "training draw" in n)
     assert (
         note.startswith("For this training draw only: birds [n_train=10, seed=1] (1 model).")
         and "--seeds" in note
@@ -153,12 +153,12 @@ def test_models_with_other_seeds_are_named_and_compared_on_the_common_ones(draw)
     good = draw("birds", GOOD)
     draw("birds", POOR, seeds=[2, 3])
     board = report.leaderboard(draw.root)
-    (note,) = (n for n in board.notes if n.startswith("Not all models have the same seeds"))
+    (note,) = (n for n in tell(board) if n.startswith("Not all models have the same seeds"))
     assert "timm:good seeds 1, 2, 3, 4, 5" in note and "baseline:poor seeds 2, 3" in note
     comparison = report.compare(draw.root, GOOD, POOR)
     (row,) = comparison.table.iter_rows(named=True)
     assert row["score_a"] == pytest.approx(np.mean([score(run) for run in good[1:3]]))
-    assert note in comparison.notes
+    assert note in tell(comparison)
 
 
 def test_models_are_paired_by_seed_in_a_comparison(draw):
@@ -167,7 +167,7 @@ def test_models_are_paired_by_seed_in_a_comparison(draw):
     comparison = report.compare(draw.root, GOOD, POOR)
     (row,) = comparison.table.iter_rows(named=True)
     assert row["n"] == 200 and row["p"] < 0.01 and row["task"] == "birds"
-    assert any("models are paired by seed" in note for note in comparison.notes)
+    assert any("models are paired by seed" in note for note in tell(comparison))
 
 
 def test_a_damaged_seed_is_named_and_the_others_are_pooled(draw):
@@ -200,7 +200,7 @@ def test_seeds_of_an_unknown_metric_are_pooled_by_their_intervals(draw):
         kept["provenance"]["protocol"]["metric"] = "somebody's"
         (run / "report.json").write_text(json.dumps(kept))
     (row,) = report.leaderboard(draw.root).table.iter_rows(named=True)
-    assert row["low"] < row["score"] < row["high"] and row["rank"] is None
+    assert row["ci_low"] < row["score"] < row["ci_high"] and row["rank"] is None
 
 
 def test_seeds_without_predictions_have_a_mean_and_no_interval(draw):
@@ -211,7 +211,7 @@ def test_seeds_without_predictions_have_a_mean_and_no_interval(draw):
         shutil.rmtree(run)
         write_folder(draw.root, kept | {"has_predictions": False}, None)
     (row,) = report.leaderboard(draw.root).table.iter_rows(named=True)
-    assert row["score"] == pytest.approx(np.mean(scores)) and row["low"] is None
+    assert row["score"] == pytest.approx(np.mean(scores)) and row["ci_low"] is None
 
 
 def test_breakdowns_are_of_all_seeds_and_count_examples_once(draw):

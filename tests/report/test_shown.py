@@ -3,7 +3,7 @@
 import pytest
 
 from biobench import report, stats
-from results_world import CLOSE, GOOD, POOR
+from results_world import CLOSE, GOOD, POOR, tell
 from shown import WIDTHS, compare, show
 
 MOTHS = {"n": 30, "metric": "macro-f1", "manifest": "moths", "probe": "knn", "n_train": 5}
@@ -50,7 +50,7 @@ def test_at_most_three_lines_stand_under_a_table_and_explain_shows_all(world, wi
         assert len(read_notes(text)) <= 3 and "--explain" in text
     for one, render in ((board, report.render), (found, report.render_comparison)):
         text = " ".join(show(render(one, width, explain=True), width).split())
-        for note in one.notes:
+        for note in tell(one):
             assert " ".join(note.split()) in text
     for to_text, one in ((report.to_text, board), (report.comparison_to_text, found)):
         for kind, mark in (("markdown", "- "), ("latex", "% ")):

@@ -18,7 +18,7 @@ def test_every_model_task_and_interval_is_shown(suite):
     text = show(report.render(board, 120), 120)
     for word in (GOOD, CLOSE, POOR, "birds", "flowers", "mammals", "mean", "rank"):
         assert word in text
-    for low, high in board.table.select("low", "high").rows():
+    for low, high in board.table.select("ci_low", "ci_high").rows():
         assert f"{low:.3f}–{high:.3f}" in text
 
 

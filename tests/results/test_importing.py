@@ -164,7 +164,7 @@ def test_what_cannot_be_verified_is_kept_without_an_interval_and_says_so(theirs,
         assert done.problems == []
     assert done.n_present == 2
     for kept in results.scan(tmp_path / "ours").runs.iter_rows(named=True):
-        assert kept["low"] is None and kept["high"] is None
+        assert kept["ci_low"] is None and kept["ci_high"] is None
         assert any("neither score nor interval" in text for text in kept["warnings"])
 
 

@@ -64,7 +64,7 @@ def test_a_row_without_examples_is_kept_as_not_verifiable(tmp_path):
     results.import_sqlite(make_database(tmp_path / "old.sqlite", make_row()), tmp_path / "new")
     found, report = only_report(tmp_path / "new")
     assert report["score"] == 0.5 and report["ci"] is None and not report["has_predictions"]
-    assert "verified" in report["warnings"][0] and found["low"] is None
+    assert "verified" in report["warnings"][0] and found["ci_low"] is None
 
 
 def test_a_recorded_score_that_the_examples_do_not_give_is_said(tmp_path):

@@ -53,6 +53,19 @@ def test_classes_with_one_example_are_named_and_counted():
     )
 
 
+def test_of_many_groups_few_that_go_wrong_are_said_with_what_they_weigh():
+    groups = [f"camera-{i // 3}" for i in range(600)]
+    truth = ["fox", "hare"] * 300
+    flip = {"fox": "hare", "hare": "fox"}
+    wrong = [flip[t] if i < 6 else t for i, t in enumerate(truth)]
+    for answers, kind in ((wrong, "wrong"), ([flip[t] for t in wrong], "right")):
+        text = warn(make_table(truth, answers, groups), MeanScore())
+        assert f"Few groups are {kind}: {kind} answers (1.0%) weigh like 2.0 of 200" in text
+    assert not warn(make_table(truth, wrong), MeanScore())
+    many = [flip[t] if i < 30 else t for i, t in enumerate(truth)]
+    assert not warn(make_table(truth, many, groups), MeanScore())
+
+
 @given(st.lists(st.sampled_from("abcd"), min_size=5, max_size=60), st.randoms())
 def test_a_warning_is_the_same_whatever_the_model_answered(truth, random):
     answers = [random.choice("abcd") for _ in truth]

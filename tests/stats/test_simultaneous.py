@@ -17,41 +17,45 @@ from biobench.stats.simultaneous import adjusted_p, matrix_of, shown_better
 from made_predictions import make_table, table_of
 
 
-def contributions(values, grouped=False):
+def contributions(values, grouped=False, weights=None):
     """Of models whose units add so much, [units, models]."""
     values = np.asarray(values, np.float64)
     first, second = pairs_of(values.shape[1])
     pairs = values[:, first] - values[:, second]
     nothing = np.full(len(first), np.nan)
-    return Contributions(pairs, nothing, values.shape[1], grouped, len(values))
+    weights = np.full(len(values), 1 / len(values)) if weights is None else weights
+    return Contributions(pairs, nothing, values.shape[1], grouped, len(values), weights)
 
 
-def p_of(values, grouped=False, n_flips=2000):
-    return adjusted_p(contributions(values, grouped), n_flips=n_flips, seed=0)
+def p_of(values, grouped=False, n_flips=2000, weights=None):
+    return adjusted_p(contributions(values, grouped, weights), n_flips=n_flips, seed=0)
 
 
-def statistic_of(d, grouped):
-    """Student's t, or Hall's transformation with twice the observed skewness, of one pair."""
+def statistic_of(d, grouped, weights):
+    """Student's t, or Hall's transformation with twice the skewness of the effects, of one pair."""
     if not d.any():
         return 0.0
     if not grouped:
         return abs(d.sum()) / np.sqrt(np.sum(d**2))
     n = len(d)
     variance = max(np.var(d), 1e-5 * np.mean(d**2))
-    g = 2 * np.mean((d - d.mean()) ** 3) / variance**1.5
+    effect, mean = d / weights, d.sum()
+    within = max(np.average((effect - mean) ** 2, weights=weights), 1e-5 * np.sum(d * effect))
+    g = 2 * np.average((effect - mean) ** 3, weights=weights) / within**1.5
+    g *= np.mean(weights**3) / np.mean(weights**2) ** 1.5
     t = d.mean() / np.sqrt(variance)
     hall = t + g * t**2 / 3 + g**2 * t**3 / 27 + g / (6 * n)
     return max(np.sqrt(n) * np.sign(t) * hall, 0)
 
 
-def enumerate_step_down(values, grouped):
+def enumerate_step_down(values, grouped, weights):
     """Adjusted p of each pair from all assignments of signs, one loop at a time."""
     first, second = pairs_of(values.shape[1])
     pairs = values[:, first] - values[:, second]
-    observed = np.array([statistic_of(d, grouped) for d in pairs.T])
+    observed = np.array([statistic_of(d, grouped, weights) for d in pairs.T])
     drawn = np.array(
         [
-            [statistic_of(d * np.array(signs), grouped) for d in pairs.T]
+            [statistic_of(d * np.array(signs), grouped, weights) for d in pairs.T]
             for signs in itertools.product([1, -1], repeat=len(values))
         ]
     )
@@ -64,11 +68,15 @@ def enumerate_step_down(values, grouped):
 
 
 @pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("is_even", [False, True])
 @pytest.mark.parametrize(("n_units", "n_models"), [(1, 2), (3, 3), (6, 2), (8, 4), (10, 3)])
-def test_few_units_are_enumerated_to_the_last_digit(n_units, n_models, grouped):
+def test_few_units_are_enumerated_to_the_last_digit(n_units, n_models, is_even, grouped):
     rng = np.random.default_rng(n_units)
-    values = rng.normal(0, 1, (n_units, n_models)) + np.arange(n_models)
-    assert p_of(values, grouped).tolist() == enumerate_step_down(values, grouped).tolist()
+    weights = np.ones(n_units) if is_even else rng.geometric(0.1, n_units)
+    weights = weights / weights.sum()
+    values = weights[:, None] * (rng.normal(0, 1, (n_units, n_models)) + np.arange(n_models))
+    found = p_of(values, grouped, weights=weights)
+    assert found.tolist() == enumerate_step_down(values, grouped, weights).tolist()
 
 
 @pytest.mark.parametrize("ahead", [0.1, 0.4, 0.8])
@@ -191,3 +199,16 @@ def test_the_mean_is_warned_of_what_its_tasks_are():
         mean = table.filter(pl.col("task") == "mean")["warnings"].item().to_list()
         tasks = table.filter(pl.col("task") != "mean")["warnings"].to_list()
         assert mean and set(mean) == {warning for row in tasks for warning in row}
+
+
+def test_rare_effects_to_the_other_side_count_for_more_where_groups_are_uneven():
+    rng = np.random.default_rng(0)
+    uneven, even = np.array([5.0] + [1.0] * 19) / 24, np.full(20, 1 / 20)
+    alike = np.stack([1 + 0.5 * rng.normal(size=20), np.zeros(20)], axis=1)
+    against = alike.copy()
+    against[1:4, 0] = -2
+    # Three small groups are against; in another test set such a group may be the large one.
+    for effects, least, most in ((alike, 0, 0.005), (against, 0.5, 1)):
+        found = p_of(uneven[:, None] * effects, grouped=True, weights=uneven)[0]
+        assert least <= found <= most
+        assert p_of(uneven[:, None] * effects, grouped=True, weights=even)[0] < 0.12

@@ -21,7 +21,7 @@ def test_the_printed_backbone_runs_and_satisfies_the_doctor(tmp_path):
         backbone = runpy.run_path(str(script))["backbone"]
         checks = examine(backbone, ("my-lab", "untrained"))
     finally:
-        registry._backbones.pop("my-lab", None)
+        registry.BACKBONES.registered.pop("my-lab", None)
     assert not [check for check in checks if check.status in ("fail", "warn")]
 
 

@@ -21,6 +21,7 @@ def print_after(plan: "Plan", states: "list[CellState]") -> None:
     from biobench import clean, report
     from biobench.commands.console import make_console
     from biobench.errors import BadInput
+    from biobench.results import list_imports
     from biobench.screen import say
 
     runs = [plan.results / state.run for state in states if state.state == "done" and state.run]
@@ -40,6 +41,8 @@ def print_after(plan: "Plan", states: "list[CellState]") -> None:
     console.print(report.render(board, console.width, compact=True, how="see below"))
     say("")
     where = ["--results", results]
+    if needed := list_imports(runs, "metric"):
+        where += ["--imports", *(show_path(Path(n)) if n.endswith(".py") else n for n in needed)]
     say(f"as a page: {clean.shell(['biobench', 'report', *where])}")
     say(f"explained: {clean.shell(['biobench', 'leaderboard', *where, '--explain'])}")
     say(f"next:      {clean.shell(_choose_next(plan, board, where))}")

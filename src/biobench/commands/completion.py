@@ -30,7 +30,7 @@ class Completion:
     def main(self) -> int:
         import shtab
 
-        from biobench.cli import COMMANDS, load_command
+        from biobench.commands import COMMANDS, load_command
         from biobench.screen import say
 
         root = argparse.ArgumentParser(prog="biobench")

@@ -8,7 +8,6 @@ from the field's type, unless the field says it itself. What an option is for is
 field; a `Known` mark adds the names that can be given.
 """
 
-import ast
 import dataclasses
 import inspect
 import shutil
@@ -17,10 +16,19 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-__all__ = ["METRICS", "PROBES", "Known", "explain", "tidy", "wrap"]
+from biobench.fields import get_text
+
+__all__ = ["METRICS", "PROBES", "TEXT", "Imports", "Known", "explain", "tidy", "wrap"]
+
+TEXT = "text"
+"""key of a field's metadata: what it is for, where no text stands below it."""
+
+Imports = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE…", help_behavior_hint="")]
+"""modules or .py files that register backbones, tasks, probes or metrics, imported first."""
 
 # A test holds them equal to what there is; asking would cost the import of numpy and scikit-learn.
 PROBES = ("knn", "linear", "openset", "ridge", "simpleshot", "svm")
@@ -48,9 +56,9 @@ class Known:
 def explain(command: type) -> type:
     """The same dataclass, each of its fields saying what it takes and what its default is."""
     hints = typing.get_type_hints(command, include_extras=True)
-    texts = _read_texts(command)
     for field in dataclasses.fields(command):
-        hint = _annotate(hints[field.name], field, texts[field.name])
+        text = field.metadata.get(TEXT) or get_text(command, field.name)
+        hint = _annotate(hints[field.name], field, text)
         field.type = command.__annotations__[field.name] = hint
     return command
 
@@ -89,16 +97,6 @@ def _get_width() -> int:
     return min(shutil.get_terminal_size().columns, 100)
 
 
-def _read_texts(command: type) -> dict[str, str]:
-    """The text below each field, in one line: tyro would keep the line breaks of the source."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(command))).body
-    texts = {}
-    for node, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(node, ast.AnnAssign) and isinstance(below, ast.Expr):
-            texts[node.target.id] = " ".join(str(below.value.value).split())
-    return texts
-
-
 def _annotate(hint: typing.Any, field: dataclasses.Field, text: str) -> typing.Any:
     marks = _list_marks(hint)
     own = [part for part in marks if hasattr(part, "metavar")]
@@ -107,7 +105,8 @@ def _annotate(hint: typing.Any, field: dataclasses.Field, text: str) -> typing.A
     for known in marks:
         if isinstance(known, Known):
             text += f" Known: {', '.join(known.names())}{known.more}."
-    said = _say_default(field)
+    said = next((part.help_behavior_hint for part in own if part.help_behavior_hint), None)
+    said = _say_default(field) if said is None else str(said)
     return typing.Annotated[hint, tyro.conf.arg(metavar=name, help=text, help_behavior_hint=said)]
 
 

@@ -10,12 +10,17 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench.commands import flags
+from biobench.commands.explaining import Imports
+from biobench.features.options import EmbedOptions
+
 __all__ = ["Cache", "Embed"]
 
 MAX_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
+@flags.take(EmbedOptions, after="out", only_given=False)
 class Embed:
     """Write the features of a folder of pictures to one Parquet file (id, path, feature).
 
@@ -28,51 +33,24 @@ class Embed:
     """folder of pictures, or a table (.csv, .tsv, .parquet) with a column path (and id)."""
     out: Path
     """Parquet file to write (.parquet); one that is there is not overwritten."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    batch_size: int | Literal["auto"] = 64
-    """images in a forward pass on CUDA; auto looks for the fastest."""
-    n_workers: int = 4
-    """processes that decode pictures; 0 decodes in this one."""
-    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """arithmetic of the backbone; auto is fp32 on a CPU, fp16 on CUDA."""
-    exif: bool = False
-    """turn pictures upright as their EXIF tag says; the published protocols do not."""
-    compile: bool = False
-    """compile the backbone."""
-    resume: bool = True
-    """--no-resume: embed anew instead of using the cache, without deleting it."""
-    imports: list[str] = dataclasses.field(default_factory=list)
+    imports: Imports = ()
     """modules or .py files to import first: they register backbones of your own."""
 
     def main(self) -> int:
-        import os
-
         from biobench import clean, features, registry
-        from biobench.errors import BadInput, CellFailed
-        from biobench.features import export
-        from biobench.launch.plan import import_modules
+        from biobench.errors import CellFailed
+        from biobench.features import picture_vectors
+        from biobench.imports import import_modules
         from biobench.screen import say
 
-        import_modules(self.imports, [os.getcwd()])
-        export.check_target(self.out)
-        table = export.read_pictures(self.images)
-        org, _, ckpt = self.model.partition(":")
-        if not ckpt:
-            raise BadInput(f"'{self.model}' is not a model: write ORG:CKPT.")
-        options = features.EmbedOptions(
-            batch_size=self.batch_size,
-            n_workers=self.n_workers,
-            device=str(features.resolve_device(self.device)),
-            resume=self.resume,
-            exif=self.exif,
-            compile=self.compile,
-            precision=self.precision,
-        )
-        try:
-            backbone = registry.load_vision_backbone(org, ckpt)
-        except ValueError as err:
-            raise BadInput(str(err)) from err
+        import_modules(self.imports)
+        picture_vectors.check_target(self.out)
+        table = picture_vectors.read_pictures(self.images)
+        org, ckpt = registry.parse_model(self.model)
+        given = flags.read(self, features.EmbedOptions)
+        device = str(features.resolve_device(self.device))
+        options = features.EmbedOptions(**{**given, "device": device})
+        backbone = registry.load_vision_backbone(org, ckpt)
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
             with _show_progress():
@@ -83,7 +61,7 @@ class Embed:
         except KeyboardInterrupt:
             say("biobench: stopped; the same command goes on from here.", error=True)
             return 130
-        n_rows = export.write_vectors(table, found, self.out)
+        n_rows = picture_vectors.write_vectors(table, found, self.out)
         counts = found.counts
         place = clean.line(str(self.out))
         say(
@@ -102,15 +80,15 @@ class Embed:
 class Cache:
     """Show, verify or prune the feature cache.
 
-    ls: what is there, by model, size and age. verify: read every byte (exit code 1 if something
-    is damaged). prune: delete what --older-than and --model say; with neither, only what nothing
-    will ever read again.
+    ls: what is there, by model, size and age, and what is known of the contents of which folders.
+    verify: read every byte of the features (exit code 1 if something is damaged). prune: delete
+    what --older-than and --model say; with neither, only what nothing will ever read again.
     """
 
     action: tyro.conf.Positional[Literal["ls", "verify", "prune"]]
     """what to do."""
     older_than: float | None = None
-    """prune: days since a model's features were last used."""
+    """prune: days since a model's features, or what is known of a folder, were last used."""
     model: Annotated[str | None, tyro.conf.arg(metavar="ORG:CKPT")] = None
     """ls, prune: only this ORG:CKPT, or a key as ls prints it."""
     dry_run: bool = False
@@ -142,7 +120,21 @@ class Cache:
             say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
         n_bytes = sum(entry.n_bytes for entry in entries)
         say(f"{len(entries)} models, {_format_bytes(n_bytes)} in {root}")
+        if self.model is None:
+            self._ls_contents()
         return 0
+
+    def _ls_contents(self) -> None:
+        from biobench import clean
+        from biobench.data import content_index
+        from biobench.screen import say
+
+        entries = content_index.list_entries()
+        for entry in entries:
+            place = clean.line(entry.place or "a folder that was not noted")
+            say(f"{_format_bytes(entry.n_bytes)}  {_format_age(entry.used)}  contents of {place}")
+        n_bytes = sum(entry.n_bytes for entry in entries)
+        say(f"{len(entries)} folders, {_format_bytes(n_bytes)} in {content_index.contents_root()}")
 
     def _verify(self, root: Path) -> int:
         from biobench import clean
@@ -159,6 +151,7 @@ class Cache:
         return 0
 
     def _prune(self, root: Path) -> int:
+        from biobench.data import content_index
         from biobench.features import inventory
         from biobench.screen import say
 
@@ -170,6 +163,11 @@ class Cache:
             say("  ".join(_describe_entry(entry)))
         verb = "would be freed" if self.dry_run else "freed"
         say(f"{len(deleted)} models deleted, {_format_bytes(n_bytes)} {verb} in {root}")
+        if self.model is None:
+            # What is known of contents serves every model.
+            folders, n_bytes = content_index.prune(older_than=seconds, dry_run=self.dry_run)
+            place = content_index.contents_root()
+            say(f"{len(folders)} folders deleted, {_format_bytes(n_bytes)} {verb} in {place}")
         return 0
 
 
@@ -230,15 +228,19 @@ def _print_failures(failures: dict[str, str]) -> None:
 def _describe_entry(entry) -> tuple[str, ...]:
     from biobench import clean
 
-    days = (time.time() - entry.used) / 86400
     return (
         entry.key[:12],
         f"{entry.n_rows:,}",
         str(entry.dim),
         _format_bytes(entry.n_bytes),
-        "today" if days < 1 else f"{days:.0f} days ago",
+        _format_age(entry.used),
         clean.line(", ".join(entry.models) or entry.adapter),
     )
+
+
+def _format_age(used: float) -> str:
+    days = (time.time() - used) / 86400
+    return "today" if days < 1 else f"{days:.0f} days ago"
 
 
 def _format_bytes(n: float) -> str:

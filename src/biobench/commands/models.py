@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench.commands.explaining import Imports
+from biobench.imports import import_modules
+
 __all__ = ["Doctor", "Models"]
 
 _MARKS = {
@@ -26,14 +29,14 @@ class Models:
 
     format: Literal["table", "json"] = "table"
     """how to print them."""
-    imports: list[str] | None = None
-    """modules or .py files to import first: they register backbones of your own."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import clean, registry
         from biobench.screen import say
 
-        _import(self.imports)
+        import_modules(self.imports)
         rows = [_describe(org) for org in registry.list_vision_backbones()]
         if self.format == "json":
             say(clean.to_json(rows, indent=2))
@@ -59,18 +62,19 @@ class Doctor:
     """auto, cpu, cuda or cuda:N."""
     format: Literal["table", "json"] = "table"
     """how to print the checks."""
-    imports: list[str] | None = None
-    """modules or .py files to import first: they register backbones of your own."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
-        from biobench import clean
+        from biobench import clean, registry
         from biobench.errors import BadInput
         from biobench.features import resolve_device
         from biobench.features.doctor import Check, examine
         from biobench.screen import say
 
-        _import(self.imports)
-        org, ckpt, cls = _find(self.model)
+        import_modules(self.imports)
+        org, ckpt = registry.parse_model(self.model)
+        cls = registry.load_vision_backbone_class(org)
         device = resolve_device(self.device)
         try:
             backbone = cls(ckpt)
@@ -88,42 +92,21 @@ class Doctor:
         return int(any(check.status == "fail" for check in checks))
 
 
-def _find(model: str) -> tuple[str, str, type]:
-    """The two parts of ORG:CKPT and the class; raises BadInput where there is no such thing."""
+def _describe(org: str) -> dict[str, typing.Any]:
     from biobench import registry
     from biobench.errors import BadInput
 
-    org, _, ckpt = model.partition(":")
-    if not (org and ckpt):
-        raise BadInput(f"'{model}' is not a model: write ORG:CKPT, as timm:tf_efficientnet_lite0.")
-    try:
-        return org, ckpt, registry.load_vision_backbone_class(org)
-    except ValueError as err:
-        raise BadInput(str(err)) from err
-
-
-def _describe(org: str) -> dict[str, typing.Any]:
-    from biobench import registry
-
     try:
         cls = registry.load_vision_backbone_class(org)
-    except Exception as err:  # another package's code may raise anything, and the rest still count
-        reason = f"cannot be loaded: {type(err).__name__}: {err}"
-        return {"org": org, "description": reason, "examples": [], "class": None}
+    except BadInput as err:  # of another package's code; the rest still count
+        return {"org": org, "description": str(err), "examples": [], "class": None}
     doc = (cls.__dict__.get("__doc__") or cls.__name__).strip().splitlines()[0]
     return {
         "org": org,
-        "description": getattr(cls, "description", doc),
-        "examples": list(getattr(cls, "example_ckpts", ())),
+        "description": cls.description or doc,
+        "examples": list(cls.example_ckpts),
         "class": f"{cls.__module__}.{cls.__qualname__}",
     }
-
-
-def _import(names: list[str] | None) -> None:
-    if names:
-        from biobench.launch.plan import import_modules
-
-        import_modules(names, ["."])
 
 
 def _print_checks(model: str, checks: list) -> None:

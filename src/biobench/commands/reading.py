@@ -8,8 +8,9 @@ import tyro
 
 from biobench import clean
 from biobench.commands.console import make_console
-from biobench.commands.explaining import METRICS, Known
+from biobench.commands.explaining import METRICS, Imports, Known
 from biobench.errors import BadInput
+from biobench.imports import import_modules
 from biobench.screen import say
 
 __all__ = ["Compare", "Export", "Import", "Leaderboard", "Report"]
@@ -49,10 +50,13 @@ class Leaderboard:
     """a model's name for people, as for a paper; once for each model."""
     explain: bool = False
     """print all that there is to say under the table, instead of three lines."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import report
 
+        import_modules(self.imports)
         board = report.leaderboard(
             self.results,
             tasks=self.tasks,
@@ -76,7 +80,7 @@ class Leaderboard:
             if parts is None
             else report.breakdowns_to_text(parts, self.format)
         )
-        _warn(board.problems, board.doubts)
+        _warn(board.problems, [*board.doubts, *board.unknown])
         return 0
 
 
@@ -102,10 +106,13 @@ class Compare:
     """a model's name for people, as for a paper; once for each model."""
     explain: bool = False
     """print all that there is to say under the table, instead of three lines."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import report
 
+        import_modules(self.imports)
         comparison = report.compare(
             self.results,
             self.a,
@@ -121,7 +128,7 @@ class Compare:
             console.print(shown)
         else:
             say(report.comparison_to_text(comparison, self.format, explain=self.explain))
-            _warn(comparison.problems, comparison.doubts)
+            _warn(comparison.problems, [*comparison.doubts, *comparison.unknown])
         return 0
 
 
@@ -141,10 +148,13 @@ class Report:
     """keep runs with this protocol only, as in n_train=10 seed=42."""
     alias: Alias = ()
     """a model's name for people, as for a paper; once for each model."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import report
 
+        import_modules(self.imports)
         page = report.write_page(
             self.results,
             self.out,
@@ -167,13 +177,16 @@ class Export:
     """the results folder."""
     table: Literal["runs", "splits", "predictions"] = "runs"
     """which table, where the file holds one."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import results
 
+        import_modules(self.imports)
         done = results.export(self.results, self.to, table=self.table)
         say(f"{self.to}: " + ", ".join(f"{n:,} {name}" for name, n in done.rows.items()))
-        _warn(done.problems, done.doubts)
+        _warn(done.problems, [*done.doubts, *done.unknown])
         return 0
 
 
@@ -185,10 +198,13 @@ class Import:
     """a results folder, or a database with the table reports."""
     results: Path = Path("results")
     """the results folder to add to; nothing in it is changed."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import results
 
+        import_modules(self.imports)
         take = results.import_folder if self.source.is_dir() else results.import_sqlite
         done = take(self.source, self.results)
         say(

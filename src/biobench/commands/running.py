@@ -6,26 +6,19 @@ from typing import Annotated, Literal
 
 import tyro
 
-from biobench import registry
-from biobench.commands.explaining import METRICS, PROBES, Known
+from biobench.args import PictureArgs
+from biobench.commands import flags
+from biobench.commands.explaining import Imports
+from biobench.launch import config
 
 __all__ = ["Cancel", "Reproduce", "Run", "Status"]
 
-Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…", help_behavior_hint="")]
-Models = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORG:CKPT…", help_behavior_hint="")]
-Columns = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROLE=NAME…", help_behavior_hint="")]
-Numbers = Annotated[tuple[int, ...], tyro.conf.arg(metavar="N…", help_behavior_hint="")]
-Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
-File = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 Config = Annotated[Path | None, tyro.conf.arg(metavar="[CONFIG.toml]", help_behavior_hint="")]
-Tasks = Annotated[Names, Known(registry.list_tasks, "; biobench tasks says what they are")]
-Probe = Annotated[str | None, tyro.conf.arg(metavar="NAME"), Known(lambda: PROBES)]
-Metrics = Annotated[Names, Known(lambda: METRICS)]
-Text = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
-Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
+Name = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 
 
 @dataclasses.dataclass(frozen=True)
+@flags.take(config.Settings, PictureArgs, after="config")
 class Run:
     """Benchmark models on tasks: flags, or a TOML file with a grid (docs/config.md).
 
@@ -34,64 +27,13 @@ class Run:
 
     config: tyro.conf.Positional[Config] = None
     """TOML file; flags override it."""
-    tasks: Tasks = ()
-    """tasks to run; of a config file with tables of tasks, those to pick."""
-    models: Models = ()
-    """models as ORG:CKPT; biobench models lists the ORGs."""
-    data: Folder = None
-    """folder with one folder a task; for the task folder also the pictures themselves."""
-    results: Folder = None
-    """where results are kept (default: results)."""
-    device: Text = None
-    """auto, cpu, cuda or cuda:N (default: auto)."""
-    n_train: Numbers = ()
-    """training examples; several make the grid larger; -1 is all."""
-    n_train_unit: Literal["class", "total"] | None = None
-    """whether n_train counts per class or over all classes."""
-    seeds: Numbers = ()
-    """seeds; several make the grid larger."""
-    probe: Probe = None
-    """the probe to fit instead of each task's own."""
-    root: Folder = None
-    """task folder: where the paths of a table start (default: the table's folder)."""
-    columns: Columns = ()
-    """task folder: what a table's columns are called, as path=File label=Species."""
-    skip_missing: bool = False
-    """task folder: leave out pictures of a table that are not there."""
-    folds_test: Count = None
-    """for the task folder: test every picture once, in so many folds, whole groups together."""
-    folds: Literal["stratified-shuffle", "kfold", "group"] | None = None
-    """cross-validation folds of probes that choose a penalty; group keeps groups (cameras, videos)
-    whole."""
-    metrics: Metrics = ()
-    """metrics to report beside each task's own (docs/metrics.md)."""
-    batch_size: int | Literal["auto"] | None = None
-    """images (kabr: clips) in a forward pass instead of each task's own."""
-    n_workers: Count = None
-    """processes that decode pictures; 0 decodes in the cell's own."""
-    precision: Literal["auto", "fp32", "fp16", "bf16"] | None = None
-    """arithmetic of the backbone."""
-    exif: bool = False
-    """rotate pictures as their EXIF tag says; the published protocols do not."""
-    compile: bool = False
-    """compile the backbone."""
-    features: File = None
-    """Parquet file of vectors computed elsewhere, run as the model features:NAME."""
-    name: Text = None
+    name: Name = None
     """NAME of --features (default: the file's stem)."""
-    imports: Names = ()
-    """modules or .py files to import first: they register backbones and tasks of your own."""
-    jobs: Count = None
-    """cells that run at once (default: 1)."""
     dry_run: bool = False
     """print the plan with its counts of pictures, and run nothing; with --slurm the batch scripts,
     too."""
-    resume: bool = True
-    """--no-resume: run finished cells again and embed anew."""
     force: bool = False
     """run finished cells again, from the features that are there."""
-    debug: bool = False
-    """a few pictures only, to see that everything runs."""
     slurm: bool = False
     """submit the cells to a Slurm cluster, as [slurm] in the config file says, and return; the
     device need not be on this machine."""
@@ -125,38 +67,15 @@ class Run:
 
     def _load(self):
         from biobench.errors import BadInput
-        from biobench.launch import config
 
-        flags = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(config.Settings)
-            if hasattr(self, field.name) and field.name not in ("features", "slurm")
-        }
-        # What was not given leaves what the file says.
-        flags = {
-            name: (list(value) or None) if isinstance(value, tuple) else value
-            for name, value in flags.items()
-        }
-        flags.update(resume=None if self.resume else False, debug=self.debug or None)
-        for name in ("data", "results"):
-            flags[name] = None if flags[name] is None else str(flags[name])
-        if self.name is not None and self.features is None:
+        given = flags.read(self, config.Settings)
+        file = given.get("features")
+        if self.name is not None and file is None:
             raise BadInput("--name names the vectors of --features; give that file, too.")
-        if self.features is not None:
-            flags["features"] = {self.name or self.features.stem: str(self.features)}
-        names = ("n_train_unit", "probe", "folds", "batch_size", "n_workers", "precision")
-        names += ("folds_test",)
-        args = {name: getattr(self, name) for name in names}
-        args = {name: value for name, value in args.items() if value is not None}
-        if self.metrics:
-            args["metrics"] = list(self.metrics)
-        switches = ("exif", "compile", "skip_missing")
-        args.update((name, True) for name in switches if getattr(self, name))
-        if self.root is not None:
-            args["root"] = str(self.root.absolute())
-        if self.columns:
-            args["columns"] = list(self.columns)
-        settings = config.load(self.config, **flags, args=args)
+        if file is not None:
+            given["features"] = {self.name or Path(file).stem: file}
+        args = flags.read(self, PictureArgs)
+        settings = config.load(self.config, **given, args=args)
         if settings.jobs < 1:
             raise BadInput(f"--jobs is {settings.jobs}, but must be at least 1.")
         return settings
@@ -175,7 +94,7 @@ class Status:
 
     def main(self) -> int:
         from biobench import clean
-        from biobench.launch import status
+        from biobench.launch.states import status
         from biobench.screen import say
 
         rows = status.read_status(_find_plan(self.results, self.plan))
@@ -228,25 +147,28 @@ class Reproduce:
     trust: bool = False
     """with --check, execute the code that the run names though it was not made in this results
     folder: read first what is printed without --check."""
+    imports: Imports = ()
+    """modules or .py files with the run's own tasks, backbones, probes and metrics, in the place of
+    those that it names: where they have moved, or where yours are to be trusted."""
 
     def main(self) -> int:
         from biobench import clean, results
+        from biobench.launch import reproduce
         from biobench.screen import say
 
-        report = results.read_report(self.run)
-        config = results.reproduce_config(report)
-        if config is not None:
-            say(f"cat > reproduce.toml <<'END'\n{config}END")
-        say(clean.shell(results.reproduce_command(report)))
+        report = reproduce.replace_imports(results.read_report(self.run), self.imports)
+        text = reproduce.reproduce_config(report)
+        if text is not None:
+            say(f"cat > {reproduce.CONFIG} <<'END'\n{text}END")
+        say(clean.shell(reproduce.reproduce_command(report)))
         if not self.check:
             return 0
         from biobench.errors import CellFailed
-        from biobench.launch import reproduce
 
         if not self.trust:
-            reproduce.require_trust(self.run)
+            reproduce.require_trust(self.run, imports=self.imports)
         try:
-            difference = reproduce.check(self.run, anew=self.anew)
+            difference = reproduce.check(self.run, anew=self.anew, imports=self.imports)
         except CellFailed as err:
             say(f"biobench: {clean.sentence(str(err))}", error=True)
             return 1
@@ -259,7 +181,7 @@ class Reproduce:
 
 def _find_plan(results: Path, id: str) -> Path:
     from biobench.errors import BadInput
-    from biobench.launch.state import list_plans
+    from biobench.launch.states.state import list_plans
 
     plans = list_plans(results.absolute())
     found = [plan for plan in plans if plan.name.startswith(id)]

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal
 
+from biobench.commands.explaining import Imports
+
 __all__ = ["Tasks"]
 
 
@@ -12,12 +14,16 @@ class Tasks:
 
     format: Literal["table", "json"] = "table"
     """how to print them."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import clean, registry
+        from biobench.imports import import_modules
         from biobench.screen import say
 
-        rows = [_describe(name, registry.load_task(name)) for name in registry.list_tasks()]
+        import_modules(self.imports)
+        rows = [_describe(name) for name in registry.list_tasks()]
         if self.format == "json":
             say(clean.to_json(rows, indent=2))
             return 0
@@ -28,6 +34,13 @@ class Tasks:
         return 0
 
 
-def _describe(name: str, module) -> dict[str, str]:
+def _describe(name: str) -> dict[str, str]:
+    from biobench import registry
+    from biobench.errors import BadInput
+
+    try:
+        module = registry.load_task(name)
+    except BadInput as err:  # of another package's code; the rest still count
+        return {"task": name, "description": str(err)}
     doc = (module.__doc__ or name).strip()
     return {"task": name, "description": (module.Args.__doc__ or doc).strip().splitlines()[0]}

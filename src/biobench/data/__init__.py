@@ -7,9 +7,9 @@ from biobench.data.manifest import (
     require_columns,
     require_folder,
     require_plain,
+    require_values,
 )
-from biobench.data.picture_table import PictureTable, parse_columns, read_picture_table
-from biobench.data.scan import (
+from biobench.data.picture_files import (
     SUFFIXES,
     LeftOut,
     Pictures,
@@ -18,6 +18,7 @@ from biobench.data.scan import (
     match_case,
     match_suffix_case,
 )
+from biobench.data.picture_table import PictureTable, parse_columns, read_picture_table
 
 __all__ = [
     "SUFFIXES",
@@ -36,4 +37,5 @@ __all__ = [
     "require_columns",
     "require_folder",
     "require_plain",
+    "require_values",
 ]

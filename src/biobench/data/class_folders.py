@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from biobench.data.manifest import require_folder
-from biobench.data.scan import LeftOut, list_pictures
+from biobench.data.picture_files import LeftOut, list_pictures
 
 __all__ = ["OUTSIDE", "read_class_folders"]
 

@@ -14,10 +14,7 @@ things keep a known hash from being wrong (docs/identity.md has the reasons):
   filesystem without change times of its own) is not trusted, and hashed whenever it is asked for;
 - one stamp with two hashes is trusted for neither.
 
-    ROOT/<digest of the folder>/<sha256>.arrow     columns path, size, mtime, ctime, inode, hash
-
-Files are named by the SHA-256 of their bytes, renamed into place when whole and never changed, so
-any number of processes may write without a lock. Losing one costs reading, never a wrong answer.
+What is known is kept by `biobench.data.content_index`.
 """
 
 import concurrent.futures
@@ -29,19 +26,17 @@ import os
 import pathlib
 import stat
 import time
-import uuid
 from collections.abc import Sequence
 
 import numpy as np
-import platformdirs
 import polars as pl
-import pyarrow as pa
 from jaxtyping import Int64
 
 from biobench import progress
-from biobench.data import packed
+from biobench.data import content_index, packed
+from biobench.data.content_index import cache_home, contents_root
 from biobench.data.images import MAX_BYTES
-from biobench.data.listing import STAMP, list_files, to_int64
+from biobench.data.listing import STAMP, digest_folders, list_files, to_int64
 
 __all__ = [
     "HASH_BYTES",
@@ -61,20 +56,14 @@ __all__ = [
 HASH_BYTES = 16
 """of the SHA-256 of a content, the first so many are kept."""
 
-SUFFIX = ".arrow"
-DAMAGED_SUFFIX = ".damaged"
-TEMPORARY_PREFIX = ".tmp-"
-SCHEMA = {"path": pl.String, **dict.fromkeys(STAMP, pl.Int64), "hash": pl.Binary}
-
 SECOND = 1_000_000_000
 FINE_TICK = 50_000_000
 """nanoseconds in which two changes may get one time; kernels tick every 1 to 10 ms."""
 COARSE_TICK = 2 * SECOND
 """the same on filesystems that keep whole seconds (FAT: every other one)."""
 
-MAX_FILES = 32
-"""files of one folder's index beyond which they are made into one."""
-STALE_SECONDS = 3600.0
+MIN_RECOGNISED = 1000
+"""files from which on a set of them is worth recognising as a whole."""
 CHUNK = 64
 N_READERS = 8
 FLUSH_SECONDS = 30.0
@@ -121,27 +110,34 @@ class Known:
         return rows["path"].to_list()
 
 
-def cache_home() -> pathlib.Path:
-    """Where biobench keeps what it can make again: `$BIOBENCH_CACHE`, else the user's cache."""
-    home = os.environ.get("BIOBENCH_CACHE") or platformdirs.user_cache_dir("biobench")
-    return pathlib.Path(home).expanduser()
-
-
-def contents_root() -> pathlib.Path:
-    """The index of known contents: `$BIOBENCH_CONTENTS`, else `contents/` of the cache."""
-    root = os.environ.get("BIOBENCH_CONTENTS")
-    return pathlib.Path(root).expanduser() if root else cache_home() / "contents"
-
-
 def lookup(root: pathlib.Path | str, images: Sequence[str]) -> Known:
     """What is known of `images` (unique paths below `root`); reads none of them."""
-    files, missing = list_files(root, images)
-    index, warnings = _read_index(_get_folder(root))
-    rows = _match(files, index)
-    hashes = index["hash"].gather(pl.Series(np.maximum(rows, 0))) if index.height else None
-    known = pl.Series(rows >= 0) & ~_share_one_time(files)
-    column = pl.lit(None, pl.Binary) if hashes is None else pl.when(known).then(hashes)
-    return Known(files.with_columns(column.alias("hash")), missing, warnings)
+    is_large = len(images) >= MIN_RECOGNISED
+    if is_large and (files := _recognise(root, images)) is not None:
+        return Known(files, {}, [])
+    found = list_files(root, images)
+    files = found.files
+    known, warnings = content_index.read(root)
+    rows = _match(files, known)
+    hashes = known["hash"].gather(pl.Series(np.maximum(rows, 0))) if known.height else None
+    is_known = pl.Series(rows >= 0) & ~_share_one_time(files)
+    column = pl.lit(None, pl.Binary) if hashes is None else pl.when(is_known).then(hashes)
+    files = files.with_columns(column.alias("hash"))
+    if is_large and found.digest and is_known.all() and not warnings:
+        with contextlib.suppress(OSError):
+            content_index.keep_set(root, images, files, found.folders, found.digest)
+    return Known(files, found.missing, warnings)
+
+
+def _recognise(root: pathlib.Path | str, images: Sequence[str]) -> pl.DataFrame | None:
+    """`Known.files`, where every file was known before and no folder of theirs has changed since.
+
+    Compares one digest of all names and stamps, in place of every file's own.
+    """
+    kept = content_index.find_set(root, images)
+    if kept is None or digest_folders(root, kept.folders) != kept.digest:
+        return None
+    return kept.files
 
 
 def read(root: pathlib.Path | str, images: Sequence[str]) -> dict[str, str]:
@@ -197,12 +193,8 @@ def remember(root: pathlib.Path | str, records: Sequence[Record]) -> None:
     rows = [(r.path, r.size, r.mtime, r.ctime, r.inode, r.hash) for r in records if r.ctime >= 0]
     if not rows:
         return
-    folder = _get_folder(root)
-    table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder, table)
-        _compact(folder)
+        content_index.add(root, pl.DataFrame(rows, schema=content_index.SCHEMA, orient="row"))
 
 
 def read_file(file: io.IOBase, path: str) -> tuple[bytes, Record]:
@@ -293,102 +285,21 @@ def _share_one_time(files: pl.DataFrame) -> pl.Series:
     )
 
 
-def _get_folder(root: pathlib.Path | str) -> pathlib.Path:
-    name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
-    return contents_root() / name
-
-
-def _read_index(folder: pathlib.Path) -> tuple[pl.DataFrame, list[str]]:
-    """Everything that is known below one folder of images, newest last; and what was damaged."""
-    tables, damaged = [], []
-    for path in _list_index(folder):
-        try:
-            tables.append(_read_file(path))
-        except FileNotFoundError:
-            # Another process has made several files into one; what we lose is read again.
-            continue
-        except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as err:
-            with contextlib.suppress(OSError):
-                path.rename(path.with_name(path.name + DAMAGED_SUFFIX))
-            damaged.append(
-                f"Index of file contents: {path} was damaged ({err}); its files are hashed again."
-            )
-    index = pl.concat([pl.DataFrame(schema=SCHEMA), *tables])
-    return (_drop_contradictions(index) if len(tables) > 1 else index), damaged
-
-
-def _list_index(folder: pathlib.Path) -> list[pathlib.Path]:
-    try:
-        with os.scandir(folder) as entries:
-            found = [(e.stat().st_mtime_ns, e.name) for e in entries if e.name.endswith(SUFFIX)]
-    except OSError:
-        return []
-    return [folder / name for _, name in sorted(found)]
-
-
-def _read_file(path: pathlib.Path) -> pl.DataFrame:
-    data = path.read_bytes()
-    if path.name.removesuffix(SUFFIX) != hashlib.sha256(data).hexdigest():
-        raise ValueError("its bytes are not those that were written")
-    with pa.ipc.open_file(pa.py_buffer(data)) as reader:
-        return pl.DataFrame(pl.from_arrow(reader.read_all())).select(
-            pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()
-        )
-
-
-def _drop_contradictions(index: pl.DataFrame) -> pl.DataFrame:
-    distinct = index.unique(keep="last", maintain_order=True)
-    return distinct.unique(["path", *STAMP], keep="none", maintain_order=True)
-
-
-def _write(folder: pathlib.Path, table: pl.DataFrame) -> pathlib.Path:
-    sink = pa.BufferOutputStream()
-    arrow = table.to_arrow()
-    with pa.ipc.new_file(sink, arrow.schema) as writer:
-        writer.write_table(arrow)
-    data = sink.getvalue()
-    path = folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
-    temporary = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
-    try:
-        temporary.write_bytes(data)
-        temporary.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    return path
-
-
-def _compact(folder: pathlib.Path) -> None:
-    """Make one file of many; what others write meanwhile stays beside it."""
-    paths = _list_index(folder)
-    if len(paths) <= MAX_FILES:
-        return
-    index, _ = _read_index(folder)
-    whole = _write(folder, index.unique("path", keep="last", maintain_order=True))
-    for path in paths:
-        if path != whole:
-            path.unlink(missing_ok=True)
-    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        if time.time() - path.stat().st_mtime > STALE_SECONDS:
-            path.unlink(missing_ok=True)
-
-
-def _match(files: pl.DataFrame, index: pl.DataFrame) -> Int64[np.ndarray, " n"]:
-    """The newest row of `index` with each file's path and stamp; -1 where there is none.
+def _match(files: pl.DataFrame, known: pl.DataFrame) -> Int64[np.ndarray, " n"]:
+    """The newest row of `known` with each file's path and stamp; -1 where there is none.
 
     Does what a join does, in a third of the memory, which counts at half a million images.
     """
     rows = np.full(files.height, -1, np.int64)
-    if not index.height:
+    if not known.height:
         return rows
     columns = ["path", *STAMP]
-    digests = index.select(columns).hash_rows().to_numpy()
+    digests = known.select(columns).hash_rows().to_numpy()
     order = np.argsort(digests, kind="stable")
     wanted = files.select(columns).hash_rows().to_numpy()
     position = np.searchsorted(digests[order], wanted, side="right") - 1
     candidate = order[np.maximum(position, 0)]
-    found = index[candidate]
+    found = known[candidate]
     # Hashes may collide.
     same = pl.select(pl.all_horizontal(files[name].eq(found[name]) for name in columns))
     same = same.to_series().to_numpy() & (files["size"] >= 0).to_numpy()

@@ -11,13 +11,14 @@ import collections
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
+from biobench import clean
 from biobench.data import contents
-from biobench.data.scan import LeftOut, count_left_out, name_reason, show_name
+from biobench.data.picture_files import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
 
 __all__ = ["Manifest", "read_table", "require_columns", "require_folder", "require_plain"]
@@ -26,6 +27,8 @@ REQUIRED = ("image", "example", "split", "label")
 OPTIONAL = ("subtask", "group")
 RESERVED = ("y_true", "y_pred", "score", "top_labels", "top_scores", "train_count")
 RESERVED += ("position", "positions", "row")
+DOWNLOADS = ".download"
+"""folder in a task's data folder that `biobench download` keeps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,15 +149,26 @@ class Manifest:
         header = "\x1f".join(f"{name}:{dtype}" for name, dtype in ordered.schema.items())
         body = ordered.write_csv(None, include_header=False, null_value="\x00")
         digest = hashlib.sha256(f"{header}\n{body}\n".encode())
-        for content in hashes:
-            digest.update(b"\x00" if content is None else b"\x01" + content)
+        digest.update(b"".join(_mark(hashes)))
         return digest.hexdigest()
 
 
-def require_folder(path: pathlib.Path, what: str, remedy: str) -> pathlib.Path:
-    """Return `path` if it is a folder; raise BadInput saying `remedy` if not."""
+def require_folder(path: pathlib.Path, what: str, remedy: str, task: str = "") -> pathlib.Path:
+    """Return `path` if it is a folder; raise BadInput saying `remedy` if not.
+
+    task: the name of a task with published sources, where `path` is its data folder.
+    """
+    # `download` makes the folder of the task's name.
+    root = path.parent if path.name == task else pathlib.Path("ROOT")
+    command = clean.shell(["biobench", "download", task, "--data", str(root)])
     if not path.is_dir():
+        remedy = f"{remedy.rstrip('.')}; {command} fetches it." if task else remedy
         raise BadInput(f"{what} not found: there is no folder {path}; {remedy}")
+    if task and (half := sorted(path.glob(f"{DOWNLOADS}/*.unpacking"))):
+        raise BadInput(
+            f"{path} is not whole: {half[0].stem} was being unpacked; {command} goes on with it "
+            f"(remove {half[0]} if it is whole all the same)."
+        )
     return path
 
 
@@ -166,6 +180,29 @@ def require_columns(table: pl.DataFrame, names: Iterable[str], source: str | pat
             f"{source}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)} "
             f"(found: {', '.join(table.columns)}); this is not the published layout."
         )
+
+
+def require_values(
+    table: pl.DataFrame,
+    right: Mapping[str, pl.Expr | Collection[str]],
+    source: str | pathlib.Path,
+) -> None:
+    """Raise BadInput naming the first line with a value that is not right, and how many there are.
+
+    table: a published file as `read_table` gives it, whose first row is the file's second line.
+    right: by column, the values there may be, or an expression that is true of a right one.
+    """
+    lines = table.with_row_index("line", 2)
+    for column, rule in right.items():
+        is_right = rule if isinstance(rule, pl.Expr) else pl.col(column).is_in(list(rule))
+        wrong = lines.filter(~is_right.fill_null(False))
+        if wrong.height:
+            known = "" if isinstance(rule, pl.Expr) else f" (known: {', '.join(rule)})"
+            raise BadInput(
+                f"{source}: line {wrong['line'][0]} has {column} '{wrong[column][0]}', which is "
+                f"unknown{known}; {wrong.height:,} such line{'s' * (wrong.height > 1)}; restore "
+                "the published file."
+            )
 
 
 def require_plain(table: pl.DataFrame, names: Iterable[str], source: str) -> None:
@@ -195,6 +232,11 @@ def read_table(path: pathlib.Path, columns: Iterable[str], **options: Any) -> pl
         raise BadInput(f"{path} cannot be read as a table: {err}.") from err
     require_columns(table, columns, path)
     return table
+
+
+def _mark(hashes: pl.Series) -> list[bytes]:
+    """Each hash, with a byte before it that says that there is one."""
+    return [b"\x00" if content is None else b"\x01" + content for content in hashes.to_list()]
 
 
 def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

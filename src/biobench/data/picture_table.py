@@ -10,7 +10,6 @@ be absolute on another machine, or shout their suffix.
 """
 
 import dataclasses
-import difflib
 import os
 import pathlib
 import re
@@ -20,9 +19,9 @@ import polars as pl
 
 from biobench.data.listing import list_files
 from biobench.data.manifest import require_plain
+from biobench.data.picture_files import LeftOut, match_suffix_case, show_name
 from biobench.data.plaintext import read_any_table
-from biobench.data.scan import LeftOut, match_suffix_case, show_name
-from biobench.errors import BadInput
+from biobench.errors import BadInput, find_close
 
 __all__ = ["ROLES", "PictureTable", "parse_columns", "read_picture_table"]
 
@@ -118,7 +117,7 @@ def read_picture_table(
     if not table.height:
         raise BadInput(f"{path} lists no picture{_say_dropped(dropped)}; write one row a picture.")
     table, root, said = _find_pictures(table, root or path.parent, path, given_root=root)
-    missing = list_files(root, table["path"].unique(maintain_order=True).to_list())[1]
+    missing = list_files(root, table["path"].unique(maintain_order=True).to_list()).missing
     left_out: list[LeftOut] = []
     if missing:
         there = table.filter(~pl.col("path").is_in(list(missing)))
@@ -151,8 +150,8 @@ def _name_columns(
     for role, name in given.items():
         if name and name not in table.columns:
             plain = {_simplify(one): one for one in table.columns}
-            close = difflib.get_close_matches(_simplify(name), plain, n=1)
-            hint = f" Did you mean '{plain[close[0]]}'?" if close else ""
+            close = find_close(_simplify(name), plain)
+            hint = f" Did you mean '{plain[close]}'?" if close else ""
             raise BadInput(
                 f"{path}: there is no column '{name}' for {role} (found: "
                 f"{', '.join(table.columns)}).{hint}"

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Num
 
-from biobench.data.scan import show_name
+from biobench.data.picture_files import show_name
 
 __all__ = ["Trap", "find_shared", "find_traps", "find_vector_traps", "find_voting_trap"]
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from biobench.demo.canvas import RGB
 from biobench.demo.patterns import Coat
-from biobench.demo.quadruped import Build
+from biobench.demo.quadrupeds import Build
 
 __all__ = ["ARCHETYPES", "Species"]
 

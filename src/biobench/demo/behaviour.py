@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from biobench.demo.quadruped import Posture
+from biobench.demo.quadrupeds import Posture
 
 __all__ = ["BEHAVIOURS", "Behaviour", "posture"]
 

@@ -22,7 +22,7 @@ from biobench.demo.flora import (
 )
 from biobench.demo.picture import Scene, photograph, stand
 from biobench.demo.plants import Blossom
-from biobench.demo.quadruped import Build
+from biobench.demo.quadrupeds import Build
 from biobench.demo.scenes import Habitat
 from biobench.demo.species import ARCHETYPES, Individual, Species, sister_species
 

@@ -19,7 +19,7 @@ from biobench.demo.archetypes import ARCHETYPES, Species
 from biobench.demo.behaviour import posture
 from biobench.demo.canvas import RGB, Part, rng_for
 from biobench.demo.patterns import PATTERNS, Coat, Pattern, coat_texture
-from biobench.demo.quadruped import Build, quadruped
+from biobench.demo.quadrupeds import Build, quadruped
 
 __all__ = [
     "ARCHETYPES",

@@ -22,6 +22,7 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from biobench import atomic
 from biobench.demo import iwildcam, kabr, newt, plantnet, suite
 from biobench.demo.layout import Layout, Unit
 from biobench.demo.shots import SuiteScale
@@ -224,9 +225,7 @@ def _write_marker(path: pathlib.Path, world: World, *, finished: bool) -> None:
         "counts": world.counts,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(marker, indent=1) + "\n")
-    fresh.replace(path)
+    atomic.write(path, json.dumps(marker, indent=1) + "\n")
 
 
 def _clear(out: pathlib.Path, folders: Sequence[str], found: dict[str, object] | None) -> None:

@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BackboneSource": "biobench.features.backbone",
+    "BackboneSource": "biobench.features.backbone_source",
     "EmbedOptions": "biobench.features.options",
     "Features": "biobench.features.vectors",
     "FeatureSource": "biobench.features.vectors",
-    "FileSource": "biobench.features.files",
+    "FileSource": "biobench.features.vector_file",
     "backbone_digest": "biobench.features.digest",
     "cache_root": "biobench.features.options",
     "check_device_name": "biobench.features.options",

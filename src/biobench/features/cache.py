@@ -21,7 +21,6 @@ import json
 import os
 import pathlib
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -29,13 +28,13 @@ import polars as pl
 import pyarrow as pa
 from jaxtyping import Float32, Int64, Shaped
 
+from biobench import atomic
 from biobench.data.contents import HASH_BYTES, Record
 from biobench.errors import BadInput, CellFailed
 
 __all__ = [
     "DAMAGED_SUFFIX",
     "PATHS_SUFFIX",
-    "TEMPORARY_PREFIX",
     "Generation",
     "Shard",
     "generations",
@@ -49,7 +48,6 @@ SUFFIX = ".arrow"
 PATHS_SUFFIX = ".paths.arrow"
 """of files that earlier versions wrote, and that nothing reads any more."""
 DAMAGED_SUFFIX = ".damaged"
-TEMPORARY_PREFIX = ".tmp-"
 HASH_DTYPE = f"S{HASH_BYTES}"
 """numpy pads these texts with zeros, which changes no comparison of equally long ones."""
 
@@ -109,7 +107,7 @@ class Generation:
         """
         data = _serialise(self.key, folder, records, vectors)
         path = self.folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
-        _write_atomically(path, data)
+        _write(path, data)
         first = self.n_rows
         self._verified.add(self._meet(path))
         return np.arange(first, self.n_rows)
@@ -267,7 +265,7 @@ def write_meta(folder: pathlib.Path, meta: dict[str, object]) -> None:
     # For people only: a cache that cannot be written may still be read.
     with contextlib.suppress(OSError, CellFailed):
         if now != before:
-            _write_atomically(folder / "meta.json", json.dumps(now, indent=1).encode())
+            _write(folder / "meta.json", json.dumps(now, indent=1).encode())
         os.utime(folder / "meta.json")
 
 
@@ -323,27 +321,11 @@ def _serialise(
     return sink.getvalue()
 
 
-def _write_atomically(path: pathlib.Path, data: pa.Buffer | bytes) -> None:
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+def _write(path: pathlib.Path, data: pa.Buffer | bytes) -> None:
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        _sync_folder(path.parent)
+        atomic.write(path, memoryview(data), durable=True)
     except OSError as err:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise CellFailed(
             f"The feature cache {path.parent} cannot be written ({err.strerror}); what it holds is "
             "kept: make room or set BIOBENCH_CACHE to another disk, and run again."
         ) from err
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,9 +3,10 @@
     files = list_code(cls)       # {"adapter.py": Path(...), "helper.py": Path(...)}
     digest_code(cls)             # the same for the same code, wherever it lies
 
-A correction in a helper changes features as much as one in the class. Whole modules count, without
-comments and layout. What is installed for itself (torch, timm) does not: what it does to features
-shows in the weights and in the feature of the probe picture.
+A correction in a helper changes features as much as one in the class. The files count byte for
+byte: code may read its own source, and what is embedded once too often is never wrong. What is
+installed for itself (torch, timm) does not count: what it does to features shows in the weights and
+in the feature of the trial picture.
 """
 
 import ast
@@ -27,7 +28,7 @@ def digest_code(cls: type) -> str:
     digest = hashlib.sha256()
     for name, path in sorted(list_code(cls).items()):
         digest.update(f"\x1e{name}\x1f".encode())
-        digest.update(_normalise(path.read_bytes()))
+        digest.update(path.read_bytes())
     for base in _list_classes(cls):
         # A class of a notebook has no file.
         if _get_file(base) is None:
@@ -35,7 +36,7 @@ def digest_code(cls: type) -> str:
                 source = textwrap.dedent(inspect.getsource(base))
             except (OSError, TypeError):
                 continue
-            digest.update(_normalise(source.encode()))
+            digest.update(source.encode())
     return digest.hexdigest()
 
 
@@ -129,11 +130,3 @@ def _list_names(
     for start in sorted(starts):
         for name in names:
             yield start, name
-
-
-def _normalise(source: bytes) -> bytes:
-    """Code without comments and layout; as it stands where it is none."""
-    try:
-        return ast.dump(ast.parse(source)).encode()
-    except (SyntaxError, ValueError):
-        return source

@@ -14,7 +14,7 @@ import hashlib
 import inspect
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from torch import Tensor
 from biobench.features.code import digest_code
 from biobench.interfaces import VisionBackbone
 
-__all__ = ["backbone_digest", "make_probe_image"]
+__all__ = ["backbone_digest", "make_trial_picture"]
 
 # Raised when the loop or the decoding policy changes what comes out for the same inputs.
 POLICY_VERSION = "2"
@@ -37,21 +37,22 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 def backbone_digest(
-    backbone: VisionBackbone, *, precision: str = "fp32", exif: bool = False
+    backbone: VisionBackbone, *, precision: str = "fp32", exif: bool = False, **options: object
 ) -> str:
     """Hex string over everything that decides the features of `backbone`.
 
-    A backbone whose features depend on something else than its class, architecture, tensors and
-    transform defines `cache_identity() -> str`, which goes in too.
+    options: further options of `EmbedOptions` that decide features, where they are set.
+    What else a backbone's features depend on, its `cache_identity()` says.
     """
     digest = hashlib.sha256()
-    for name, value in _describe(backbone, precision, exif):
+    decided = {"precision": precision, "exif": exif, **dict(sorted(options.items()))}
+    for name, value in _describe(backbone, decided):
         digest.update(f"\x1e{name}\x1f".encode())
         digest.update(value)
     return digest.hexdigest()
 
 
-def make_probe_image() -> Image.Image:
+def make_trial_picture() -> Image.Image:
     """A fixed RGB picture, 523 x 389, with edges, gradients and texture."""
     y, x = np.mgrid[0:389, 0:523]
     texture = (x * 7919 + y * 104729 + x * y * 31) % 256
@@ -60,28 +61,29 @@ def make_probe_image() -> Image.Image:
 
 
 def _describe(
-    backbone: VisionBackbone, precision: str, exif: bool
+    backbone: VisionBackbone, decided: Mapping[str, object]
 ) -> Iterator[tuple[str, bytes | np.ndarray]]:
     cls = type(backbone)
     yield "policy", POLICY_VERSION.encode()
     yield "class", f"{cls.__module__}.{cls.__qualname__}".encode()
-    yield "adapter", str(getattr(backbone, "adapter_version", "")).encode()
+    yield "adapter", str(backbone.adapter_version).encode()
     yield "source", digest_code(cls).encode()
     yield "architecture", _strip_addresses(repr(backbone)).encode()
-    yield "pooling", _strip_addresses(repr(getattr(backbone, "pooling", None))).encode()
-    if hasattr(backbone, "cache_identity"):
-        yield "identity", str(backbone.cache_identity()).encode()
-    yield "precision", precision.encode()
-    yield "exif", str(exif).encode()
+    yield "pooling", _strip_addresses(repr(backbone.describe_pooling())).encode()
+    if (identity := backbone.cache_identity()) is not None:
+        yield "identity", str(identity).encode()
+    for name, value in decided.items():
+        yield name, str(value).encode()
     for name, tensor in _iter_tensors(backbone):
         yield f"{name} {tensor.dtype} {tuple(tensor.shape)}", _to_bytes(tensor)
     transform = backbone.make_img_transform()
     yield "transform", _describe_callable(transform).encode()
-    # Catches what a description leaves out, such as the body of a lambda.
-    probe = torch.as_tensor(transform(make_probe_image()))
-    yield "transformed probe", _to_bytes(probe)
+    # Catches what a description leaves out, such as the body of a lambda. What the parts are called
+    # is in every key, so they keep the names that the trial picture once had.
+    trial = torch.as_tensor(transform(make_trial_picture()))
+    yield "transformed probe", _to_bytes(trial)
     # Catches what no code shows: a file that the adapter reads, a module edited after its import.
-    yield "encoded probe", _encode_probe(backbone, probe)
+    yield "encoded probe", _encode_trial(backbone, trial)
 
 
 def _iter_tensors(backbone: VisionBackbone) -> Iterator[tuple[str, Tensor]]:
@@ -101,13 +103,13 @@ def _to_bytes(tensor: Tensor) -> UInt8[np.ndarray, " n"]:
     return tensor.reshape(-1).view(torch.uint8).numpy()
 
 
-def _encode_probe(
-    backbone: VisionBackbone, probe: Shaped[Tensor, "channels width height"]
+def _encode_trial(
+    backbone: VisionBackbone, trial: Shaped[Tensor, "channels width height"]
 ) -> bytes:
-    """What the backbone makes of the probe, on a CPU and in its own arithmetic, told coarsely."""
+    """What the backbone makes of the trial, on a CPU and in its own arithmetic, told coarsely."""
     try:
         with _at_rest(backbone), torch.inference_mode():
-            features = backbone.img_encode(probe.cpu()[None]).img_features
+            features = backbone.img_encode(trial.cpu()[None]).img_features
         return coarsen(features.detach().float().cpu().numpy().reshape(-1))
     except Exception as err:
         # It may need a GPU, or be broken: then running it says so.

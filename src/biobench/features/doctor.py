@@ -20,15 +20,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from biobench.features import cost
+from biobench.features import agreement, cost
 from biobench.interfaces import EncodedImgBatch, ModelArgs, VisionBackbone
 
 __all__ = ["Check", "effective_rank", "examine", "make_pictures"]
 
 N_PICTURES = 12
-# Relative distances: far above fp32 rounding, far below what a batch statistic or dropout does.
-SAME = 1e-3
-HALF_TOLERANCE = {"fp16": 0.02, "bf16": 0.1}
+SAME = agreement.TOLERANCE["fp32"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +71,7 @@ def examine(
         return checks
     checks.append(_check_finite(encoded.img_features))
     checks.append(_check_spread(encoded.img_features))
-    checks += [_check_half(backbone, batch, name) for name in HALF_TOLERANCE]
+    checks += [_check_half(backbone, batch, name) for name in agreement.DTYPES]
     return [*checks, *_measure_cost(backbone, batch)]
 
 
@@ -111,7 +109,7 @@ def effective_rank(features: Float[np.ndarray, "n d"]) -> float:
 
 def _check_source(backbone: VisionBackbone, model: ModelArgs) -> Check:
     name = type(backbone).__name__
-    source = getattr(backbone, "weights_source", "")
+    source = backbone.weights_source
     value = f"{':'.join(model)} by {name}" + (f", weights from {source}" if source else "")
     return Check("backbone", "info", value)
 
@@ -172,8 +170,8 @@ def _check_normalisation(backbone: VisionBackbone, tensors: list[Tensor]) -> Che
 
 def _find_config(backbone: VisionBackbone) -> dict | None:
     """What the checkpoint asks for, as the adapter or a timm or OpenCLIP model inside it says."""
-    if hasattr(backbone, "data_config"):
-        return backbone.data_config()
+    if (own := backbone.data_config()) is not None:
+        return own
     for module in backbone.modules():
         config = getattr(module, "pretrained_cfg", None)
         if isinstance(config, dict) and {"input_size", "mean", "std"} <= config.keys():
@@ -240,13 +238,15 @@ def _measure_distances(backbone: VisionBackbone, batch: Tensor) -> tuple[float, 
     batch = batch[2:6]
     try:
         first = _encode(backbone, batch).img_features
-        repeat = _distance(first, _encode(backbone, batch).img_features)
+        repeat = agreement.distance(first, _encode(backbone, batch).img_features)
     except Exception:
         return float("nan"), float("nan")
     try:
         alone = [_encode(backbone, picture[None]).img_features for picture in batch]
         mates = _encode(backbone, batch.flip(0)).img_features.flip(0)
-        return repeat, max(_distance(torch.cat(alone), first), _distance(mates, first))
+        return repeat, max(
+            agreement.distance(torch.cat(alone), first), agreement.distance(mates, first)
+        )
     except Exception:
         return repeat, float("nan")
 
@@ -301,7 +301,7 @@ def _check_half(backbone: VisionBackbone, batch: Tensor, name: str) -> Check:
     title = f"{name} against fp32"
     if batch.device.type == "cpu" and name == "fp16":
         return Check(title, "info", "not run on a CPU, where biobench only runs fp32")
-    dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}[name]
+    dtype = agreement.DTYPES[name]
     batch = batch[2:4]
     try:
         exact = _encode(backbone, batch).img_features.float()
@@ -309,11 +309,11 @@ def _check_half(backbone: VisionBackbone, batch: Tensor, name: str) -> Check:
             rough = _encode(backbone, batch).img_features.float()
     except Exception as err:
         return Check(title, "warn", f"fails: {_first_line(err)}", "Run with --precision fp32.")
-    distance = _distance(exact, rough)
+    distance = agreement.distance(exact, rough)
     value = f"relative difference {distance:.1e}"
     if np.isnan(distance):
         return Check(title, "fail", "NaN or infinity", "Run with --precision fp32.")
-    if distance > HALF_TOLERANCE[name]:
+    if distance > agreement.TOLERANCE[name]:
         return Check(title, "warn", value, "Run with --precision fp32.")
     return Check(title, "pass", value)
 
@@ -350,13 +350,6 @@ def _keep_tensors(backbone: VisionBackbone) -> Iterator[None]:
     finally:
         for name, tensor in backbone.named_buffers():
             tensor.copy_(buffers[name])
-
-
-def _distance(a: Tensor, b: Tensor) -> float:
-    """The largest relative distance of two rows; NaN where a value is not finite."""
-    a, b = a.flatten(1).double(), b.flatten(1).double()
-    scale = torch.maximum(a.norm(dim=1), b.norm(dim=1)).clamp_min(1e-12)
-    return float(((a - b).norm(dim=1) / scale).max())
 
 
 def _first_line(err: Exception) -> str:

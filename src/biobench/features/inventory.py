@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from biobench import atomic
 from biobench.features import cache
 
 __all__ = ["Entry", "list_entries", "prune", "verify"]
@@ -150,7 +151,7 @@ def _iter_waste(folder: pathlib.Path) -> Iterator[pathlib.Path]:
             continue
         if path.name.endswith((cache.DAMAGED_SUFFIX, cache.PATHS_SUFFIX)):
             yield path
-        elif path.name.startswith(cache.TEMPORARY_PREFIX):
+        elif path.name.startswith(atomic.PREFIX):
             # It may belong to a process that is writing now.
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > STALE_SECONDS:

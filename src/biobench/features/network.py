@@ -1,7 +1,7 @@
 """Runs a backbone so that an image's feature is its own: whatever its batch, its batch-mates, the
 order, or how the backbone's author left it.
 
-    network = Network(backbone, device, probe, precision="fp32", batch_size=64)
+    network = Network(backbone, device, trial, precision="fp32", batch_size=64)
     vectors = network.encode(pixels, names)       # float32 [n, dim], on the device
 
 The network only ever sees batches of one size, the last one filled up by repeating an image,
@@ -19,34 +19,31 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from biobench.errors import CellFailed
+from biobench.features.agreement import DTYPES, TOLERANCE, distance
 from biobench.interfaces import VisionBackbone
 
 __all__ = ["Network", "is_out_of_memory", "set_threads"]
 
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 MIN_AUTO_BATCH, MAX_AUTO_BATCH = 16, 1024
 
 # Only their ratio matters: how the cores of a CPU are shared out between network and decoding.
 FLOPS_A_CORE = 60e9
 SECONDS_TO_DECODE = 0.04
 
-# Relative distance of two features of one image: far above rounding, far below a batch statistic.
-TOLERANCE = {"fp32": 1e-3, "fp16": 0.02, "bf16": 0.1}
-
 
 class Network:
     """A frozen backbone on a device.
 
-    probe: one prepared image, with which the backbone is tried out first.
+    trial: one prepared image, with which the backbone is tried out first.
     batch_size: images a pass, or "auto". It shrinks where they do not fit, and stays so.
-    Raises CellFailed if the backbone fails on the probe.
+    Raises CellFailed if the backbone fails on the trial.
     """
 
     def __init__(
         self,
         backbone: VisionBackbone,
         device: torch.device,
-        probe: Shaped[Tensor, "channels width height"],
+        trial: Shaped[Tensor, "channels width height"],
         *,
         precision: str,
         batch_size: int | str,
@@ -67,16 +64,16 @@ class Network:
             # Larger batches fall out of a CPU's caches: measured no faster, often slower.
             self.batch_size = 4
         self._n_threads = 1
-        probe = probe.to(device)
+        trial = trial.to(device)
         if device.type == "cpu":
-            self._n_threads = _share_cores(torch.get_num_threads(), self._count_flops(probe))
+            self._n_threads = _share_cores(torch.get_num_threads(), self._count_flops(trial))
             self.batch_size = max(self.batch_size, self._n_threads)
-        self.dim = self.encode(probe[None], ["a generated picture"]).shape[1]
+        self.dim = self.encode(trial[None], ["a generated picture"]).shape[1]
         if compile:
             self._encode = torch.compile(backbone.img_encode)
         if device.type == "cuda" and batch_size == "auto":
-            self._find_batch_size(probe)
-        self._check_independence(probe)
+            self._find_batch_size(trial)
+        self._check_independence(trial)
 
     def encode(
         self, pixels: Shaped[Tensor, "n channels width height"], names: Sequence[str]
@@ -168,30 +165,30 @@ class Network:
             finally:
                 torch.backends.cudnn.allow_tf32 = before
 
-    def _count_flops(self, probe: Shaped[Tensor, "channels width height"]) -> float:
+    def _count_flops(self, trial: Shaped[Tensor, "channels width height"]) -> float:
         """Floating-point operations an image; infinity where they cannot be counted."""
         counter = FlopCounterMode(display=False)
         try:
             with counter:
-                self._run(probe[None])
+                self._run(trial[None])
         except Exception:
             # Compiled and quantised networks refuse to be watched; a real error comes again.
             return math.inf
         return float(counter.get_total_flops())
 
-    def _check_independence(self, probe: Shaped[Tensor, "channels width height"]) -> None:
+    def _check_independence(self, trial: Shaped[Tensor, "channels width height"]) -> None:
         """Fall back to one image a pass for a backbone that mixes the images of a batch."""
-        mates = torch.stack([probe, -probe.flip(-1), probe.flip(-2) / 2])[: self.batch_size]
-        alone = self.encode(probe[None], ["a generated picture"])[0]
-        mixed = self.encode(mates, ["a generated picture"] * len(mates))[0]
+        mates = torch.stack([trial, -trial.flip(-1), trial.flip(-2) / 2])[: self.batch_size]
+        alone = self.encode(trial[None], ["a generated picture"])
+        mixed = self.encode(mates, ["a generated picture"] * len(mates))[:1]
         name, tolerance = type(self.backbone).__name__, TOLERANCE[self.precision]
         # A feature that is not finite shows on the pictures themselves, one by one.
-        if not _distance(alone, mixed) > tolerance:
+        if not distance(alone, mixed) > tolerance:
             return
         self.batch_size = 1
-        again = self.encode(probe[None], ["a generated picture"])[0]
-        once_more = self.encode(probe[None], ["a generated picture"])[0]
-        if _distance(again, once_more) > tolerance:
+        again = self.encode(trial[None], ["a generated picture"])
+        once_more = self.encode(trial[None], ["a generated picture"])
+        if distance(again, once_more) > tolerance:
             self.warnings.append(
                 f"{name} gives the same image another feature on every pass (dropout or other "
                 "randomness that eval() does not stop); its features are not reproducible."
@@ -202,11 +199,11 @@ class Network:
                 "embedded one at a time."
             )
 
-    def _find_batch_size(self, probe: Shaped[Tensor, "channels width height"]) -> None:
+    def _find_batch_size(self, trial: Shaped[Tensor, "channels width height"]) -> None:
         """Double the batch for as long as that is faster by 5% and fits."""
         best_rate, best = 0.0, self.batch_size
         while self.batch_size <= MAX_AUTO_BATCH:
-            pixels = probe.expand(self.batch_size, *probe.shape)
+            pixels = trial.expand(self.batch_size, *trial.shape)
             rate = self._measure_rate(pixels)
             if rate is None or rate < 1.05 * best_rate:
                 break
@@ -254,8 +251,3 @@ def is_out_of_memory(err: RuntimeError) -> bool:
     """Whether an error of torch means that something did not fit in memory."""
     signs = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(err, torch.cuda.OutOfMemoryError) or any(sign in str(err) for sign in signs)
-
-
-def _distance(a: Float32[Tensor, " dim"], b: Float32[Tensor, " dim"]) -> float:
-    scale = max(float(a.norm()), float(b.norm()), 1e-12)
-    return float((a - b).norm()) / scale

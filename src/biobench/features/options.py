@@ -9,8 +9,9 @@ import pathlib
 import re
 import typing
 
-from biobench.data.contents import cache_home
+from biobench.args import Embedding, Precision
 from biobench.errors import BadInput
+from biobench.fields import option
 
 if typing.TYPE_CHECKING:
     import torch
@@ -18,28 +19,15 @@ if typing.TYPE_CHECKING:
 __all__ = ["EmbedOptions", "cache_root", "check_device_name", "require_precision"]
 __all__ += ["resolve_device", "resolve_precision"]
 
-Precision = typing.Literal["auto", "fp32", "fp16", "bf16"]
-
 
 @dataclasses.dataclass(frozen=True)
-class EmbedOptions:
-    """What may be chosen about embedding; only `exif` and `precision` change the vectors."""
+class EmbedOptions(Embedding):
+    """How pictures are embedded, and where the vectors are kept."""
 
-    batch_size: int | typing.Literal["auto"] = 64
-    """images a forward pass on CUDA; "auto" looks for the fastest. A CPU always runs a few at a
-    time, which is as fast as any and gives the same bits whatever is asked here."""
-    n_workers: int = 4
-    """processes that read and decode pictures; 0 decodes in this one."""
-    device: str = "auto"
+    device: str = option("auto", metavar="NAME")
     """auto, cpu, cuda or cuda:N."""
-    resume: bool = True
-    """use what the cache holds; False starts clean, without deleting."""
-    exif: bool = False
-    """turn pictures upright as their EXIF orientation says."""
-    compile: bool = False
-    """compile the network first (torch.compile)."""
-    precision: Precision = "auto"
-    """arithmetic of the network; auto is fp32 on a CPU and fp16 autocast on CUDA."""
+    resume: bool = option(True)
+    """use features that were embedded before; --no-resume embeds anew, without deleting any."""
     cache_root: pathlib.Path | None = None
     """folder of the feature cache; None: see `cache_root()`."""
     shard_rows: int = 4096
@@ -48,14 +36,14 @@ class EmbedOptions:
     """a shard is written after this long even if it is not full: what a killed run loses."""
 
     def __post_init__(self):
-        if self.batch_size != "auto" and self.batch_size < 1:
-            raise BadInput(f"batch_size is {self.batch_size}; give a positive number or 'auto'.")
-        if self.n_workers < 0:
-            raise BadInput(f"n_workers is {self.n_workers}; give 0 or more.")
+        self.check_embedding()
 
 
 def cache_root() -> pathlib.Path:
     """The feature cache: `$BIOBENCH_FEATURES`, else `features/` of the cache folder."""
+    # Late: the options themselves, which the command line reads, need no polars.
+    from biobench.data.contents import cache_home
+
     root = os.environ.get("BIOBENCH_FEATURES")
     return pathlib.Path(root).expanduser() if root else cache_home() / "features"
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from biobench.launch.checking import Checked, check, find_finished
 from biobench.launch.config import Settings, SlurmSettings, load
 from biobench.launch.plan import Cell, Plan, make_plan
-from biobench.launch.state import CellState, list_plans, read_states
+from biobench.launch.states.state import CellState, list_plans, read_states
 
 __all__ = [
     "Cell",

@@ -23,9 +23,10 @@ from pathlib import Path
 
 from biobench import progress
 from biobench.errors import BadInput, CellFailed
+from biobench.imports import import_modules
 from biobench.interfaces import TaskReport
-from biobench.launch.plan import Cell, Plan, import_modules
-from biobench.launch.state import HEARTBEAT, CellState, StateFile, get_log
+from biobench.launch.plan import Cell, Plan
+from biobench.launch.states.state import HEARTBEAT, CellState, StateFile, get_log
 from biobench.screen import say
 
 __all__ = ["redirect_output", "run_cell"]
@@ -153,7 +154,9 @@ def _run(
     # A node that was given up may have finished the cell meanwhile.
     if run := _find(plan, cell, made.protocol_digest(), made.backbone):
         return run
-    report = dataclasses.replace(report, argv=list(plan.argv) or report.argv)
+    origin = registry.TASKS.describe_origin(cell.kind)
+    made = dataclasses.replace(made, imports=[*origin, *made.imports])
+    report = dataclasses.replace(report, argv=list(plan.argv) or report.argv, provenance=made)
     log.say_report(report)
     folder = results.write_run(
         plan.results,

@@ -12,10 +12,10 @@ import typing
 from pathlib import Path
 
 from biobench import registry
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.interfaces import ModelArgs
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
-from biobench.launch.state import read_state
+from biobench.launch.states.state import read_state
 
 __all__ = ["Checked", "check", "find_finished"]
 
@@ -148,10 +148,7 @@ def _check_model(model: ModelArgs) -> None:
     if org == FEATURES_ORG:
         return
     try:
-        cls = registry.load_vision_backbone_class(org)
-        # Only some adapters can tell from the name alone that there is no such checkpoint.
-        if hasattr(cls, "check_ckpt"):
-            cls.check_ckpt(ckpt)
+        registry.load_vision_backbone_class(org).check_ckpt(ckpt)
     except BadInput:
         raise
     except ValueError as err:

@@ -3,31 +3,22 @@
     settings = load(Path("suite.toml"), jobs=2)     # keywords are flags; they override the file
     plan = biobench.launch.make_plan(settings)
 
-Every key that the file may hold is a field of `Settings`, of `SlurmSettings`, of a task's `Args`,
-or one of `TASK_KEYS`; docs/config.md lists them. Anything else is refused with the closest key
-that exists. Paths in a file are relative to that file.
+Every key that the file may hold is a field of `Settings`, of `SlurmSettings`, of `TaskTable` or of
+a task's `Args`; the tables of docs/config.md are made from these. Anything else is refused with the
+closest key that exists. Paths in a file are relative to that file.
 """
 
 import dataclasses
-import difflib
 import os
 import tomllib
-import types
 import typing
 from pathlib import Path
 
-from biobench.errors import BadInput
+from biobench.args import Args, PictureArgs
+from biobench.errors import BadInput, find_close
+from biobench.fields import describe_type, fits, get_fields, list_flags, list_options, option
 
-__all__ = ["Settings", "SlurmSettings", "check_table", "get_fields", "load"]
-
-TASK_KEYS = {"kind": str, "n_train": int | list[int], "seeds": int | list[int]}
-"""keys of a task's table besides the fields of its `Args`."""
-
-PATH_KEYS = ("datadir", "root")
-"""keys of a task's table that are paths."""
-
-LAUNCHER_ARGS = ("seed", "device", "debug", "resume", "features", "n_train")
-"""fields of `Args` that are set through `Settings`, never directly."""
+__all__ = ["Settings", "SlurmSettings", "TaskTable", "check_table", "list_keys", "load"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +26,11 @@ class SlurmSettings:
     """The table `[slurm]`; what is left empty is the cluster's default."""
 
     partition: str = ""
+    """where the jobs go."""
     account: str = ""
+    """who is charged for them."""
     qos: str = ""
+    """their quality of service."""
     gpus: int = 0
     """GPUs of a job."""
     cpus: int = 1
@@ -61,31 +55,48 @@ class SlurmSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """A config file, flags laid over it."""
+class TaskTable:
+    """A table `[tasks.NAME]`, besides the fields of the task's `Args`."""
 
-    models: list[str] = dataclasses.field(default_factory=list)
-    """models as ORG:CKPT."""
-    tasks: list[str] | dict[str, dict[str, object]] = dataclasses.field(default_factory=list)
-    """names, or one table a task: `[tasks.birds]`."""
-    data: str = ""
-    """folder with one folder a task."""
-    results: str = "results"
-    device: str = "auto"
-    """auto, cpu, cuda (all of them) or cuda:N."""
-    n_train: int | list[int] = -1
+    kind: str = option("", usual="NAME")
+    """the task that NAME is one of."""
+    n_train: int | list[int] = option(-1, usual="that at the top")
+    """instead of that at the top."""
+    seeds: int | list[int] = option(42, usual="those at the top")
+    """instead of those at the top."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A config file, flags laid over it. What is an option is a flag of `biobench run`, too."""
+
+    tasks: list[str] | dict[str, dict[str, object]] = option(
+        factory=list, metavar="NAME…", known="tasks"
+    )
+    """tasks to run; of a config file with tables `[tasks.NAME]`, flags pick some."""
+    models: list[str] = option(factory=list, metavar="ORG:CKPT…")
+    """models as `ORG:CKPT`; `biobench models` lists the ORGs."""
+    data: str = option("", metavar="DIR", path=True)
+    """folder with one folder a task; for the task folder also the pictures themselves."""
+    results: str = option("results", metavar="DIR", path=True)
+    """where results are kept."""
+    device: str = option("auto", metavar="NAME")
+    """`auto`, `cpu`, `cuda` (all GPUs are dealt out among the jobs) or `cuda:N`."""
+    n_train: int | list[int] = option(-1, metavar="N…")
     """training examples; several make the grid larger; -1 is all."""
-    seeds: int | list[int] = 42
-    jobs: int = 1
+    seeds: int | list[int] = option(42, metavar="N…")
+    """seeds of every random choice; several make the grid larger."""
+    jobs: int = option(1)
     """cells that run at once, each in a process of its own."""
-    resume: bool = True
-    """skip cells that are finished and reuse features that were embedded; false starts anew."""
-    debug: bool = False
+    resume: bool = option(True)
+    """skip cells that are finished and use features that were embedded; --no-resume (in a file
+    false) runs and embeds anew."""
+    debug: bool = option(False)
     """a few pictures only, to see that everything runs."""
-    imports: list[str] = dataclasses.field(default_factory=list)
-    """modules to import first: they register backbones and tasks of your own."""
-    features: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Parquet files of vectors computed elsewhere: each is the model `features:NAME`."""
+    imports: list[str] = option(factory=list, metavar="NAME…")
+    """modules or .py files to import first: they register backbones and tasks of your own."""
+    features: dict[str, str] = option(factory=dict, metavar="FILE", path=True)
+    """vectors computed elsewhere, in a Parquet file: run as the model `features:NAME`."""
     slurm: SlurmSettings = dataclasses.field(default_factory=SlurmSettings)
     args: dict[str, object] = dataclasses.field(default_factory=dict)
     """fields of every task's `Args`; in a file they stand at the top, beside the keys above."""
@@ -105,11 +116,9 @@ def load(path: Path | None = None, **flags: object) -> Settings:
     `flags` are fields of `Settings`; `tasks` as a list of names picks from the file's tables.
     Raises BadInput naming the file and the key that is wrong.
     """
-    from biobench import evaluate
-
     settings = Settings()
     if path is not None:
-        settings = _from_table(_read(path), path, get_fields(evaluate.Args))
+        settings = _from_table(_read(path), path)
     flags = {name: value for name, value in flags.items() if value is not None}
     args = {**settings.args, **typing.cast(dict, flags.pop("args", {}))}
     features = {**settings.features, **typing.cast(dict, flags.pop("features", {}))}
@@ -117,6 +126,16 @@ def load(path: Path | None = None, **flags: object) -> Settings:
         tables = settings.get_tables()
         flags["tasks"] = {name: tables.get(name, {}) for name in typing.cast(list, flags["tasks"])}
     return dataclasses.replace(settings, **flags, args=args, features=features)
+
+
+def list_keys(cls: type) -> dict[str, typing.Any]:
+    """The fields of a task's `Args` that may be set directly, and their annotations."""
+    options = list_options(cls)
+    return {
+        name: kind
+        for name, kind in get_fields(cls).items()
+        if name not in options or not options[name].plan
+    }
 
 
 def check_table(
@@ -129,15 +148,15 @@ def check_table(
     place = f" in {where}" if where else ""
     for key, value in table.items():
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
+            close = find_close(key, fields, cutoff=0.0)
             raise BadInput(
-                f"{source}: unknown key '{key}'{place}; the closest key is '{close[0]}' "
+                f"{source}: unknown key '{key}'{place}; the closest key is '{close}' "
                 f"(all: {', '.join(sorted(fields))})."
             )
-        if not _is_instance(value, fields[key]):
+        if not fits(value, fields[key]):
             raise BadInput(
                 f"{source}: the key '{key}'{place} is {value!r}, but must be "
-                f"{_describe(fields[key])}."
+                f"{describe_type(fields[key])}."
             )
 
 
@@ -152,23 +171,18 @@ def _read(path: Path) -> dict[str, typing.Any]:
         raise BadInput(f"{path}: not a readable TOML file ({err}).") from None
 
 
-def _from_table(table: dict[str, typing.Any], path: Path, base: dict[str, typing.Any]) -> Settings:
+def _from_table(table: dict[str, typing.Any], path: Path) -> Settings:
     source, here = str(path), path.parent
-    own = get_fields(Settings)
-    del own["args"], own["source"]
+    own = {name: get_fields(Settings)[name] for name in list_options(Settings)}
     own["slurm"] = dict[str, object]
-    common = {name: kind for name, kind in base.items() if name not in LAUNCHER_ARGS}
-    del common["datadir"]
+    common = {name: get_fields(Args)[name] for name in list_flags(Args)}
     check_table(table, {**common, **own}, source)
     args = {name: value for name, value in table.items() if name in common}
     given = {name: value for name, value in table.items() if name in own}
-    for name in {"data", "results"} & given.keys():
-        given[name] = _resolve(here, given[name])
-    if "features" in given:
-        given["features"] = {k: _resolve(here, v) for k, v in given["features"].items()}
+    given = _resolve(given, Settings, here)
     if isinstance(given.get("tasks"), dict):
         given["tasks"] = {
-            name: {k: _resolve(here, v) if k in PATH_KEYS else v for k, v in own_table.items()}
+            name: _resolve(own_table, PictureArgs, here)
             for name, own_table in given["tasks"].items()
         }
     if "slurm" in given:
@@ -185,45 +199,15 @@ def _make_slurm(table: dict[str, object], source: str) -> SlurmSettings:
     return SlurmSettings(**typing.cast(dict, table))
 
 
-def _resolve(folder: Path, path: object) -> object:
-    return os.path.normpath(folder / os.path.expanduser(path)) if isinstance(path, str) else path
+def _resolve(table: dict[str, typing.Any], cls: type, folder: Path) -> dict[str, typing.Any]:
+    """The table with the options of `cls` that are paths below `folder`, unless absolute."""
 
+    def resolve(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: resolve(path) for name, path in value.items()}
+        if not isinstance(value, str):
+            return value
+        return os.path.normpath(folder / os.path.expanduser(value))
 
-def get_fields(cls: type) -> dict[str, typing.Any]:
-    """A dataclass's fields and their annotations, resolved."""
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
-
-
-def _is_instance(value: object, kind: typing.Any) -> bool:
-    """Whether a TOML value fits a field's annotation."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return any(_is_instance(value, arg) for arg in args)
-    if origin is typing.Literal:
-        return any(type(value) is type(arg) and value == arg for arg in args)
-    if origin in (list, tuple):
-        return isinstance(value, list) and all(_is_instance(item, args[0]) for item in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(_is_instance(v, args[1]) for v in value.values())
-    if kind is float:
-        return type(value) in (int, float)
-    if kind in (object, typing.Any):
-        return True
-    return type(value) is kind
-
-
-def _describe(kind: typing.Any) -> str:
-    """A field's annotation in words."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    names = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
-    plurals = {int: "integers", float: "numbers", str: "texts"}
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(_describe(arg) for arg in args if arg is not type(None))
-    if origin is typing.Literal:
-        return " or ".join(repr(arg) for arg in args)
-    if origin in (list, tuple):
-        return f"a list of {plurals.get(args[0], 'values')}"
-    if origin is dict or dataclasses.is_dataclass(kind):
-        return "a table"
-    return names.get(kind, str(kind))
+    paths = {name for name, said in list_options(cls).items() if said.path}
+    return {name: resolve(value) if name in paths else value for name, value in table.items()}

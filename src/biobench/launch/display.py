@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from biobench import clean
 from biobench.launch.local import Show
 from biobench.launch.plan import Cell, Plan
-from biobench.launch.state import CellState
-from biobench.launch.status import describe_score
+from biobench.launch.states.state import CellState
+from biobench.launch.states.status import describe_score
 from biobench.screen import is_terminal, say
 
 __all__ = ["describe_left", "open_display", "summarise"]

@@ -9,32 +9,32 @@ A plan's id is a digest of its cells: the same config gives the same plan, howev
 import dataclasses
 import functools
 import hashlib
-import importlib
-import importlib.util
 import json
 import os
 import re
 import sys
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from biobench import clean, registry
+from biobench.args import Args, PictureArgs
+from biobench.contract import ModelArgs
 from biobench.errors import BadInput
-from biobench.interfaces import ModelArgs
+from biobench.fields import get_fields, list_options
+from biobench.imports import import_modules
 from biobench.launch import config
-from biobench.launch.files import read_json, write_json
+from biobench.launch.states.json_files import read_json, write_json
 
 __all__ = [
     "FEATURES_ORG",
     "FOLDER",
     "Cell",
     "Plan",
-    "import_modules",
     "load_task",
     "make_plan",
 ]
@@ -89,8 +89,9 @@ class Cell:
     @property
     def feature_key(self) -> tuple[object, ...]:
         """Cells with equal keys need the same features of the same pictures."""
-        get = self.args.get
-        return (self.model, self.kind, get("datadir"), get("exif", False), get("precision", "auto"))
+        decide = {n: said for n, said in list_options(Args).items() if "features" in said.decides}
+        values = [self.args.get(name, said.default) for name, said in decide.items()]
+        return (self.model, self.kind, self.args.get("datadir"), *values)
 
     def make_args(self, **overrides: object) -> typing.Any:
         """The task's `Args`; `overrides` are what the place it runs at decides (device, …)."""
@@ -190,7 +191,7 @@ def make_plan(settings: config.Settings, *, force: bool = False) -> Plan:
     """Every cell of the grid; raises BadInput for a model, task or key that cannot be."""
     search = tuple(dict.fromkeys((str(Path(settings.source).resolve().parent), str(Path.cwd()))))
     import_modules(settings.imports, search)
-    models = [_parse_model(name) for name in settings.models]
+    models = [registry.parse_model(name) for name in settings.models]
     models += [(FEATURES_ORG, name) for name in settings.features]
     if not models:
         raise BadInput("No models to run: name some with --models ORG:CKPT, or in a config file.")
@@ -232,59 +233,6 @@ def _check_unicode(cells: Iterable[Cell], results: str) -> None:
                     ) from None
 
 
-def import_modules(names: Iterable[str], search: Iterable[str]) -> None:
-    """Import modules that register backbones and tasks; raises BadInput naming one that fails.
-
-    names: modules, or files that end in `.py`; both are looked for in the folders of `search`.
-    """
-    names, search = list(names), list(search)
-    if names:
-        sys.path.extend(folder for folder in search if folder not in sys.path)
-    for name in names:
-        try:
-            if name.endswith(".py"):
-                _import_file(name, search)
-            else:
-                importlib.import_module(name)
-        except BadInput:
-            raise
-        except Exception as err:
-            raise BadInput(
-                f"imports: the module '{name}' cannot be imported ({type(err).__name__}: {err}); "
-                "put it beside the config file, or install it."
-            ) from err
-
-
-def _import_file(name: str, search: Iterable[str]) -> None:
-    places = [Path(folder, os.path.expanduser(name)) for folder in search]
-    path = next((place.resolve() for place in places if place.is_file()), None)
-    if path is None:
-        raise BadInput(
-            f"imports: there is no file {name} (looked in {', '.join(map(str, search))}); correct "
-            "the path."
-        )
-    known = sys.modules.get(path.stem)
-    if known is not None:
-        if getattr(known, "__file__", None) == str(path):
-            return
-        raise BadInput(
-            f"imports: {name} would be the module '{path.stem}', which is another one already; "
-            "rename the file."
-        )
-    # Modules beside the file are found as Python finds those beside a script.
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    # Before it runs, as an import does: the classes in it are found by their module's name.
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
-
-
 def _expand(
     name: str, table: dict[str, object], settings: config.Settings
 ) -> list[tuple[str, dict[str, object]]]:
@@ -293,15 +241,10 @@ def _expand(
     kind = table.get("kind", name)
     if not isinstance(kind, str):
         raise BadInput(f"{source}: the key 'kind' in {where} is {kind!r}, but must be a text.")
-    fields = config.get_fields(load_task(kind, name, in_config="kind" in table).Args)
-    allowed = {key: hint for key, hint in fields.items() if key not in config.LAUNCHER_ARGS}
-    config.check_table(table, {**allowed, **config.TASK_KEYS}, source, where)
-    args = {key: value for key, value in settings.args.items() if key in fields}
-    if "folds_test" in settings.args and "folds_test" not in fields:
-        raise BadInput(
-            f"The task '{name}' has a published test set, so it takes no folds_test; give that to "
-            "tasks of kind 'folder' only."
-        )
+    allowed = config.list_keys(load_task(kind, name, in_config="kind" in table).Args)
+    config.check_table(table, {**allowed, **get_fields(config.TaskTable)}, source, where)
+    args = {key: value for key, value in settings.args.items() if key in allowed}
+    _check_refused(name, settings.args.keys() - allowed.keys())
     args.update((key, value) for key, value in table.items() if key in allowed)
     args["datadir"] = _find_data(name, kind, args, settings.data)
     if "title" in allowed and name != kind:
@@ -314,6 +257,16 @@ def _expand(
         for seed in _as_list(table.get("seeds", settings.seeds))
     ]
     return [(kind, {**args, "n_train": n_train, "seed": seed}) for n_train, seed in pairs]
+
+
+def _check_refused(name: str, keys: Collection[str]) -> None:
+    """Raise BadInput where one of `keys`, which the task does not have, must not be passed over."""
+    for key, said in list_options(PictureArgs).items():
+        if key in keys and said.refused:
+            raise BadInput(
+                f"The task '{name}' has a published test set, so it takes no {key}; give that to "
+                "tasks of kind 'folder' only."
+            )
 
 
 def _find_data(name: str, kind: str, args: dict[str, object], data: str) -> str:
@@ -342,16 +295,6 @@ def _get_features(model: ModelArgs, settings: config.Settings) -> dict[str, obje
     return {"features": os.path.abspath(settings.features[model[1]])}
 
 
-def _parse_model(name: str) -> ModelArgs:
-    org, colon, ckpt = name.partition(":")
-    if not (org and colon and ckpt):
-        raise BadInput(
-            f"'{name}' is not a model: write ORG:CKPT, as 'timm:resnet50.a1_in1k' "
-            f"(known ORGs: {', '.join(registry.list_vision_backbones())})."
-        )
-    return (org, ckpt)
-
-
 def load_task(kind: str, name: str, *, in_config: bool = False) -> types.ModuleType:
     """The module of a task of the plan; raises BadInput that says how to add one."""
     try:
@@ -364,7 +307,7 @@ def load_task(kind: str, name: str, *, in_config: bool = False) -> types.ModuleT
 
 
 def _construct(cls: type, args: dict[str, object], what: str) -> typing.Any:
-    fields = config.get_fields(cls)
+    fields = get_fields(cls)
     args = {
         key: tuple(value) if isinstance(value, list) and "tuple" in str(fields[key]) else value
         for key, value in args.items()

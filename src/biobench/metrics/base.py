@@ -17,14 +17,16 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Num
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
+from biobench.registry import list_lacking
 
 __all__ = [
     "CLASS_LABELS",
     "CLASS_SCORES",
     "Counts",
     "Metric",
+    "find_faults",
     "get_bounds",
     "get_columns",
     "is_better_low",
@@ -77,6 +79,32 @@ class Metric(typing.Protocol):
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The same score of `b` samples, each with at least one example."""
         ...
+
+
+def find_faults(name: str, metric: typing.Any) -> list[str]:
+    """What an object lacks to be the metric of that name, in words; empty where nothing."""
+    lacking = list_lacking(metric, Metric)
+    for base in type(metric).__mro__:
+        # What a descendant of ExampleMean or WeightedMetric has to give, and did not.
+        declared = vars(base).get("__annotations__", {})
+        lacking += [one for one in declared if not one.startswith("_") and not hasattr(metric, one)]
+        lacking += [one for one in vars(base) if _is_abstract(getattr(type(metric), one, None))]
+    if lacking:
+        return [f"it has no {', '.join(dict.fromkeys(lacking))}"]
+    faults = []
+    if metric.name != name:
+        faults.append(f"its name is '{metric.name}'")
+    known = {field.name for field in dataclasses.fields(Counts)} - {"n", "rows"}
+    if unknown := sorted(set(metric.fields) - known):
+        faults.append(
+            f"it needs the counts {', '.join(unknown)}, which there are not (there are: "
+            f"{', '.join(sorted(known))})"
+        )
+    return faults
+
+
+def _is_abstract(member: object) -> bool:
+    return bool(getattr(member, "__isabstractmethod__", False))
 
 
 def needs_labels(metric: Metric) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from jaxtyping import Float, Num
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
 from biobench.metrics.base import Counts, require_examples
 
 __all__ = ["Accuracy", "MacroAccuracy", "MacroF1", "MeanScore"]

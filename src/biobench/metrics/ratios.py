@@ -120,3 +120,7 @@ class RetrievalMap(_OverQueries):
 
     stem: typing.ClassVar[str] = "retrieval-map"
     column: typing.ClassVar[str] = "average_precision"
+
+
+RECALL_APART = RetrievalRecall(apart=True)
+MAP_APART = RetrievalMap(apart=True)

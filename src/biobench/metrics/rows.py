@@ -3,6 +3,7 @@
 Needs polars, which the metrics of labels do not.
 """
 
+import abc
 import json
 import typing
 from collections.abc import Sequence
@@ -11,8 +12,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Float64, Num
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
 from biobench.metrics.base import CLASS_LABELS, CLASS_SCORES, Counts, Metric, require_examples
 
 __all__ = [
@@ -54,11 +55,12 @@ class ExampleMean:
     macro: typing.ClassVar[bool] = False
     name: typing.ClassVar[str]
     columns: typing.ClassVar[tuple[str, ...]]
-    bounds: typing.ClassVar[tuple[float, float]]
-    """the lowest and the highest value there can be."""
+    bounds: typing.ClassVar[tuple[float, float] | None] = None
+    """the lowest and the highest value there can be; None: 0 to 1, wider where the values are."""
     better_low: typing.ClassVar[bool] = False
     """whether a lower value is the better one."""
 
+    @abc.abstractmethod
     def values(self, predictions: pl.DataFrame) -> Float64[np.ndarray, " n"]:
         """The value of each row of the predictions; raises BadInput where a row has none."""
         raise NotImplementedError
@@ -83,13 +85,15 @@ class WeightedMetric:
     macro: typing.ClassVar[bool] = False
     name: typing.ClassVar[str]
     columns: typing.ClassVar[tuple[str, ...]]
-    bounds: typing.ClassVar[tuple[float, float]]
+    bounds: typing.ClassVar[tuple[float, float] | None] = None
     better_low: typing.ClassVar[bool] = False
 
+    @abc.abstractmethod
     def prepare(self, predictions: pl.DataFrame) -> typing.Any:
         """What `from_weights` needs of the `r` rows of the predictions: sorted, in arrays."""
         raise NotImplementedError
 
+    @abc.abstractmethod
     def from_weights(
         self, rows: typing.Any, weights: Num[np.ndarray, "r b"]
     ) -> Float64[np.ndarray, " b"]:

@@ -6,8 +6,16 @@ probes.make("ridge", seed=42).fit(x, y).predict(z)    # one estimator
 probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in parallel
 """
 
+from biobench.probes._base import Probe
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
-from biobench.probes.factory import describe, list_joint_probes, list_probes, make
+from biobench.probes.factory import (
+    PROBES,
+    describe,
+    list_joint_probes,
+    list_probes,
+    make,
+    register_probe,
+)
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
@@ -24,12 +32,14 @@ from biobench.probes.svm import SvmSearch
 __all__ = [
     "KNN",
     "LEAST_TEMPERATURE",
+    "PROBES",
     "UNKNOWN",
     "CenterNormalize",
     "Folds",
     "LinearProbe",
     "MultiLabelMlp",
     "OpenSet",
+    "Probe",
     "ProbeOutput",
     "Problem",
     "Retrieved",
@@ -44,5 +54,6 @@ __all__ = [
     "list_probes",
     "make",
     "rank_others",
+    "register_probe",
     "subset",
 ]

@@ -1,5 +1,6 @@
 """What all probes share: checked inputs, chunked reading, and labels from class scores."""
 
+import inspect
 import typing
 from collections.abc import Iterator
 
@@ -11,13 +12,17 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from biobench.errors import BadInput
+from biobench.probes.folds import FoldKind, Folds
+from biobench.registry import list_lacking
 
 __all__ = [
     "Probe",
+    "ProbeKind",
     "check_features",
     "check_finite",
     "check_training_set",
     "find_edges",
+    "find_faults",
     "iter_chunks",
     "sum_by_class",
 ]
@@ -26,15 +31,62 @@ __all__ = [
 _CHUNK_ELEMENTS = 2**21
 
 
+class ProbeKind(typing.Protocol):
+    """What can be a probe of that name: a class of scikit-learn's estimators, as `Probe`'s are."""
+
+    deciding: tuple[str, ...]
+    """parameters of the constructor that decide the numbers: they are part of a result's identity,
+    and the others (of speed, of memory) are not."""
+    edges_: dict[str, str]
+    """as `Probe`'s."""
+
+    def for_protocol(self, *, seed, folds, device, n_jobs, **params) -> BaseEstimator:
+        """Makes the estimator, or a pipeline that ends in it."""
+        ...
+
+    def fit(self, X, y):
+        """Fits features X [n d] and labels y [n]; sets `classes_` and `params_`."""
+        ...
+
+    def class_scores(self, X) -> Float[np.ndarray, "n c"]:
+        """Score of every class, higher is likelier."""
+        ...
+
+    def predict(self, X):
+        """The class [n] of each row."""
+        ...
+
+    def get_params(self, deep=True) -> dict:
+        """The constructor's arguments, as scikit-learn has it."""
+        ...
+
+
 class Probe(ClassifierMixin, BaseEstimator):
     """A classifier that scores every class; subclasses fit and give `_score_classes`.
+
+    A subclass names in `deciding` the parameters of its constructor that decide the numbers.
 
     Attributes after `fit`: `classes_` [c], `n_features_in_`, `params_`, the hyperparameters it
     chose by name, and, where it chose from a range, `edges_`: "lowest" or "highest" for each that
     lies at an end of it.
     """
 
+    deciding: typing.ClassVar[tuple[str, ...]]
     edges_: typing.ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def for_protocol(
+        cls, *, seed: int, folds: FoldKind, device: str, n_jobs: int, **params: object
+    ) -> BaseEstimator:
+        """A fresh probe as a task's protocol wants it; params: arguments that differ from that.
+
+        The constructor is given what it has a parameter for: `cv` (five folds), `random_state`,
+        `device` and `n_jobs`.
+        """
+        given = {"cv": Folds(5, folds, seed), "random_state": seed}
+        given |= {"device": device, "n_jobs": n_jobs}
+        taken = inspect.signature(cls).parameters
+        return cls(**{**{name: given[name] for name in given if name in taken}, **params})
 
     def class_scores(self, X) -> Float[np.ndarray, "n c"]:
         """Score of every class for X [n d], higher is likelier, columns as in `classes_`.
@@ -56,6 +108,23 @@ class Probe(ClassifierMixin, BaseEstimator):
 
     def _score_classes(self, X: np.ndarray) -> np.ndarray:
         raise NotImplementedError
+
+
+def find_faults(name: str, cls: typing.Any) -> list[str]:
+    """What a class lacks to be a probe, in words; empty where nothing."""
+    if not isinstance(cls, type):
+        return ["it is no class"]
+    lacking = list_lacking(cls, ProbeKind)
+    if issubclass(cls, Probe):
+        own = {name for base in cls.__mro__[: cls.__mro__.index(Probe)] for name in vars(base)}
+        if not {"_score_classes", "class_scores"} & own:
+            lacking.append("_score_classes")
+    if lacking:
+        return [f"it has no {', '.join(lacking)}"]
+    unknown = [name for name in cls.deciding if name not in inspect.signature(cls).parameters]
+    if unknown:
+        return [f"its constructor takes no {', '.join(unknown)}, which `deciding` names"]
+    return []
 
 
 def check_training_set(estimator: BaseEstimator, X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

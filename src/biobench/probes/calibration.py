@@ -15,6 +15,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 
+from biobench.probes.factory import split_steps
 from biobench.probes.folds import Folds, resolve_splits
 
 __all__ = ["LEAST", "calibrate", "fit_temperature"]
@@ -36,7 +37,7 @@ def calibrate(
     1 where there are too few examples for two folds. An example whose class is not in the training
     part of its fold tells nothing of the temperature and is left out.
     """
-    *steps, last = [step for _, step in getattr(probe, "steps", [("", probe)])]
+    steps, last = split_steps(probe)
     if hasattr(last, "predict_proba"):
         return None
     classes, codes = np.unique(y, return_inverse=True)

@@ -1,98 +1,112 @@
 """Probes by name, and what decides their numbers.
 
 clf = make("ridge", seed=42).fit(x_train, y_train)
-describe("ridge")       # plain JSON, part of a result's identity
+describe("ridge")                       # plain JSON, part of a result's identity
+register_probe("nearest", Nearest)      # a class of one's own, as a descendant of `Probe`
 """
 
-import difflib
 import typing
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_pipeline
 
-from biobench.errors import BadInput
-from biobench.probes.folds import Folds
-from biobench.probes.knn import KNN
-from biobench.probes.linear import LinearProbe
+from biobench.probes._base import find_faults
+from biobench.probes.folds import FoldKind, Folds
 from biobench.probes.mlp import MultiLabelMlp
-from biobench.probes.openset import OpenSet
-from biobench.probes.ridge import RidgeSweep
-from biobench.probes.simpleshot import CenterNormalize, SimpleShot
-from biobench.probes.svm import SvmSearch
+from biobench.registry import Registry
 
-__all__ = ["describe", "list_joint_probes", "list_probes", "make"]
+__all__ = [
+    "PROBES",
+    "describe",
+    "list_joint_probes",
+    "list_probes",
+    "make",
+    "register_probe",
+    "split_steps",
+]
 
-_Folds = typing.Literal["stratified-shuffle", "kfold", "group"]
-
-# The seed stands beside the description, the others change how long it takes.
-_NOT_IN_NUMBERS = ("device", "memory_limit", "n_jobs", "random_state")
-
-_NAMES = ("knn", "linear", "openset", "ridge", "simpleshot", "svm")
-_JOINT_NAMES = ("mlp",)
+PROBES: Registry[type[BaseEstimator]] = Registry(
+    "probe",
+    "biobench.probes",
+    {
+        "knn": "biobench.probes.knn:KNN",
+        "linear": "biobench.probes.linear:LinearProbe",
+        "openset": "biobench.probes.openset:OpenSet",
+        "ridge": "biobench.probes.ridge:RidgeSweep",
+        "simpleshot": "biobench.probes.simpleshot:SimpleShot",
+        "svm": "biobench.probes.svm:SvmSearch",
+    },
+    find_faults,
+)
+_JOINT: dict[str, type[BaseEstimator]] = {"mlp": MultiLabelMlp}
 
 
 def list_probes() -> list[str]:
     """Every name that `make` knows, but those of `list_joint_probes`."""
-    return list(_NAMES)
+    return PROBES.names()
+
+
+def register_probe(name: str, cls: type[BaseEstimator]) -> None:
+    """Make a class usable as the probe `name`; one of that name that was there is replaced, with a
+    warning.
+
+    cls: a descendant of `Probe`, or any class of scikit-learn's kind with what `ProbeKind` names.
+    Raises BadInput naming what it lacks.
+    """
+    PROBES.register(name, cls)
 
 
 def list_joint_probes() -> list[str]:
     """The probes that answer several yes-or-no questions about an example at once."""
-    return list(_JOINT_NAMES)
+    return list(_JOINT)
 
 
 def make(
-    name: str,
+    name: str | type[BaseEstimator],
     *,
     seed: int = 42,
-    folds: _Folds = "stratified-shuffle",
+    folds: FoldKind = "stratified-shuffle",
     device: str = "cpu",
     n_jobs: int = 1,
     **params: object,
 ) -> BaseEstimator:
     """A fresh probe.
 
+    name: of a probe, or the class that `PROBES` has under it.
     folds: of ridge and linear; svm keeps NeWT's unshuffled stratified folds, the others have none.
         "group" is for all three (groups are given to `fit`), and ridge then chooses by accuracy.
     params: constructor arguments that differ from the protocol's.
     Raises BadInput when the name is unknown.
     """
-    _check_name(name)
-    if name == "simpleshot":
-        return SimpleShot(**{"device": device, "n_jobs": n_jobs, **params})
-    if name == "ridge":
-        cv = Folds(5, folds, seed)
-        # By R², folds by group always pick the largest penalty.
-        scoring = "accuracy" if folds == "group" else "r2"
-        own = {"cv": cv, "scoring": scoring, "device": device, "n_jobs": n_jobs}
-        return RidgeSweep(**{**own, **params})
-    if name == "svm":
-        cv = Folds(5, "group", seed) if folds == "group" else Folds(5, "stratified")
-        search = SvmSearch(**{"cv": cv, "random_state": seed, **params})
-        return make_pipeline(CenterNormalize(), search)
-    if name == "linear":
-        cv = Folds(5, folds, seed)
-        return LinearProbe(**{"cv": cv, "device": device, "n_jobs": n_jobs, **params})
-    if name == "mlp":
-        return MultiLabelMlp(**{"random_state": seed, "device": device, **params})
-    if name == "openset":
-        return OpenSet(**{"base": SimpleShot(device=device, n_jobs=n_jobs), **params})
-    return KNN(**{"device": device, "n_jobs": n_jobs, **params})
+    cls = _load(name) if isinstance(name, str) else name
+    return cls.for_protocol(seed=seed, folds=folds, device=device, n_jobs=n_jobs, **params)
+
+
+def _load(name: str) -> type[BaseEstimator]:
+    return _JOINT[name] if name in _JOINT else PROBES.load(name)
 
 
 def describe(
-    name: str, *, folds: _Folds = "stratified-shuffle", **params: object
+    name: str, *, folds: FoldKind = "stratified-shuffle", **params: object
 ) -> dict[str, object]:
-    """Everything besides data and seed that decides the probe's numbers, in plain JSON types."""
+    """Everything besides data and seed that decides the probe's numbers, in plain JSON types.
+
+    Of each step that is what its class names in `deciding`.
+    """
     probe = make(name, folds=folds, **params)
-    steps = [step for _, step in getattr(probe, "steps", [("", probe)])]
-    out: dict[str, object] = {"name": name, "steps": [type(step).__name__ for step in steps]}
-    for step in steps:
-        for key, value in step.get_params(deep=False).items():
-            if key not in _NOT_IN_NUMBERS:
-                out[key] = _to_json(value)
+    steps, last = split_steps(probe)
+    every = [*steps, last]
+    out: dict[str, object] = {"name": name, "steps": [type(step).__name__ for step in every]}
+    for step in every:
+        values = step.get_params(deep=False)
+        out |= {key: _to_json(values[key]) for key in type(step).deciding}
     return out
+
+
+def split_steps(probe: BaseEstimator) -> tuple[list[BaseEstimator], typing.Any]:
+    """The transformers of a pipeline and the probe that it ends in; of a probe, none and itself."""
+    *steps, last = [step for _, step in getattr(probe, "steps", [("", probe)])]
+    return steps, last
 
 
 def _to_json(value: object) -> object:
@@ -103,12 +117,3 @@ def _to_json(value: object) -> object:
     if isinstance(value, tuple | list | np.ndarray):
         return [_to_json(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _check_name(name: str) -> None:
-    known = [*_NAMES, *_JOINT_NAMES]
-    if name in known:
-        return
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise BadInput(f"Unknown probe '{name}'; known: {', '.join(known)}.{hint}")

@@ -15,11 +15,12 @@ import numpy as np
 import threadpoolctl
 from jaxtyping import Float, Float16, Float64, Shaped
 from scipy.special import softmax
+from sklearn.base import BaseEstimator
 
 from biobench import progress
 from biobench.errors import BadInput
 from biobench.probes.calibration import calibrate
-from biobench.probes.factory import make
+from biobench.probes.factory import PROBES, make, split_steps
 
 __all__ = ["ProbeOutput", "Problem", "fit_predict"]
 
@@ -89,17 +90,19 @@ def fit_predict(
     options = {"seed": seed, "folds": folds, "device": device, **params}
     if folds == "group" and all(problem.groups is None for problem in problems):
         raise BadInput("Folds by group need groups, but no training example has one.")
+    # The class, because a worker process has not registered what this one has.
+    cls = PROBES.load(name)
     total = len(problems)
     outputs: list[ProbeOutput] = []
     start = time.monotonic()
     while len(outputs) < total and not _is_worth_a_pool(start, len(outputs), total, n_jobs):
         n_threads = n_jobs if total == 1 else 1
-        outputs.append(_fit_one(name, problems[len(outputs)], n_threads, options, keep))
+        outputs.append(_fit_one(cls, problems[len(outputs)], n_threads, options, keep))
         progress.report("probe", len(outputs), total)
     if len(outputs) < total:
         pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
         rest = problems[len(outputs) :]
-        tasks = (joblib.delayed(_fit_one)(name, problem, 1, options, keep) for problem in rest)
+        tasks = (joblib.delayed(_fit_one)(cls, problem, 1, options, keep) for problem in rest)
         for output in pool(tasks):
             outputs.append(output)
             progress.report("probe", len(outputs), total)
@@ -113,18 +116,21 @@ def _is_worth_a_pool(start: float, n_done: int, total: int, n_jobs: int) -> bool
 
 
 def _fit_one(
-    name: str, problem: Problem, n_threads: int, options: dict, keep: frozenset[Kept]
+    cls: type[BaseEstimator],
+    problem: Problem,
+    n_threads: int,
+    options: dict,
+    keep: frozenset[Kept],
 ) -> ProbeOutput:
     with threadpoolctl.threadpool_limits(n_threads):
-        probe = make(name, n_jobs=n_threads, **options)
+        probe = make(cls, n_jobs=n_threads, **options)
         try:
             _fit(probe, problem, options["folds"])
         except BadInput as err:
             if problem.subtask is None:
                 raise
             raise BadInput(f"Subtask '{problem.subtask}': {err}") from err
-        # Of a pipeline the last step is the probe.
-        *steps, last = [step for _, step in getattr(probe, "steps", [("", probe)])]
+        steps, last = split_steps(probe)
         if len(problem.x_test) == 0:
             return ProbeOutput(problem.y_train[:0], None, None, _get_params(last), last.edges_)
         if problem.left_out is None:
@@ -151,7 +157,7 @@ def _fit_one(
 
 
 def _fit(probe, problem: Problem, folds: str) -> None:
-    if folds != "group" or not hasattr(getattr(probe, "steps", [("", probe)])[-1][1], "cv"):
+    if folds != "group" or not hasattr(split_steps(probe)[1], "cv"):
         probe.fit(problem.x_train, problem.y_train)
         return
     groups = problem.groups

@@ -35,6 +35,8 @@ class KNN(Probe):
     Attributes: `classes_`, and the training set.
     """
 
+    deciding = ("k",)
+
     def __init__(self, k=5, device="cpu", n_jobs=None):
         self.k = k
         self.device = device

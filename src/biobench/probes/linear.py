@@ -58,6 +58,8 @@ class LinearProbe(Probe):
     `n_iter_` (evaluations of the loss, all fits together).
     """
 
+    deciding = ("Cs", "cv", "scoring", "default_C", "tol", "max_iter")
+
     def __init__(
         self,
         Cs=10,

@@ -46,12 +46,20 @@ class OpenSet(ClassifierMixin, BaseEstimator):
     Attributes: `base_`, `means_` [c d], `threshold_`, `unknown_`, `classes_`.
     """
 
+    deciding = ("base", "quantile", "unknown")
     edges_: typing.ClassVar[dict[str, str]] = {}
 
     def __init__(self, base=None, quantile=0.95, unknown=None):
         self.base = base
         self.quantile = quantile
         self.unknown = unknown
+
+    @classmethod
+    def for_protocol(
+        cls, *, seed: int, folds: str, device: str, n_jobs: int, **params: object
+    ) -> "OpenSet":
+        """A fresh one around SimpleShot, as a task's protocol wants it; neither has folds."""
+        return cls(**{"base": SimpleShot(device=device, n_jobs=n_jobs), **params})
 
     def fit(self, X, y):
         """Fit on features X [n d] and labels y [n].

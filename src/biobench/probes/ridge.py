@@ -24,7 +24,7 @@ from biobench.probes._base import (
 )
 from biobench.probes._spectrum import Spectrum
 from biobench.probes._sweeps import DualSweep, PrimalSweep
-from biobench.probes.folds import Folds, Split, resolve_splits
+from biobench.probes.folds import FoldKind, Folds, Split, resolve_splits
 
 __all__ = ["ALPHAS", "RidgeSweep", "RidgeSweepRegressor"]
 
@@ -109,6 +109,8 @@ class RidgeSweep(Probe, _Sweep):
     classes there are two), `cv_scores_` [n_alphas n_splits], `classes_`, `params_`.
     """
 
+    deciding = ("alphas", "cv", "scoring", "default_alpha")
+
     def __init__(
         self,
         alphas=ALPHAS,
@@ -124,6 +126,12 @@ class RidgeSweep(Probe, _Sweep):
         self.default_alpha = default_alpha
         self.device = device
         self.n_jobs = n_jobs
+
+    @classmethod
+    def for_protocol(cls, *, folds: FoldKind, **params: object) -> "RidgeSweep":
+        """As `Probe`'s; by R², folds by group always pick the largest penalty."""
+        scoring = "accuracy" if folds == "group" else "r2"
+        return super().for_protocol(folds=folds, **{"scoring": scoring, **params})
 
     def fit(self, X, y, sample_weight=None, groups=None):
         """Fit on features X [n d], labels y [n] and, if given, weights [n] >= 0.

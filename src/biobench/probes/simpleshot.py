@@ -38,6 +38,8 @@ class SimpleShot(Probe):
     Attributes: `mean_` [d], `centroids_` [c d], float64.
     """
 
+    deciding = ()
+
     def __init__(self, device="cpu", n_jobs=None):
         self.device = device
         self.n_jobs = n_jobs
@@ -108,6 +110,8 @@ class CenterNormalize(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     A row of zeros stays one. Memory: a float64 copy of X. Attributes: `mean_` [d].
     """
+
+    deciding = ("normalize_first",)
 
     def __init__(self, normalize_first=True):
         self.normalize_first = normalize_first

@@ -13,14 +13,15 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float, Float64, Int64
 from sklearn.model_selection import ParameterSampler
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
 from biobench.probes._backend import one_blas_thread
 from biobench.probes._base import Probe, check_features, check_finite, check_training_set
-from biobench.probes.folds import resolve_splits
+from biobench.probes.folds import FoldKind, Folds, resolve_splits
+from biobench.probes.simpleshot import CenterNormalize
 
 try:
     # Private, its signature unchanged since 0.22. SVC checks its input for four times as long as
@@ -57,10 +58,21 @@ class SvmSearch(Probe):
     Attributes: `best_params_`, `best_score_`, `cv_scores_` [n_iter n_splits], `best_estimator_`.
     """
 
+    # The seed stands beside them in a protocol.
+    deciding = ("n_iter", "cv")
+
     def __init__(self, n_iter=100, cv=5, random_state=42):
         self.n_iter = n_iter
         self.cv = cv
         self.random_state = random_state
+
+    @classmethod
+    def for_protocol(
+        cls, *, seed: int, folds: FoldKind, device: str, n_jobs: int, **params: object
+    ) -> Pipeline:
+        """NeWT's: after `CenterNormalize`, and over unshuffled folds unless they are by group."""
+        cv = Folds(5, "group", seed) if folds == "group" else Folds(5, "stratified")
+        return make_pipeline(CenterNormalize(), cls(**{"cv": cv, "random_state": seed, **params}))
 
     def fit(self, X, y, groups=None):
         """Fit on features X [n d] and labels y [n]; groups [n]: for folds that keep them whole.

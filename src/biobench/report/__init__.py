@@ -9,13 +9,13 @@
 Everything is computed from the runs in a results folder; nothing here loads torch.
 """
 
-from biobench.report.after import describe_runs
-from biobench.report.breakdown import Breakdown, break_down
+from biobench.report.board import Leaderboard, leaderboard
 from biobench.report.comparison import Comparison, compare
 from biobench.report.formats import breakdowns_to_text, comparison_to_text, to_text
-from biobench.report.leaderboard import Leaderboard, leaderboard
 from biobench.report.page import write_page
-from biobench.report.picture import write_picture
+from biobench.report.parts import Breakdown, break_down
+from biobench.report.run_data import describe_runs
+from biobench.report.screenshot import write_picture
 from biobench.report.terminal import render, render_breakdowns, render_comparison
 
 __all__ = [

@@ -4,12 +4,11 @@ selection = rename(select(results), ["timm:resnet50.a1_in1k=ResNet-50"])
 """
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 
 import polars as pl
 
-from biobench.errors import BadInput
+from biobench.errors import BadInput, did_you_mean
 from biobench.report.selection import Selection
 
 __all__ = ["find_model", "rename"]
@@ -61,10 +60,9 @@ def find_model(selection: Selection, name: str, what: str = "") -> str:
             f"{start}{name} stood for several weights or precisions; "
             f"name one of {', '.join(found)}."
         )
-    close = difflib.get_close_matches(name, known, n=1)
     more = f" and {len(known) - 8:,} more" if len(known) > 8 else ""
-    hint = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(known[:8])}{more}."
-    raise BadInput(f"{start}There is no run of {name}. {hint}")
+    hint = did_you_mean(name, known) or f" There are: {', '.join(known[:8])}{more}."
+    raise BadInput(f"{start}There is no run of {name}.{hint}")
 
 
 def _parse(selection: Selection, text: str) -> tuple[str, str]:

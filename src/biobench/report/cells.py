@@ -91,16 +91,8 @@ class Cells(Mapping[tuple[str, str], pl.DataFrame]):
 
 def get_scorable(runs: pl.DataFrame) -> pl.DataFrame:
     """The runs that can be scored again: with predictions, and with a metric that is known."""
-    known = [name for name in runs["metric"].unique().drop_nulls() if _is_known(name)]
+    known = [name for name in runs["metric"].unique().drop_nulls() if metrics.is_known(name)]
     return runs.filter(pl.col("has_predictions") & pl.col("metric").is_in(known))
-
-
-def _is_known(name: str) -> bool:
-    try:
-        metrics.get_metric(name)
-    except BadInput:
-        return False
-    return True
 
 
 def read_cells(runs: pl.DataFrame) -> tuple[Cells, list[results.Problem]]:

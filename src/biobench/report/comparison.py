@@ -13,13 +13,14 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
+from biobench.report.alarms import name_alarms_of_pair
 from biobench.report.aliases import find_model, rename
-from biobench.report.brief import name_alarms_of_pair
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
-from biobench.report.reconcile import name_doubts
+from biobench.report.reconciling import name_doubts
 from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import select
+from biobench.report.views import Note
 
 __all__ = ["Comparison", "compare"]
 
@@ -27,19 +28,21 @@ __all__ = ["Comparison", "compare"]
 @dataclasses.dataclass(frozen=True)
 class Comparison:
     """What two models' scores differ by. `table` has the columns task, a, b, score_a, score_b,
-    difference (a - b), low, high (its interval), p, p_holm, n, n_groups, n_left_out, detectable
-    (the smallest difference that would have been seen four times in five; null where no difference
-    could) and warnings."""
+    difference (a - b), ci_low, ci_high (its interval), p, p_holm, n, n_groups, n_left_out,
+    detectable (the smallest difference that would have been seen four times in five; null where no
+    difference could) and warnings."""
 
     a: str
     b: str
     table: pl.DataFrame
-    notes: list[str]
+    notes: list[Note]
     """how to read the table and what was left out, one sentence each."""
     problems: list[results.Problem]
     """folders that could not be read."""
     doubts: list[str] = dataclasses.field(default_factory=list)
     """one sentence for each run whose report says something else than its predictions give."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """one sentence for each metric of the runs that cannot be used here, and what to do."""
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each task is called for people: with its protocol, where that is not its own."""
     alarms: list[str] = dataclasses.field(default_factory=list)
@@ -78,32 +81,35 @@ def compare(
     a, b, selection = shown[a], shown[b], renamed
     runs = selection.runs.filter(pl.col("row").is_in([a, b]))
     scorable = get_scorable(runs)
+    unknown = results.describe_unknown(runs)
     cells, unreadable = read_cells(scorable)
     shared = {task for _, task in cells if (a, task) in cells and (b, task) in cells}
     if not shared:
         raise BadInput(
-            f"{a} and {b} share no task whose predictions can be read; run both on one task under "
-            "one protocol and on the same data."
+            " ".join(unknown)
+            or f"{a} and {b} share no task whose predictions can be read; run both on one task "
+            "under one protocol and on the same data."
         )
     cells = cells.keep_tasks(shared)
     used = scorable.filter(pl.col("column").is_in(shared))
     doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
     table = stats.compare_models(cells, get_metrics(scorable, shared), a, b)
-    table = table.rename({"ci_low": "low", "ci_high": "high"})
     if selection.split or len(shared) < 2:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
     heads = selection.headings
     named = table.with_columns(pl.col("task").replace(heads))
-    alone = sorted(heads[column] for column in set(runs["column"]) - shared)
+    # Of both, but by a metric that is not known here.
+    lost = runs.join(scorable, on="run", how="anti").filter("has_predictions")["column"]
+    alone = sorted(heads[column] for column in set(runs["column"]) - shared - set(lost))
     notes = _explain(named, alone, problems)
     seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
     notes[2:2] = explain_seeds(seeds, selection.with_headings())
-    notes += [f"Warning: {doubt}" for doubt in doubts]
+    notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
     if metric:
-        notes.insert(0, describe_rescoring(metric))
+        notes.insert(0, Note(describe_rescoring(metric)))
     alarms = name_alarms_of_pair(named, problems, doubts, alone)
-    return Comparison(a, b, table, notes, problems, doubts, heads, alarms)
+    return Comparison(a, b, table, notes, problems, doubts, unknown, heads, [*unknown, *alarms])
 
 
 def _get_seeds(cells: Cells) -> pl.DataFrame:
@@ -112,32 +118,38 @@ def _get_seeds(cells: Cells) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Problem]) -> list[str]:
-    notes = [
+def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Problem]) -> list[Note]:
+    texts = [
         "Difference: score of A minus score of B on the same examples, with its 95% interval; p: "
         "paired permutation test of this pair alone; p (Holm): corrected for the number of rows, "
         "not for the other models that there are.",
         "Detectable: the smallest difference that this test set shows four times in five; below "
         "it, no difference found is no sign that there is none.",
     ]
+    notes = [Note(text) for text in texts]
     grouped = table.filter(pl.col("n_groups") < pl.col("n"), pl.col("task") != MEAN)
     if grouped.height:
         notes.append(
-            f"Whole groups of examples (one camera, video or specimen) were resampled and "
-            f"exchanged in {name_some(grouped['task'].to_list())}."
+            Note(
+                f"Whole groups of examples (one camera, video or specimen) were resampled and "
+                f"exchanged in {name_some(grouped['task'].to_list())}."
+            )
         )
     nothing = table.filter(pl.col("detectable").is_null())
     if nothing.height:
         notes.append(
-            f"Detectable none ({name_some(nothing['task'].to_list())}): there are too few groups "
-            "for any difference, however large, to be shown at 5% with Holm's correction."
+            Note(
+                f"Detectable none ({name_some(nothing['task'].to_list())}): there are too few "
+                "groups for any difference, however large, to be shown at 5% with Holm's "
+                "correction."
+            )
         )
     if alone:
-        notes.append(f"Only one of the two has {name_some(alone)}: not compared.")
+        notes.append(Note(f"Only one of the two has {name_some(alone)}: not compared."))
     left_out = table.filter(pl.col("task") != MEAN, pl.col("n_left_out") > 0)
     for task, n in left_out.select("task", "n_left_out").rows():
-        notes.append(f"{task}: {count(n, 'example')} that only one of the two has left out.")
+        notes.append(Note(f"{task}: {count(n, 'example')} that only one of the two has left out."))
     warnings = [w for row in table["warnings"].to_list() for w in row or []]
-    notes += [f"Warning: {text}" for text in dict.fromkeys(warnings)]
-    notes += [f"Left out: {problem.reason}" for problem in problems]
+    notes += [Note(text, "Warning") for text in dict.fromkeys(warnings)]
+    notes += [Note(problem.reason, "Left out") for problem in problems]
     return notes

@@ -7,6 +7,7 @@ import polars as pl
 
 from biobench import results
 from biobench.report.selection import Selection
+from biobench.report.views import BEST, TIED, UNVERIFIED, Note
 from biobench.stats.ranks import LEAST_TASKS
 
 __all__ = ["MEAN", "count", "explain", "explain_seeds", "name_some", "sort_warnings"]
@@ -29,7 +30,7 @@ _SEVERE = (
 
 def explain(
     table: pl.DataFrame, selection: Selection, problems: Sequence[results.Problem]
-) -> list[str]:
+) -> list[Note]:
     """What a reader of the table has to know, one sentence each."""
     return [
         *_explain_intervals(table),
@@ -42,23 +43,27 @@ def explain(
     ]
 
 
-def _explain_intervals(table: pl.DataFrame) -> list[str]:
+def _explain_intervals(table: pl.DataFrame) -> list[Note]:
     notes = [
-        "Below each score its 95% interval: where the expected score on a fresh test set of the "
-        "same size lies."
+        Note(
+            "Below each score its 95% interval: where the expected score on a fresh test set of "
+            "the same size lies."
+        )
     ]
     grouped = table.filter(pl.col("n_groups").is_not_null())
     if grouped.height:
         counts = grouped.group_by("task").agg(pl.col("n_groups").max()).sort("task").rows()
         named = ", ".join(f"{task} ({n:,} groups)" for task, n in counts)
         notes.append(
-            f"Intervals of {named} resample whole groups of examples that belong together (one "
-            "camera, video or specimen); the others resample single examples."
+            Note(
+                f"Intervals of {named} resample whole groups of examples that belong together (one "
+                "camera, video or specimen); the others resample single examples."
+            )
         )
     return notes
 
 
-def explain_seeds(table: pl.DataFrame, selection: Selection) -> list[str]:
+def explain_seeds(table: pl.DataFrame, selection: Selection) -> list[Note]:
     """What the scores of several training draws mean, and what those of one do not.
 
     table: with the columns model, task and seeds.
@@ -71,15 +76,20 @@ def explain_seeds(table: pl.DataFrame, selection: Selection) -> list[str]:
     pooled = [f"{task} ({n} seeds)" for task, n in counts if n > 1]
     if pooled:
         notes.append(
-            f"Scores of {name_some(pooled)} are means over training seeds, and their intervals "
-            "are over fresh test sets and fresh training draws; models are paired by seed."
+            Note(
+                f"Scores of {name_some(pooled)} are means over training seeds, and their intervals "
+                "are over fresh test sets and fresh training draws; models are paired by seed."
+            )
         )
     for task, rows in cells.sort("task", "model").group_by("task", maintain_order=True):
         if rows["seeds"].n_unique() > 1:
             named = [f"{model} {_name_seeds(seeds)}" for model, _, seeds in rows.rows()]
             notes.append(
-                f"Not all models have the same seeds of {task[0]}: {name_some(named)}; each score "
-                "is of a model's own seeds, and two models are compared on those that both have."
+                Note(
+                    f"Not all models have the same seeds of {task[0]}: {name_some(named)}; each "
+                    "score is of a model's own seeds, and two models are compared on those that "
+                    "both have."
+                )
             )
     few_shot = selection.runs.filter("few_shot").select(
         pl.col("row").alias("model"), pl.col("column").alias("task")
@@ -90,9 +100,11 @@ def explain_seeds(table: pl.DataFrame, selection: Selection) -> list[str]:
     if names:
         named = [f"{task} ({count(n, 'model')})" for task, n in names]
         notes.append(
-            f"For this training draw only: {name_some(named)}. With n_train set and one seed, "
-            "interval, marks and ranks do not allow for another draw of training examples; run "
-            "five or so with --seeds."
+            Note(
+                f"For this training draw only: {name_some(named)}. With n_train set and one seed, "
+                "interval, marks and ranks do not allow for another draw of training examples; run "
+                "five or so with --seeds."
+            )
         )
     return notes
 
@@ -101,40 +113,48 @@ def _name_seeds(seeds: Sequence[str]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}"
 
 
-def _explain_marks(table: pl.DataFrame) -> list[str]:
+def _explain_marks(table: pl.DataFrame) -> list[Note]:
     if not table["rank"].count() or table["model"].n_unique() < 2:
         return []
     notes = [
-        "* best; = may be the best: no model is shown to be better at 5%. All pairs of a task's "
-        "models are tested at once, paired by example or group, and ties and ranks come from the "
-        "same test, so that 5% holds for all that is claimed of one task; across tasks nothing is "
-        "corrected."
+        Note(
+            f"{BEST.sign} best; {TIED.sign} may be the best: no model is shown to be better at 5%. "
+            "All pairs of a task's models are tested at once, paired by example or group, and ties "
+            "and ranks come from the same test, so that 5% holds for all that is claimed of one "
+            "task; across tasks nothing is corrected.",
+            is_of_marks=True,
+        )
     ]
     if table.filter(task=MEAN).height > 1:
         notes += [
-            "Mean: unweighted over the tasks; its models are one more family of pairs.",
-            "Rank: by the mean, with its 95% interval over fresh test sets of these tasks, and "
-            "over other tasks like these; one task left out: the lowest and the highest rank then; "
-            "ahead of next: the probability that its expected mean is higher than that of the "
-            "model below.",
+            Note("Mean: unweighted over the tasks; its models are one more family of pairs."),
+            Note(
+                "Rank: by the mean, with its 95% interval over fresh test sets of these tasks, and "
+                "over other tasks like these; one task left out: the lowest and the highest rank "
+                "then; ahead of next: the probability that its expected mean is higher than that "
+                "of the model below.",
+                is_of_marks=True,
+            ),
         ]
         n_tasks = table.filter(pl.col("task") != MEAN)["task"].n_unique()
-        notes.append(
-            f"Too few tasks to rank over others ({n_tasks}; it takes {LEAST_TASKS})."
-            if n_tasks < LEAST_TASKS
-            else "Ranks over other tasks (Student's t over the tasks, Bonferroni's correction for "
-            "all pairs of models) take the tasks for draws of one kind, which tasks of different "
+        few = f"Too few tasks to rank over others ({n_tasks}; it takes {LEAST_TASKS})."
+        over_others = (
+            "Ranks over other tasks (Student's t over the tasks, Bonferroni's correction for all "
+            "pairs of models) take the tasks for draws of one kind, which tasks of different "
             "metrics or of one family are not."
         )
+        notes.append(Note(few) if n_tasks < LEAST_TASKS else Note(over_others, is_of_marks=True))
     return notes
 
 
-def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[str]:
+def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[Note]:
     notes = []
     if selection.split:
         notes.append(
-            f"No mean over tasks, because of several protocols or versions of the data: "
-            f"{', '.join(selection.split)}; keep one with --where KEY=VALUE."
+            Note(
+                f"No mean over tasks, because of several protocols or versions of the data: "
+                f"{', '.join(selection.split)}; keep one with --where KEY=VALUE."
+            )
         )
     cells = table.filter(pl.col("task") != MEAN).select("model", "task")
     every = cells.select("model").unique().join(cells.select("task").unique(), how="cross")
@@ -142,18 +162,20 @@ def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[str]:
     if missing:
         names = [f"{task} of {model}" for model, task in missing]
         end = "" if selection.split else "; a model without every task has no mean and no rank"
-        notes.append(f"Not run: {name_some(names)}{end}.")
-    unsure = table.filter(pl.col("low").is_null()).sort("task", "model")
+        notes.append(Note(f"Not run: {name_some(names)}{end}."))
+    unsure = table.filter(pl.col("ci_low").is_null()).sort("task", "model")
     if unsure.height:
         names = [f"{task} of {model}" for model, task in unsure.select("model", "task").rows()]
         notes.append(
-            f"? imported without its predictions, so that neither score nor interval can be "
-            f"verified: {name_some(names)}."
+            Note(
+                f"{UNVERIFIED.sign} imported without its predictions, so that neither score nor "
+                f"interval can be verified: {name_some(names)}."
+            )
         )
     return notes
 
 
-def _explain_runs(table: pl.DataFrame, selection: Selection) -> list[str]:
+def _explain_runs(table: pl.DataFrame, selection: Selection) -> list[Note]:
     runs = selection.runs
     notes = []
     alone = runs.join(table.select("run", n_shown="n"), on="run").filter(
@@ -161,27 +183,31 @@ def _explain_runs(table: pl.DataFrame, selection: Selection) -> list[str]:
     )
     for task, n in alone.group_by("column").agg(pl.col("n_shown").min()).sort("column").rows():
         notes.append(
-            f"Scores on {task} are over the {n:,} examples that every model has; by itself (run, "
-            "status, export, --by) a run is scored on all that it has, and may differ."
+            Note(
+                f"Scores on {task} are over the {n:,} examples that every model has; by itself "
+                "(run, status, export, --by) a run is scored on all that it has, and may differ."
+            )
         )
     if selection.n_older:
-        notes.append(f"{count(selection.n_older, 'older run')} of the same cells not shown.")
+        notes.append(Note(f"{count(selection.n_older, 'older run')} of the same cells not shown."))
     skipped = int(runs["n_skipped"].sum())
     if skipped:
         n_runs = int((runs["n_skipped"] > 0).sum())
         notes.append(
-            f"{count(skipped, 'picture')} in {count(n_runs, 'run')} could not be read: wrong "
-            "where tested, left out where trained on."
+            Note(
+                f"{count(skipped, 'picture')} in {count(n_runs, 'run')} could not be read: wrong "
+                "where tested, left out where trained on."
+            )
         )
     return notes
 
 
-def _explain_warnings(table: pl.DataFrame) -> list[str]:
-    notes = [f"Warning ({where}): {text}" for where, text in sort_warnings(table)]
+def _explain_warnings(table: pl.DataFrame) -> list[Note]:
+    notes = [Note(text, f"Warning ({where})") for where, text in sort_warnings(table)]
     more = len(notes) - MAX_WARNINGS
     if more <= 0:
         return notes
-    return [*notes[:MAX_WARNINGS], f"Warnings: {more:,} more, in report.json of the runs."]
+    return [*notes[:MAX_WARNINGS], Note(f"{more:,} more, in report.json of the runs.", "Warnings")]
 
 
 def sort_warnings(table: pl.DataFrame) -> list[tuple[str, str]]:
@@ -213,11 +239,11 @@ def _rank(warning: str) -> int:
     return next(places, len(_SEVERE))
 
 
-def _explain_problems(problems: Sequence[results.Problem]) -> list[str]:
+def _explain_problems(problems: Sequence[results.Problem]) -> list[Note]:
     if not problems:
         return []
     reasons = " ".join(problem.reason for problem in problems[:MAX_NAMED])
-    return [f"{count(len(problems), 'run')} left out as unreadable: {reasons}"]
+    return [Note(f"{count(len(problems), 'run')} left out as unreadable: {reasons}")]
 
 
 def count(n: int, what: str) -> str:

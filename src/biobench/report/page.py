@@ -8,23 +8,24 @@ class and what the task knows of its examples) and the provenance of every run s
 
 import dataclasses
 import datetime
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from biobench import clean, results
+from biobench import atomic, clean, results
 from biobench.errors import BadInput
-from biobench.report.breakdown import UNEVEN, Breakdown, break_down_task, list_columns
-from biobench.report.brief import brief
-from biobench.report.formats import Cell, get_cells, get_columns, is_tied
-from biobench.report.leaderboard import Leaderboard, leaderboard
+from biobench.report.alarms import brief
+from biobench.report.board import Leaderboard, leaderboard
 from biobench.report.notes import MEAN
+from biobench.report.parts import UNEVEN, Breakdown, break_down_task, list_columns
 from biobench.report.plots import plot_intervals
+from biobench.report.views import BEST, TIED, CellView, view_cells, view_parts
 
 __all__ = ["write_page"]
 
-GUIDE = "Below each score its 95% interval; of several models * is the best, = may be the best."
+GUIDE = (
+    f"Below each score its 95% interval; of several models {BEST.sign} is the best, {TIED.sign} "
+    "may be the best."
+)
 
 MAX_BROKEN_DOWN = 6
 """models of a task, best first, whose scores are broken down."""
@@ -54,9 +55,7 @@ def write_page(
     text = _render(board)
     site.mkdir(parents=True, exist_ok=True)
     target = site / "index.html"
-    partial = site / f".index.{os.getpid()}.{secrets.token_hex(4)}"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, target)
+    atomic.write(target, text)
     return target
 
 
@@ -66,7 +65,7 @@ class Part:
 
     title: str
     models: list[str]
-    rows: list[tuple[str, int, list[Cell | None]]]
+    rows: list[tuple[str, int, list[CellView | None]]]
     """what the part is, its examples, and one cell a model."""
     n_left_out: int
     note: str
@@ -80,7 +79,7 @@ class Section:
     """as it is called for people."""
     anchor: str
     metric: str
-    cells: list[Cell]
+    cells: list[CellView]
     """best first."""
     plot: str
     splits: list[tuple[str, list[float | None]]]
@@ -102,7 +101,6 @@ def _render(board: Leaderboard) -> str:
         finalize=lambda value: clean.lines(value) if type(value) is str else value,
     )
     env.filters.update(score=_show_score, time=_show_time, seconds=_show_seconds)
-    env.tests["tied"] = is_tied
     runs = [
         (row["task"], row["model"], results.read_report(Path(run)))
         for row in board.table.sort("task", "model").iter_rows(named=True)
@@ -113,8 +111,7 @@ def _render(board: Leaderboard) -> str:
         board=board,
         mean=MEAN,
         brief=brief(board.alarms, len(board.notes), GUIDE, "below"),
-        columns=get_columns(board),
-        cells=get_cells(board),
+        cells=view_cells(board.table, board.signs),
         left_out={(r["left_out"], r["model"]): r for r in board.left_out.iter_rows(named=True)},
         css=css,
         sections=[_make_section(board, i, task, runs) for i, task in enumerate(board.tasks)],
@@ -126,15 +123,16 @@ def _render(board: Leaderboard) -> str:
 def _make_section(
     board: Leaderboard, number: int, task: str, runs: list[tuple[str, str, dict]]
 ) -> Section:
-    cells = [cell for (_, of), cell in get_cells(board).items() if of == task]
-    cells.sort(key=lambda cell: (-cell["score"], cell["model"]))
+    cells = [cell for (_, of), cell in view_cells(board.table, board.signs).items() if of == task]
+    sign = board.signs[task] or 1
+    cells.sort(key=lambda cell: (-sign * cell.score, cell.model))
     reports: dict[str, list[dict]] = {}
     for of, model, report in runs:
         if of == task:
             reports.setdefault(model, []).append(report)
     every = [report for some in reports.values() for report in some]
     names = dict.fromkeys(name for report in every for name in report["splits"])
-    shown = [cell["model"] for cell in cells]
+    shown = [cell.model for cell in cells]
     return Section(
         task=board.head(task),
         anchor=f"task-{number}",
@@ -162,13 +160,13 @@ def _break_down(board: Leaderboard, task: str) -> list[Part]:
 
 
 def _make_part(found: Breakdown) -> Part:
-    cells = {(row["value"], row["model"]): row for row in found.table.iter_rows(named=True)}
+    cells = view_parts(found.table)
     rows = []
     for value in found.values:
         row = [cells.get((value, model)) for model in found.models]
-        rows.append((value, max(cell["n"] for cell in row if cell), row))
+        rows.append((value, max(cell.n for cell in row if cell), row))
     if found.by != "rarity":
-        rows.sort(key=lambda row: (_mean([cell["score"] for cell in row[2] if cell]), row[0]))
+        rows.sort(key=lambda row: (_mean([cell.score for cell in row[2] if cell]), row[0]))
     named = {"rarity": "training examples of the class"}.get(found.by, found.by)
     left_out = max(0, len(rows) - MAX_PARTS)
     note = UNEVEN if found.is_uneven else ""

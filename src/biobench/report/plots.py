@@ -1,20 +1,18 @@
 """Pictures for the page, drawn as SVG in the colours of the text around them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from biobench import clean
+from biobench.report.views import CellView
 
 __all__ = ["plot_intervals"]
 
 WIDTH, LABEL, ROW, MARGIN = 760, 290, 24, 16
 
 
-def plot_intervals(cells: Sequence[Mapping[str, object]], title: str) -> str:
-    """A dot and a line a model, in the order given, on a common scale of score.
-
-    cells: with model, score, low, high (None where there is no interval) and best.
-    """
-    values = [c[k] for c in cells for k in ("score", "low", "high") if c[k] is not None]
+def plot_intervals(cells: Sequence[CellView], title: str) -> str:
+    """A dot and a line a model, in the order given, on a common scale of score."""
+    values = [value for cell in cells for value in (cell.score, *(cell.ci or ()))]
     left, right = min(0.0, *values), max(1.0, *values)
     height = len(cells) * ROW + 40
 
@@ -34,16 +32,16 @@ def plot_intervals(cells: Sequence[Mapping[str, object]], title: str) -> str:
         )
     for i, cell in enumerate(cells):
         y = 16 + i * ROW
-        name = str(cell["model"])
+        name = cell.model
         label = name if len(name) <= 42 else f"{name[:41]}…"
         parts.append(
             f'<text x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{clean.html(label)}</text>'
         )
-        if cell["low"] is not None:
+        if cell.ci is not None:
+            ends = [f"{x(end):.1f}" for end in cell.ci]
             parts.append(
-                f'<line class="interval" x1="{x(cell["low"]):.1f}" x2="{x(cell["high"]):.1f}" '
-                f'y1="{y}" y2="{y}"/>'
+                f'<line class="interval" x1="{ends[0]}" x2="{ends[1]}" y1="{y}" y2="{y}"/>'
             )
-        kind = "dot best" if cell["best"] else "dot"
-        parts.append(f'<circle class="{kind}" cx="{x(cell["score"]):.1f}" cy="{y}" r="5"/>')
+        kind = "dot best" if cell.is_best else "dot"
+        parts.append(f'<circle class="{kind}" cx="{x(cell.score):.1f}" cy="{y}" r="5"/>')
     return "".join([*parts, "</svg>"])

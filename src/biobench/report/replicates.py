@@ -59,13 +59,11 @@ def _describe(cell: pl.DataFrame) -> dict[str, object]:
 
 def _get_stored(cell: pl.DataFrame) -> dict[str, object]:
     row = cell.row(0, named=True)
-    low, high = (
-        row[end] if row[f"group_{end}"] is None else row[f"group_{end}"] for end in ("low", "high")
-    )
-    return {name: row[name] for name in ("score", "n", "n_groups", "warnings")} | {
-        "low": low,
-        "high": high,
-    }
+    kept = {name: row[name] for name in ("score", "n", "n_groups", "warnings")}
+    for end in ("ci_low", "ci_high"):
+        over_groups = row[f"group_{end}"]
+        kept[end] = row[end] if over_groups is None else over_groups
+    return kept
 
 
 def _score(cell: pl.DataFrame) -> dict[str, object]:
@@ -83,8 +81,8 @@ def _score(cell: pl.DataFrame) -> dict[str, object]:
         grouped = one.resampled == "groups"
         return {
             "score": one.score,
-            "low": one.low,
-            "high": one.high,
+            "ci_low": one.low,
+            "ci_high": one.high,
             "n": one.n,
             "n_groups": one.n_groups if grouped else None,
             "warnings": _join_warnings(cell, list(one.warnings)),
@@ -97,12 +95,14 @@ def _score_stored(cell: pl.DataFrame) -> dict[str, object]:
     stored = [_get_stored(cell[i]) for i in range(cell.height)]
     scores = np.array([one["score"] for one in stored])
     low, high = None, None
-    if all(one["low"] is not None for one in stored):
-        low, high = stats.pool_intervals(scores, [(one["low"], one["high"]) for one in stored])
+    if all(one["ci_low"] is not None for one in stored):
+        low, high = stats.pool_intervals(
+            scores, [(one["ci_low"], one["ci_high"]) for one in stored]
+        )
     return {
         "score": float(scores.mean()),
-        "low": low,
-        "high": high,
+        "ci_low": low,
+        "ci_high": high,
         "n": cell["n"].max(),
         "n_groups": cell["n_groups"].max(),
         "warnings": _join_warnings(cell, []),

@@ -57,10 +57,10 @@ def _score(run: Path, metric: metrics.Metric) -> dict[str, object] | results.Pro
     shown = grouped if has_groups else single
     return {
         "score": single.score,
-        "low": single.low,
-        "high": single.high,
-        "group_low": grouped.low if has_groups else None,
-        "group_high": grouped.high if has_groups else None,
+        "ci_low": single.low,
+        "ci_high": single.high,
+        "group_ci_low": grouped.low if has_groups else None,
+        "group_ci_high": grouped.high if has_groups else None,
         "n": single.n,
         "n_groups": grouped.n_groups if has_groups else None,
         "metric": metric.name,

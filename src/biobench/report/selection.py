@@ -10,7 +10,6 @@ pooled. A model name that stood for several weights has one row for each, named 
 """
 
 import dataclasses
-import difflib
 import fnmatch
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from biobench import results
-from biobench.errors import BadInput
+from biobench.errors import BadInput, did_you_mean
 from biobench.report.headings import head_columns, shorten
 
 __all__ = ["Selection", "select"]
@@ -84,8 +83,7 @@ def _keep(runs: pl.DataFrame, column: str, patterns: Sequence[str]) -> pl.DataFr
     kept = [n for n in names if any(fnmatch.fnmatchcase(n, pattern) for pattern in patterns)]
     for pattern in patterns:
         if not fnmatch.filter(kept, pattern):
-            close = difflib.get_close_matches(pattern, names, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else f" There are: {_join(names)}."
+            hint = did_you_mean(pattern, names) or f" There are: {_join(names)}."
             raise BadInput(f"No run has the {column} '{pattern}'.{hint}")
     return runs.filter(pl.col(column).is_in(kept))
 

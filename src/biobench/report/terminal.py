@@ -18,12 +18,22 @@ from rich.text import Text
 
 from biobench.clean import line
 from biobench.metrics import get_metric, is_better_low
-from biobench.report.breakdown import UNEVEN, Breakdown
-from biobench.report.brief import brief
+from biobench.report.alarms import brief
+from biobench.report.board import Leaderboard
 from biobench.report.comparison import Comparison
-from biobench.report.formats import Cell, get_cells, get_columns, is_tied, show_detectable, show_p
-from biobench.report.leaderboard import Leaderboard
 from biobench.report.notes import MEAN
+from biobench.report.parts import UNEVEN, Breakdown
+from biobench.report.views import (
+    BEST,
+    TIED,
+    CellView,
+    Note,
+    PairView,
+    Verdict,
+    view_cells,
+    view_pairs,
+    view_parts,
+)
 
 __all__ = ["render", "render_breakdowns", "render_comparison"]
 
@@ -33,7 +43,6 @@ MAX_COMPACT = 20
 WIDE = 100
 """characters from which on a comparison has each number in a column of its own."""
 PADDING = 2
-ALPHA = 0.05
 
 
 def render(
@@ -49,10 +58,10 @@ def render(
     explain: all notes, instead of three lines. compact: at most 20 models, and not how sure their
     order is. how: what shows all notes.
     """
-    columns, cells = get_columns(board), get_cells(board)
+    columns, cells = board.columns, view_cells(board.table, board.signs)
     ranked = MEAN if board.has_mean else columns[0] if len(columns) == 1 else None
-    has_marks = any(cell["best"] for cell in cells.values())
-    if ranked and any(cell["best"] for key, cell in cells.items() if key[1] == ranked):
+    has_marks = any(cell.is_best for cell in cells.values())
+    if ranked and any(cell.is_best for key, cell in cells.items() if key[1] == ranked):
         columns = [*columns, "rank"]
     models = board.models[:MAX_COMPACT] if compact else board.models
     heads = {column: board.head(column) for column in columns}
@@ -72,7 +81,7 @@ def render(
 
 
 def _describe_marks(metric: str, has_marks: bool) -> str:
-    marks = " * best, = may be the best." if has_marks else ""
+    marks = f" {BEST.sign} best, {TIED.sign} may be the best." if has_marks else ""
     if not metric:
         return f"Below each score: 95% interval.{marks}"
     low = ", low is good" if is_better_low(get_metric(metric)) else ""
@@ -85,9 +94,9 @@ def render_comparison(comparison: Comparison, width: int = WIDE, *, explain: boo
     explain: all notes, instead of three lines.
     """
     names = Text(f"A  {line(comparison.a)}\nB  {line(comparison.b)}\n", style="bold")
-    rows = list(comparison.table.iter_rows(named=True))
-    heads = [comparison.head(row["task"]) for row in rows]
-    table = (_tell_wide if width >= WIDE else _tell_narrow)(heads, rows)
+    pairs = view_pairs(comparison.table)
+    heads = [comparison.head(pair.task) for pair in pairs]
+    table = (_tell_wide if width >= WIDE else _tell_narrow)(heads, pairs)
     if explain:
         return Group(names, table, _render_notes(comparison.notes))
     guide = "Detectable: what such a test set would show 4 times in 5."
@@ -95,64 +104,58 @@ def render_comparison(comparison: Comparison, width: int = WIDE, *, explain: boo
     return Group(names, table, *_render_brief(lines, width))
 
 
-def _tell_wide(heads: Sequence[str], rows: Sequence[dict[str, object]]) -> Table:
+def _tell_wide(heads: Sequence[str], pairs: Sequence[PairView]) -> Table:
     table = _new_table()
     table.add_column("task", overflow="fold")
     for name in ("A", "B", "A − B", "p", "p (Holm)", "examples", "detectable"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
-    for head, row in zip(heads, rows, strict=True):
+    for head, pair in zip(heads, pairs, strict=True):
         table.add_row(
             Text("\n".join(_fold(head))),
-            f"{row['score_a']:.3f}",
-            f"{row['score_b']:.3f}",
-            _show_difference(row),
-            show_p(row["p"]),
-            show_p(row["p_holm"]),
-            f"{row['n']:,}",
-            show_detectable(row["detectable"]),
-            _judge(row),
+            f"{pair.score_a:.3f}",
+            f"{pair.score_b:.3f}",
+            _show_difference(pair),
+            pair.shown_p,
+            pair.shown_p_holm,
+            f"{pair.n:,}",
+            pair.shown_detectable,
+            _show_verdict(pair.verdict),
         )
     return table
 
 
-def _tell_narrow(heads: Sequence[str], rows: Sequence[dict[str, object]]) -> Table:
+def _tell_narrow(heads: Sequence[str], pairs: Sequence[PairView]) -> Table:
     """The same in two lines a row, its verdict below the task."""
     table = _new_table()
     table.add_column("task\nverdict", overflow="fold", min_width=9)
     for name in ("A\nB", "A − B\n95% interval", "p\n(Holm)", "examples\ndetectable"):
         table.add_column(name, justify="right", no_wrap=True)
-    for head, row in zip(heads, rows, strict=True):
+    for head, pair in zip(heads, pairs, strict=True):
         table.add_row(
-            Text.assemble("\n".join(_fold(head)), "\n", _judge(row), "\n"),
-            f"{row['score_a']:.3f}\n{row['score_b']:.3f}",
-            _show_difference(row, ", "),
-            f"{show_p(row['p'])}\n{show_p(row['p_holm'])}",
-            f"{row['n']:,}\n{show_detectable(row['detectable'])}",
+            Text.assemble("\n".join(_fold(head)), "\n", _show_verdict(pair.verdict), "\n"),
+            f"{pair.score_a:.3f}\n{pair.score_b:.3f}",
+            _show_difference(pair, ", "),
+            f"{pair.shown_p}\n{pair.shown_p_holm}",
+            f"{pair.n:,}\n{pair.shown_detectable}",
         )
     return table
 
 
-def _show_difference(row: dict[str, object], to: str = " to ") -> Text:
-    difference = Text(f"{row['difference']:+.3f}\n")
-    return difference.append(f"{row['low']:+.3f}{to}{row['high']:+.3f}", style="dim")
+def _show_difference(pair: PairView, to: str = " to ") -> Text:
+    difference = Text(f"{pair.difference:+.3f}\n")
+    return difference.append(f"{pair.ci_low:+.3f}{to}{pair.ci_high:+.3f}", style="dim")
 
 
-def _judge(row: dict[str, object]) -> Text:
-    if row["p_holm"] < ALPHA:
-        return Text("A is better" if row["difference"] > 0 else "B is better", style="green")
-    return Text(_explain(row))
+def _show_verdict(verdict: Verdict) -> Text:
+    return Text(verdict.value, style="green" if verdict in (Verdict.A, Verdict.B) else "")
 
 
 def render_breakdowns(breakdowns: Sequence[Breakdown], width: int) -> Group:
     """One table a task, its parts as rows and the models as columns."""
     shown = []
     for one in breakdowns:
-        cells = {
-            (row["value"], row["model"]): row
-            | {"best": False, "rank": None, "tied_with_best": None}
-            for row in one.table.iter_rows(named=True)
-        }
+        cells = view_parts(one.table)
         counts = dict(one.table.group_by("value").agg(pl.col("n").max()).rows())
         labels = {value: f"{value} (n = {counts[value]:,})" for value in one.values}
         named = {(labels[value], model): cell for (value, model), cell in cells.items()}
@@ -161,8 +164,8 @@ def render_breakdowns(breakdowns: Sequence[Breakdown], width: int) -> Group:
         for part in _split(one.models, rows, width):
             shown.append(_make_table(rows, part, named, None, first="part"))
         shown.append(Text(""))
-    notes = ["Below each score its 95% interval; n: test examples of the part."]
-    notes += [UNEVEN] * any(one.is_uneven for one in breakdowns)
+    notes = [Note("Below each score its 95% interval; n: test examples of the part.")]
+    notes += [Note(UNEVEN)] * any(one.is_uneven for one in breakdowns)
     return Group(*shown, _render_notes(notes))
 
 
@@ -196,27 +199,30 @@ def _show_range(low: int | None, high: int | None) -> str:
     return "–" if low is None else str(low) if low == high else f"{low}–{high}"
 
 
-def _render_brief(lines: Sequence[str], width: int) -> list[Text]:
-    """Each line on one line of the terminal, cut where it is longer."""
+def _render_brief(notes: Sequence[Note], width: int) -> list[Text]:
+    """Each note on one line of the terminal, cut where it is longer."""
     shown = [Text("")]
-    for text in lines:
-        warns = text.startswith("Warning: ")
-        style = "yellow" if warns else "dim"
-        mark = "! " if warns else "· "
-        one = Text(mark + line(text.removeprefix("Warning: ")), style, no_wrap=True)
+    for note in notes:
+        style, mark = _get_style(note)
+        # A warning's sign says already what its label would.
+        text = note.text if note.is_warning else note.sentence
+        one = Text(f"{mark} {line(text)}", style, no_wrap=True)
         one.truncate(width, overflow="ellipsis")
         shown.append(one)
     return shown
 
 
-def _render_notes(notes: Sequence[str]) -> Table:
+def _render_notes(notes: Sequence[Note]) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_row()
     for note in notes:
-        warns = note.startswith("Warning")
-        style = "yellow" if warns else "dim"
-        grid.add_row(Text("!" if warns else "·", style=style), Text(line(note), style=style))
+        style, mark = _get_style(note)
+        grid.add_row(Text(mark, style=style), Text(line(note.sentence), style=style))
     return grid
+
+
+def _get_style(note: Note) -> tuple[str, str]:
+    return ("yellow", "!") if note.is_warning else ("dim", "·")
 
 
 def _new_table() -> Table:
@@ -246,7 +252,7 @@ def _split(
 def _make_table(
     models: Sequence[str],
     columns: Sequence[str],
-    cells: dict[tuple[str, str], Cell],
+    cells: dict[tuple[str, str], CellView],
     ranked: str | None,
     *,
     first: str = "model",
@@ -268,30 +274,20 @@ def _make_table(
     return table
 
 
-def _show(cell: Cell | None) -> Text:
+def _show(cell: CellView | None) -> Text:
     if cell is None:
         return Text("–  \n", style="dim")
-    if cell["low"] is None:
-        return Text(f"{cell['score']:.3f} ?\n", style="dim")
-    mark, style = ("*", "bold green") if cell["best"] else (" ", "")
-    if is_tied(cell):
-        mark, style = "=", "green"
-    text = Text(f"{cell['score']:.3f} {mark}\n", style=style)
+    text = Text(f"{cell.score:.3f} {cell.sign or ' '}\n", cell.mark.style if cell.mark else "")
+    if cell.ci is None:
+        return text
     # Appended to a styled text, the interval would be styled as the score is.
-    return Text.assemble(text, (f"{cell['low']:.3f}–{cell['high']:.3f}", "not bold dim"))
+    return Text.assemble(text, (f"{cell.ci_low:.3f}–{cell.ci_high:.3f}", "not bold dim"))
 
 
-def _show_rank(cell: Cell | None) -> Text:
-    if cell is None or cell["rank"] is None:
+def _show_rank(cell: CellView | None) -> Text:
+    if cell is None or cell.rank is None:
         return Text("–\n", style="dim")
-    return Text.assemble(
-        f"{cell['rank']}\n", (_show_range(cell["rank_low"], cell["rank_high"]), "dim")
-    )
-
-
-def _explain(row: dict[str, object]) -> str:
-    """Why no difference was found."""
-    return "none could be shown" if row["detectable"] is None else "no difference seen"
+    return Text.assemble(f"{cell.rank}\n", (_show_range(cell.rank_low, cell.rank_high), "dim"))
 
 
 def _fold(column: str) -> list[str]:

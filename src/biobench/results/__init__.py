@@ -10,14 +10,14 @@
 Nothing here loads torch.
 """
 
-from biobench.results.export import TABLES, Exported, TableName, export
+from biobench.predictions import KNOWN_COLUMNS, to_examples, to_table
+from biobench.results.columns import check_for_metric, read_for_metric
+from biobench.results.exporting import TABLES, Exported, TableName, export
 from biobench.results.importing import Imported, import_folder
-from biobench.results.intervals import get_shown
+from biobench.results.index import Problem, Scan, current, find_protocols, find_run, scan
+from biobench.results.kept_intervals import get_shown
 from biobench.results.legacy import import_sqlite
-from biobench.results.predictions import KNOWN_COLUMNS, to_examples, to_table
-from biobench.results.reproduce import CONFIG, list_code, reproduce_command, reproduce_config
-from biobench.results.scan import Problem, Scan, current, find_protocols, find_run, scan
-from biobench.results.scores import SCORES, check_for_metric, read_for_metric, read_scores
+from biobench.results.scores import SCORES, read_scores
 from biobench.results.seal import is_ours
 from biobench.results.store import (
     get_schema,
@@ -26,7 +26,8 @@ from biobench.results.store import (
     to_slug,
     write_run,
 )
-from biobench.results.verify import (
+from biobench.results.unknown import describe_unknown, list_imports
+from biobench.results.verification import (
     TOLERANCE,
     Verified,
     describe_mismatch,
@@ -36,7 +37,6 @@ from biobench.results.verify import (
 )
 
 __all__ = [
-    "CONFIG",
     "KNOWN_COLUMNS",
     "SCORES",
     "TABLES",
@@ -50,6 +50,7 @@ __all__ = [
     "check_for_metric",
     "current",
     "describe_mismatch",
+    "describe_unknown",
     "export",
     "find_protocols",
     "find_run",
@@ -60,13 +61,11 @@ __all__ = [
     "is_changed",
     "is_intact",
     "is_ours",
-    "list_code",
+    "list_imports",
     "read_for_metric",
     "read_predictions",
     "read_report",
     "read_scores",
-    "reproduce_command",
-    "reproduce_config",
     "scan",
     "to_examples",
     "to_slug",

@@ -20,10 +20,10 @@ import polars as pl
 from biobench import metrics
 from biobench.errors import BadInput
 from biobench.interfaces import Provenance
-from biobench.results import files, intervals
-from biobench.results.predictions import KNOWN_COLUMNS
-from biobench.results.scan import Problem, scan
-from biobench.results.scores import SCORES, parse_scores
+from biobench.predictions import KNOWN_COLUMNS
+from biobench.results import kept_intervals, safe_files
+from biobench.results.index import Problem, scan
+from biobench.results.scores import SCORES, check_written, join_scores, parse_scores
 from biobench.results.store import (
     LOG,
     PREDICTIONS,
@@ -86,24 +86,27 @@ def _require_inside(run: Path, source: Path) -> None:
 
 def _import_run(run: Path, root: Path) -> int:
     """Take one run; what is checked are the bytes that are kept, read once."""
-    text = files.read_file(run / REPORT, files.MAX_REPORT, follow=False)
+    text = safe_files.read_file(run / REPORT, safe_files.MAX_REPORT, follow=False)
     report = parse_report(text, run / REPORT)
-    data = log = scores = None
+    data = log = scores = table = None
     if report["has_predictions"]:
-        data = files.read_file(run / PREDICTIONS, files.MAX_PREDICTIONS, follow=False)
+        data = safe_files.read_file(run / PREDICTIONS, safe_files.MAX_PREDICTIONS, follow=False)
         if (run / SCORES).exists():
-            scores = files.read_file(run / SCORES, files.MAX_SCORES, follow=False)
-            parse_scores(scores, run / SCORES)
+            scores = safe_files.read_file(run / SCORES, safe_files.MAX_SCORES, follow=False)
+            noted = report.get("scores")
+            check_written(scores, noted and noted["sha256"], run / SCORES)
+            table = parse_scores(scores, run / SCORES)
     if report["has_log"]:
-        log = files.read_file(run / LOG, files.MAX_LOG, follow=False).decode(errors="replace")
+        said = safe_files.read_file(run / LOG, safe_files.MAX_LOG, follow=False)
+        log = said.decode(errors="replace")
     try:
         target = get_run_folder(root, report)
     except ValueError as err:
         raise BadInput(f"{run / REPORT}: {err}.") from err
-    report |= _check(run, report, data)
+    report |= _check(run, report, data, table)
     if target.exists():
-        # The seal and the file's size and digest are ours to note, not part of what was imported.
-        own = {"seal", "predictions"}
+        # The seal and the files' sizes and digests are ours to note, not part of what was imported.
+        own = {"seal", "predictions", "scores"}
         there = {key: value for key, value in read_report(target).items() if key not in own}
         if there != {key: value for key, value in report.items() if key not in own}:
             raise BadInput(f"{run}: another run has its place, {target}; it was not overwritten.")
@@ -111,7 +114,9 @@ def _import_run(run: Path, root: Path) -> int:
     return 1
 
 
-def _check(run: Path, report: dict, data: bytes | None) -> dict[str, object]:
+def _check(
+    run: Path, report: dict, data: bytes | None, scores: pl.DataFrame | None
+) -> dict[str, object]:
     """The fields that are to be other ones here; raises BadInput where a run contradicts itself."""
     names = {field.name for field in dataclasses.fields(Provenance)}
     given = {name: value for name, value in report["provenance"].items() if name in names}
@@ -132,14 +137,14 @@ def _check(run: Path, report: dict, data: bytes | None) -> dict[str, object]:
     if noted and noted["sha256"] != hashlib.sha256(data).hexdigest():
         raise BadInput(f"{run / PREDICTIONS} is not the file that was written with the report.")
     name = provenance.protocol.get("metric")
-    if name not in metrics.list_metrics():
+    if not metrics.is_known(name):
         return _mark(report, f"Imported: the metric {json.dumps(name)} is not known here")
-    return _recompute(run, report, table, str(name))
+    return _recompute(run, report, join_scores(run, table, scores), str(name))
 
 
 def _recompute(run: Path, report: dict, table: pl.DataFrame, metric: str) -> dict[str, object]:
     try:
-        found = intervals.compute_from_table(table, metrics.get_metric(metric))
+        found = kept_intervals.compute_from_table(table, metrics.get_metric(metric))
     except BadInput as err:
         raise BadInput(f"{run / PREDICTIONS}: {err}") from err
     if not math.isclose(found.score, report["score"], abs_tol=TOLERANCE):
@@ -152,7 +157,7 @@ def _recompute(run: Path, report: dict, table: pl.DataFrame, metric: str) -> dic
         "ci": list(found.example),
         "group_ci": group,
         "n_groups": found.n_groups,
-        "confidence": intervals.CONFIDENCE,
+        "confidence": kept_intervals.CONFIDENCE,
     }
 
 

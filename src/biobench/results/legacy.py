@@ -18,10 +18,10 @@ from pathlib import Path
 from biobench import metrics
 from biobench.errors import BadInput
 from biobench.interfaces import Example, Provenance, TaskReport
-from biobench.results import intervals
+from biobench.predictions import to_examples, to_table
+from biobench.results import kept_intervals
 from biobench.results.importing import Imported
-from biobench.results.predictions import to_examples, to_table
-from biobench.results.scan import Problem
+from biobench.results.index import Problem
 from biobench.results.store import describe, make_run_id, write_folder
 
 __all__ = ["ORIGIN", "import_sqlite"]
@@ -134,7 +134,7 @@ def _import_row(row: dict[str, object], root: Path) -> None:
         dct |= unknown | {"score": stored, "has_predictions": False, "warnings": warnings}
         write_folder(root, dct, None)
         return
-    found = intervals.compute(report, predictions)
+    found = kept_intervals.compute(report, predictions)
     dct |= {
         "score": report.get_mean_score(),
         "ci": found.example,
@@ -152,7 +152,13 @@ def _choose_metric(examples: list[Example], default: str, stored: float) -> tupl
     if not examples:
         return default, ["Imported without examples: neither score nor interval can be verified."]
     has_labels = all(ex.info["y_true"] is not None for ex in examples)
-    usable = [default, *metrics.list_metrics()] if has_labels else ["mean-score"]
+    usable = ["mean-score"]
+    if has_labels:
+        # What a metric reads beside labels and scores an old database does not have.
+        known = [
+            n for n in metrics.list_metrics() if not metrics.get_columns(metrics.get_metric(n))
+        ]
+        usable = [default, *known]
     scores = {name: metrics.get_metric(name)(examples) for name in dict.fromkeys(usable)}
     for name, score in scores.items():
         if math.isclose(score, stored, abs_tol=1e-6):

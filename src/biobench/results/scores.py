@@ -1,13 +1,13 @@
 """The scores of all classes: a file beside the predictions, kept where a metric needs them.
 
-    read_scores(run)              # example subtask class_labels class_scores
-    read_for_metric(run, metric)  # the predictions with every column that the metric reads
+    read_scores(run)    # example subtask class_labels class_scores
 
 `scores.parquet` has one row a prediction, in the same order: `class_scores` is a list of half
 precision numbers, null where the picture could not be read, and `class_labels` the names of the
 classes in the order of the scores, as JSON.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -16,26 +16,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
-from biobench.metrics import CLASS_LABELS, CLASS_SCORES, Metric, get_columns
-from biobench.results import files
+from biobench.metrics import CLASS_LABELS, CLASS_SCORES
+from biobench.results import safe_files, validation
 
 __all__ = [
     "SCORES",
-    "check_for_metric",
+    "add_scores",
+    "check_written",
+    "join_scores",
     "parse_scores",
-    "read_for_metric",
     "read_scores",
     "take_scores",
 ]
 
 SCORES = "scores.parquet"
 
-PREDICTIONS = "predictions.parquet"
+REPORT = "report.json"
 KEYS = ["example", "subtask"]
-
-_BASE = ("example", "subtask", "group", "y_true", "y_pred", "score")
 
 
 def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
@@ -83,14 +82,35 @@ def _to_lists(rows: Sequence[np.ndarray | None]) -> pl.Series:
 def read_scores(run: Path) -> pl.DataFrame:
     """The scores of all classes of a run: columns example, subtask, class_labels, class_scores.
 
-    Raises BadInput where the run keeps none, or the file is damaged.
+    Raises BadInput where the run keeps none, or the file is damaged or another than was written.
     """
     path = Path(run) / SCORES
     if not path.exists():
         raise BadInput(
             f"{run} keeps no scores of all classes; run it again with --metrics and the metric."
         )
-    return parse_scores(files.read_file(path, files.MAX_SCORES), path)
+    data = safe_files.read_file(path, safe_files.MAX_SCORES)
+    check_written(data, _get_written(Path(run)), path)
+    return parse_scores(data, path)
+
+
+def check_written(data: bytes, written: str | None, path: Path) -> None:
+    """Raise BadInput where a file's bytes are not those with the SHA-256 `written`, if noted."""
+    if written is not None and hashlib.sha256(data).hexdigest() != written:
+        raise BadInput(
+            f"{path} is not the file that was written with the report; restore it, or run the cell "
+            "again with --metrics and the metric."
+        )
+
+
+def _get_written(run: Path) -> str | None:
+    """The digest of the scores that a run's report notes; older runs note none."""
+    text = safe_files.read_file(run / REPORT, safe_files.MAX_REPORT)
+    try:
+        noted = validation.decode(text).scores
+    except ValueError as err:
+        raise BadInput(f"{run / REPORT} is damaged ({err}).") from err
+    return noted and noted.sha256
 
 
 def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
@@ -108,46 +128,17 @@ def parse_scores(data: bytes, source: Path) -> pl.DataFrame:
         raise BadInput(f"{source} is damaged ({reason}).") from err
 
 
-def check_for_metric(run: Path, metric: Metric) -> None:
-    """See from the files' heads that a run can be scored by a metric; raises BadInput if not."""
-    path = Path(run) / PREDICTIONS
-    wanted = get_columns(metric)
-    if not path.is_file():
-        raise BadInput(f"{path} is missing or no regular file.")
-    try:
-        # A path would be taken for a pattern, where a folder's name has brackets.
-        with open(path, "rb") as file:
-            there = set(pl.read_parquet_schema(file))
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
-        reason = (str(err) or type(err).__name__).splitlines()[0]
-        raise BadInput(f"{path} is damaged ({reason}).") from err
-    lacking = [name for name in wanted if name not in (*there, CLASS_LABELS, CLASS_SCORES)]
-    if lacking:
-        raise BadInput(
-            f"{run} has no '{lacking[0]}' in its predictions, which the metric '{metric.name}' "
-            f"needs; run it again with --metrics {metric.name}."
-        )
-    if CLASS_SCORES in wanted and not (Path(run) / SCORES).is_file():
-        raise BadInput(
-            f"{run} keeps no scores of all classes, which the metric '{metric.name}' needs; run it "
-            f"again with --metrics {metric.name}."
-        )
+def add_scores(run: Path, predictions: pl.DataFrame) -> pl.DataFrame:
+    """A run's predictions with the scores of all classes; raises BadInput where it keeps none."""
+    return join_scores(run, predictions, read_scores(run))
 
 
-def read_for_metric(run: Path, metric: Metric, columns: Sequence[str] = _BASE) -> pl.DataFrame:
-    """A run's predictions with the columns that a metric reads, from its files alone.
-
-    columns: which to read besides. Raises BadInput, naming the metric, where the run lacks one.
-    """
-    from biobench.results.store import read_predictions
-
-    check_for_metric(run, metric)
-    wanted = get_columns(metric)
-    own = [name for name in wanted if name not in (CLASS_LABELS, CLASS_SCORES)]
-    predictions = read_predictions(run, [*dict.fromkeys([*columns, *own])])
-    if CLASS_SCORES not in wanted:
+def join_scores(run: Path, predictions: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFrame:
+    """Predictions with their scores of all classes, if any; BadInput where the rows differ."""
+    if scores is None:
         return predictions
-    scores = read_scores(run)
     if not scores.select(KEYS).equals(predictions.select(KEYS)):
-        raise BadInput(f"{Path(run) / SCORES} is damaged: its rows are not those of {PREDICTIONS}.")
+        raise BadInput(
+            f"{Path(run) / SCORES} is damaged: its rows are not those of the predictions."
+        )
     return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])

@@ -27,11 +27,13 @@ from pathlib import Path
 
 import polars as pl
 
+from biobench import atomic
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
-from biobench.results import files, intervals, seal, validation
-from biobench.results.predictions import KNOWN_COLUMNS, to_table, to_unicode
-from biobench.results.scores import PREDICTIONS, SCORES, take_scores
+from biobench.metrics import CLASS_LABELS, CLASS_SCORES
+from biobench.predictions import KNOWN_COLUMNS, to_table, to_unicode
+from biobench.results import kept_intervals, safe_files, seal, validation
+from biobench.results.scores import SCORES, take_scores
 
 __all__ = [
     "FORMAT",
@@ -59,6 +61,7 @@ FORMAT = 1
 """version of the run folder's layout that this code writes; it reads every version up to it."""
 
 REPORT = "report.json"
+PREDICTIONS = "predictions.parquet"
 LOG = "log.txt"
 
 MAX_SLUG = 180
@@ -78,7 +81,7 @@ def write_run(
 
     task: the task's name as it stands on the command line.
     config: what `reproduce` needs to run the cell again, in plain JSON types (see
-        `biobench.results.reproduce_command`).
+        `biobench.launch.reproduce`).
     log: the text of the run's log, or a file to copy it from.
     Raises BadInput where the report holds what no reader could take, OSError where the disk is
     full or cannot be written.
@@ -86,7 +89,10 @@ def write_run(
     predictions = to_table(report.examples)
     scores = take_scores(report.examples)
     text = log.read_text(errors="replace") if isinstance(log, Path) else log
-    dct = build_report(task, model, report, predictions, config=config, has_log=text is not None)
+    # What a metric may read, though it is kept in a file of its own.
+    further = [] if scores is None else [scores[CLASS_LABELS], scores[CLASS_SCORES]]
+    table = predictions.with_columns(further)
+    dct = build_report(task, model, report, table, config=config, has_log=text is not None)
     # Only what holds code to run again has to be told from somebody else's.
     return write_folder(root, dct, predictions, text, scores, sealed=config is not None)
 
@@ -101,7 +107,7 @@ def build_report(
     has_log: bool = False,
 ) -> dict[str, object]:
     """The contents of `report.json`, intervals computed."""
-    found = intervals.compute(report, predictions)
+    found = kept_intervals.compute(report, predictions)
     return {
         **describe(task, model, report, origin="run"),
         "score": report.get_mean_score(),
@@ -126,7 +132,7 @@ def describe(task: str, model: ModelArgs, report: TaskReport, origin: str) -> di
         "task": task,
         "model": {"org": model[0], "ckpt": model[1]},
         "protocol_digest": report.provenance.protocol_digest(),
-        "confidence": intervals.CONFIDENCE,
+        "confidence": kept_intervals.CONFIDENCE,
         "origin": origin,
         **fields,
     }
@@ -152,9 +158,10 @@ def write_folder(
         for table in (predictions, scores)
     )
     report = _clean(report)
-    if data is not None:
-        digest = hashlib.sha256(data).hexdigest()
-        report = report | {"predictions": {"sha256": digest, "bytes": len(data)}}
+    for name, content in (("predictions", data), ("scores", class_scores)):
+        report.pop(name, None)
+        if content is not None:
+            report[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     if sealed and (mark := seal.sign(Path(root), report)):
         report = report | {"seal": mark}
     text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
@@ -192,7 +199,7 @@ def place(target: Path, fill: Callable[[Path], None]) -> Path:
     try:
         fill(partial)
         for path in [*partial.iterdir(), partial]:
-            _sync(path)
+            atomic.sync(path)
         # Renaming onto a folder with files in it fails, so that a run is never overwritten.
         os.rename(partial, target)
     except BaseException as err:
@@ -200,13 +207,13 @@ def place(target: Path, fill: Callable[[Path], None]) -> Path:
         if isinstance(err, OSError) and err.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise FileExistsError(target) from err
         raise
-    _sync(target.parent)
+    atomic.sync(target.parent)
     return target
 
 
 def read_report(run: Path) -> dict[str, object]:
     """A run's `report.json`; BadInput says what is wrong with it."""
-    return parse_report(files.read_file(run / REPORT, files.MAX_REPORT), run / REPORT)
+    return parse_report(safe_files.read_file(run / REPORT, safe_files.MAX_REPORT), run / REPORT)
 
 
 def parse_report(text: bytes, source: Path) -> dict[str, object]:
@@ -245,7 +252,7 @@ def _explain(text: bytes, source: Path | str, err: ValueError) -> str:
 def read_predictions(run: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """A run's predictions, all columns or some; BadInput says what is wrong with the file."""
     path = run / PREDICTIONS
-    return parse_predictions(files.read_file(path, files.MAX_PREDICTIONS), path, columns)
+    return parse_predictions(safe_files.read_file(path, safe_files.MAX_PREDICTIONS), path, columns)
 
 
 def parse_predictions(data: bytes, source: Path, columns: list[str] | None = None) -> pl.DataFrame:
@@ -318,11 +325,3 @@ def _clean(value: object) -> typing.Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return to_unicode(value) if isinstance(value, str) else value
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

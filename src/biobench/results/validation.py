@@ -15,8 +15,8 @@ import msgspec
 __all__ = [
     "MAX_DEPTH",
     "MAX_TIME",
+    "File",
     "Plain",
-    "Predictions",
     "Report",
     "decode",
     "decode_plain",
@@ -56,8 +56,8 @@ class Model(msgspec.Struct):
     ckpt: str
 
 
-class Predictions(msgspec.Struct):
-    """`predictions` of a report: the file as it was written."""
+class File(msgspec.Struct):
+    """`predictions` or `scores` of a report: the file as it was written."""
 
     sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
     bytes: Count
@@ -77,6 +77,7 @@ class Provenance(msgspec.Struct):
     fitted: dict[str, Object] = {}
     manifest_of: typing.Literal["", "contents"] = ""
     left_out: list[dict[str, str]] = []
+    imports: list[dict[str, str]] = []
 
 
 class Report(msgspec.Struct):
@@ -106,7 +107,8 @@ class Report(msgspec.Struct):
     provenance: Provenance
     warnings: list[str]
     config: Object | None = None
-    predictions: Predictions | None = None
+    predictions: File | None = None
+    scores: File | None = None
     seal: str = ""
 
 

@@ -53,6 +53,8 @@ class Contributions:
     """whether a unit has several rows, so that what it adds may be skewed."""
     n_units: int
     """units of the test set, before any were merged."""
+    weights: Float64[np.ndarray, " u"]
+    """what part of the score each unit has, by its examples alone; they add up to 1."""
 
     def of_models(self, at: Sequence[int]) -> "Contributions":
         """Those of the models at these (increasing) places."""
@@ -73,7 +75,8 @@ class Contributions:
         merged = _blocks(n, most, seed)
         values = np.zeros((most, n_pairs))
         np.add.at(values, merged, self.values)
-        return dataclasses.replace(self, values=values)
+        weights = np.bincount(merged, self.weights, most)
+        return dataclasses.replace(self, values=values, weights=weights)
 
 
 def pairs_of(n_models: int) -> Int64[np.ndarray, "2 p"]:
@@ -93,11 +96,12 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
     n_blocks = min(one.n_units, most_units(len(models)))
     block = _blocks(one.n_units, n_blocks, seed)[one.unit]
     first, second = pairs_of(len(models))
+    weights = np.bincount(block, _weigh(one, metric), n_blocks)
+    known = (len(models), one.n_units < one.n, one.n_units, weights)
     if isinstance(metric, WeightedMetric):
         each_model = _of_weighted(models, metric, block, n_blocks)
         values = each_model[:, first] - each_model[:, second]
-        exact = np.full(len(first), np.nan)
-        return Contributions(values, exact, len(models), one.n_units < one.n, one.n_units)
+        return Contributions(values, np.full(len(first), np.nan), *known)
     names = sorted(metric.fields - {"n_true"})
     counts = [_counts(model, metric) for model in models]
     own = [gradient(metric, each) for each in counts]
@@ -109,7 +113,7 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
             exact = _mcnemar(models, "score" in names)
     else:
         values = _at_half_way(models, metric, counts, names, block, n_blocks)
-    return Contributions(values, exact, len(models), one.n_units < one.n, one.n_units)
+    return Contributions(values, exact, *known)
 
 
 def mean_of(tasks: Sequence[Contributions], seed: int) -> Contributions:
@@ -123,6 +127,7 @@ def mean_of(tasks: Sequence[Contributions], seed: int) -> Contributions:
         n_models=tasks[0].n_models,
         grouped=any(one.grouped for one in tasks),
         n_units=sum(one.n_units for one in tasks),
+        weights=np.concatenate([one.weights for one in merged]) / len(tasks),
     )
 
 
@@ -176,6 +181,15 @@ def _blocks(n_units: int, n_blocks: int, seed: int) -> Int64[np.ndarray, " {n_un
     if n_units <= n_blocks:
         return np.arange(n_units, dtype=np.int64)
     return np.random.default_rng([seed, 6]).permutation(n_units).astype(np.int64) % n_blocks
+
+
+def _weigh(model: Coded, metric: Metric) -> Float64[np.ndarray, " n"]:
+    """What part of the score each example has: where classes count the same, one of a rare class
+    more."""
+    if not metric.macro or model.true is None:
+        return np.full(model.n, 1 / model.n)
+    n_true = np.bincount(model.true, minlength=model.n_classes)
+    return 1 / n_true[model.true] / np.count_nonzero(n_true)
 
 
 def _counts(model: Coded, metric: Metric) -> Counts:

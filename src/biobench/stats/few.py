@@ -3,8 +3,10 @@
     describe_few(coded, metric, design)      # one sentence for each reason, most often none
 
 Whether something is said follows from what was measured (how many test examples each class and each
-group has), never from how it came out: a condition on the observed errors fails just where they are
-fewer or more than expected, and there the interval is wrong.
+group has), not from how it came out: a condition on the observed errors fails just where they are
+fewer or more than expected, and there the interval is wrong. One condition has to ask how far the
+accuracy is from one half, which is known well where groups are many: docs/statistics.md has what
+its luck costs.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from biobench.metrics import Metric
+from biobench.metrics import Metric, needs_labels
 from biobench.stats.coded import Coded
 from biobench.stats.spread import Design
 
@@ -21,6 +23,9 @@ __all__ = ["describe_few"]
 FEW_GROUPS = 80
 FEW_EXAMPLES = 50
 """units of equal weight (Kish's number) under which intervals are rough."""
+FEW_RARER = 2.5
+"""groups of equal weight that wrong answers (or right ones) weigh like, under which those that fail
+as wholes may not have been met."""
 MANY_ALONE = 0.2
 """share of the classes in a single unit above which their likeness to the others matters."""
 FEW_OF_CLASS = 10
@@ -38,6 +43,8 @@ def describe_few(coded: Coded, metric: Metric, design: Design) -> tuple[str, ...
     found = []
     if coded.grouped and design.n_weighty < FEW_GROUPS:
         found.append(_describe_groups(coded, metric, design))
+    elif coded.grouped and design.n_weighty * design.rarer < FEW_RARER:
+        found.append(_describe_rarer(coded, metric, design))
     if not coded.grouped and design.n_weighty < FEW_EXAMPLES:
         found.append(_describe_examples(coded, metric, design))
     if design.n_alone > MANY_ALONE:
@@ -60,6 +67,16 @@ def _describe_groups(coded: Coded, metric: Metric, design: Design) -> str:
     causes.append(f"{few} weigh like {design.n_weighty:.0f} equal ones" if is_uneven else few)
     text = "; ".join(causes)
     return f"Few groups: {text}. The interval allows for that, and may still be too narrow."
+
+
+def _describe_rarer(coded: Coded, metric: Metric, design: Design) -> str:
+    right = coded.true == coded.pred if needs_labels(metric) else coded.score
+    kind = "wrong" if np.average(right, weights=_weigh(coded, metric)) > 0.5 else "right"
+    return (
+        f"Few groups are {kind}: {kind} answers ({design.rarer:.1%}) weigh like "
+        f"{design.n_weighty * design.rarer:.1f} of {design.n_weighty:.0f} equal cameras, videos or "
+        "specimens. Where these are right or wrong as wholes, the interval may be too narrow."
+    )
 
 
 def _describe_examples(coded: Coded, metric: Metric, design: Design) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
+from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.interfaces import Example
 from biobench.metrics import (
     Metric,
     WeightedMetric,

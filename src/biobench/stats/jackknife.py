@@ -17,7 +17,7 @@ from scipy import sparse
 from biobench.metrics import Counts, Metric
 from biobench.stats.coded import Coded
 
-__all__ = ["is_known", "variance_over_groups"]
+__all__ = ["SharedTruth", "is_known", "variance_over_groups"]
 
 _FIELDS = frozenset({"n_true", "n_pred", "n_hit"})
 _LEAST_KEPT = 0.5
@@ -29,8 +29,28 @@ def is_known(metric: Metric) -> bool:
     return metric.macro and metric.fields <= _FIELDS
 
 
+@dataclasses.dataclass(frozen=True)
+class SharedTruth:
+    """What the truth and the units alone decide of the variance: the same for every model."""
+
+    kept: float
+    """what part of the covariance of a unit's classes is seen."""
+    n_units: float
+    """how many units of equal weight the units are worth (Kish's number)."""
+
+    @classmethod
+    def of(cls, coded: Coded, classes: Bool[np.ndarray, " c"] | None = None) -> "SharedTruth":
+        """Of the classes over which the average is taken; all of them where it is None."""
+        cells = _Cells.of(dataclasses.replace(coded, pred=coded.true), classes)
+        weight = np.bincount(cells.unit, cells.share / cells.n_classes)
+        return cls(_kept(cells), 1 / np.sum(weight**2))
+
+
 def variance_over_groups(
-    coded: Coded, metric: Metric, classes: Bool[np.ndarray, " c"] | None = None
+    coded: Coded,
+    metric: Metric,
+    classes: Bool[np.ndarray, " c"] | None = None,
+    shared: SharedTruth | None = None,
 ) -> float:
     """Variance of a macro average (`is_known`), units being drawn as wholes.
 
@@ -40,16 +60,17 @@ def variance_over_groups(
     from the mean where all of it is in that unit. What alike answers in different classes of a unit
     add is put right by `_kept`.
 
-    classes: over which the average is taken; all of them where it is None.
+    classes: over which the average is taken; all of them where it is None. shared: what is known of
+    the same truth and units already.
     """
     cells = _Cells.of(coded, classes)
+    known = shared or SharedTruth.of(coded, classes)
     pull = _pull(cells, metric)
     total = np.sum(np.bincount(cells.unit, pull) ** 2)
     own = np.flatnonzero(cells.n_true)
-    shared = np.sum(np.bincount(cells.unit[own], pull[own]) ** 2) - np.sum(pull[own] ** 2)
-    total += max(shared, 0.0) * (1 / _kept(cells) - 1)
-    units = 1 / np.sum(np.bincount(cells.unit, cells.share / cells.n_classes) ** 2)
-    return float(total * units / max(units - 1, 0.5))
+    together = np.sum(np.bincount(cells.unit[own], pull[own]) ** 2) - np.sum(pull[own] ** 2)
+    total += max(together, 0.0) * (1 / known.kept - 1)
+    return float(total * known.n_units / max(known.n_units - 1, 0.5))
 
 
 @dataclasses.dataclass(frozen=True)

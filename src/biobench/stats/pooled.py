@@ -84,12 +84,14 @@ class Pooled:
         if all(_is_same(draws[0], other) for draws in models for other in draws[1:]):
             seeds, models = [one[:1] for one in seeds], [draws[:1] for draws in models]
         counts = [len(draws) for draws in models]
-        resampler = Resampler([one for draws in models for one in draws])
+        every = [one for draws in models for one in draws]
+        resampler = Resampler(every)
+        designs = _split(spreads.designs_of(every, metric), counts)
         scores = _split(resampler.scores(metric), counts)
         replicates = _split(resampler.replicates(metric, n_resamples, seed), counts)
         found = [
-            Replicated.of(*one)
-            for one in zip(models, [metric] * len(models), scores, replicates, strict=True)
+            Replicated.of(one, metric, *known)
+            for one, *known in zip(models, scores, replicates, designs, strict=True)
         ]
         return cls(metric, seeds, found), n_left_out
 
@@ -184,7 +186,7 @@ def _average(parts: Sequence[Contributions], n_models: int) -> Contributions:
     return dataclasses.replace(parts[0], values=values, exact_p=exact_p, n_models=n_models)
 
 
-def _split(values: list[Coded] | np.ndarray, counts: Sequence[int]) -> list:
+def _split(values: list | np.ndarray, counts: Sequence[int]) -> list:
     ends = np.cumsum(counts).tolist()
     return [values[end - n : end] for n, end in zip(counts, ends, strict=True)]
 

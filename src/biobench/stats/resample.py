@@ -13,20 +13,23 @@ the same examples share every draw.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 from scipy import sparse, special
 
-from biobench.interfaces import Example
+from biobench.contract import Example
 from biobench.metrics import Counts, Metric
 from biobench.stats.coded import Coded
+from biobench.stats.products import LabelCounter
 
 __all__ = ["Resampler", "draw_copies", "multiply"]
 
 _BLOCK = 4096
 """atoms whose copies are held in double precision at once."""
+_SOME = 256
+"""atoms that are looked at first."""
 _SMALL = 100_000
 """cells of a table of codes by atoms that is kept dense."""
 Tally = sparse.csr_array | Float32[np.ndarray, "c a"]
@@ -126,11 +129,19 @@ class Resampler:
                 scores[i] = metric.from_counts(counts)
             return scores
         totals = self._totals(self.models, copies) if "score" in metric.fields else None
-        for i, model in enumerate(self.models):
-            own = self._label_counts(model, metric.fields - {"n_true"}, copies)
+        for i, own in enumerate(self._each_label_counts(metric.fields - {"n_true"}, copies)):
             total = None if totals is None else totals[i]
             scores[i] = metric.from_counts(dataclasses.replace(shared, score=total, **own))
         return scores
+
+    def _each_label_counts(
+        self, fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
+    ) -> Iterator[dict[str, Float64[np.ndarray, "c b"]]]:
+        """Of each model in turn, which may overwrite those of the one before."""
+        names = fields - {"score"}
+        if names and len(self.rows) == self.models[0].n and len(self.models) > 1:
+            return LabelCounter(self.models, self.atoms).count(copies, names)
+        return (self._label_counts(model, names, copies) for model in self.models)
 
     def _is_weighted(self, metric: Metric) -> bool:
         return "weights" in metric.fields
@@ -187,8 +198,10 @@ def draw_copies(
             drawn = _copies_of_many(int(one))[rng.integers(0, 2**16, n, np.uint16)]
         else:
             drawn = rng.poisson(one, n)
-        copies[atoms] = drawn.reshape(len(atoms), n_resamples)
-    empty = copies.max(axis=0, initial=0) == 0
+        drawn = drawn.reshape(len(atoms), n_resamples)
+        copies[atoms if len(atoms) < len(size) else slice(None)] = drawn
+    empty = np.flatnonzero(copies[:_SOME].max(axis=0, initial=0) == 0)
+    empty = empty[copies[:, empty].max(axis=0, initial=0) == 0]
     copies[:, empty] = size[:, None]
     return copies
 

@@ -20,7 +20,7 @@ from biobench.stats.align import align
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.draws import Crossed, cross
 from biobench.stats.resample import Resampler
-from biobench.stats.spread import Design, Spread, design_of, interval, quantile, spread_of
+from biobench.stats.spread import Design, Spread, designs_of, interval, quantile, spread_of
 
 __all__ = [
     "SEED",
@@ -117,7 +117,7 @@ class Replicated:
 
         designs: where they are not those of the predictions alone.
         """
-        designs = list(designs or (design_of(model, metric) for model in models))
+        designs = list(designs or designs_of(models, metric))
         spreads = [
             spread_of(model, metric, float(score), values, design)
             for model, score, values, design in zip(

@@ -9,6 +9,7 @@ each is held against the largest statistic of the pairs not yet shown to differ 
 maximum of Romano and Wolf, Econometrica 2005), so that 5% holds for all of a table's claims.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -48,17 +49,18 @@ def adjusted_p(found: Contributions, *, n_flips: int, seed: int) -> Float64[np.n
     2**(1 - units on which the pair differs), the least that signs can show.
     """
     values = np.where(np.abs(found.values) > _NOTHING, found.values, 0.0)
-    values = values[values.any(axis=1)]
+    differs = values.any(axis=1)
+    values = values[differs]
+    units = _Units.of(found, differs) if found.grouped else None
     length = np.sqrt(np.sum(values**2, axis=0))
     values /= np.where(length > 0, length, 1.0)
-    n_units = len(found.values) if found.grouped else None
-    observed = _statistic(values, np.ones((1, len(values))), n_units)[0]
+    observed = _statistic(values, np.ones((1, len(values))), units)[0]
     order = np.argsort(-observed, kind="stable")
     observed, values = observed[order], values[:, order]
     few = len(values) <= _ENUMERATED
     n_drawn, n_as_large = 0, np.zeros(len(order))
     for signs in _all_signs(*values.shape) if few else _draw_signs(*values.shape, n_flips, seed):
-        statistic = _statistic(values.astype(signs.dtype), signs, n_units)
+        statistic = _statistic(values.astype(signs.dtype), signs, units)
         largest = np.maximum.accumulate(statistic[:, ::-1], axis=1)[:, ::-1]
         n_as_large += np.count_nonzero(largest >= observed * (1 - _TIE), axis=0)
         n_drawn += len(signs)
@@ -99,32 +101,54 @@ def tail_bound(z: Float64[np.ndarray, " p"]) -> Float64[np.ndarray, " p"]:
     return np.minimum(1.0, 2 * 3.18 * special.ndtr(-np.abs(z)))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Units:
+    """What a group is worth, which is known before anything is predicted."""
+
+    n: int
+    """groups, those that do not differ included."""
+    weights: Float64[np.ndarray, " u"]
+    """of the groups that differ; all together add up to 1."""
+    skewness: float
+    """of the difference where each group's effect has a skewness of 1, over root n."""
+
+    @classmethod
+    def of(cls, found: Contributions, differs: Bool[np.ndarray, " g"]) -> "_Units":
+        cubes, squares = np.sum(found.weights**3), np.sum(found.weights**2)
+        skewness = float(cubes / squares**1.5) * len(differs) ** 0.5
+        return cls(len(differs), found.weights[differs], skewness)
+
+
 def _statistic(
-    values: Float[np.ndarray, "u p"], signs: Float[np.ndarray, "b u"], n_units: int | None
+    values: Float[np.ndarray, "u p"], signs: Float[np.ndarray, "b u"], units: _Units | None
 ) -> Float[np.ndarray, "b p"]:
     """How far each pair's signed sum lies from 0: studentised, larger is further.
 
     values: what units add, over the root of the sum of their squares, so that a sum with signs
-    orders them as Student's t does. n_units: None where the sum is the statistic. Of groups, their
-    number: effects of groups may be skewed, so the statistic is Hall's transformation of t (Journal
-    of the Royal Statistical Society B 1992), by which a difference that rests on the absence of
-    rare large effects to the other side counts for less.
+    orders them as Student's t does. units: None where the sum is the statistic. Of groups, whose
+    effects may be skewed, the statistic is Hall's transformation of t (Journal of the Royal
+    Statistical Society B 1992), by which a difference that rests on the absence of rare large
+    effects to the other side counts for less. The skewness is that of what a group adds for its
+    weight: of a few groups of uneven weight the largest alone decide that of the sums.
     """
     total = signs @ values
-    if n_units is None:
+    if units is None:
         return np.abs(total)
     # By products, not powers: this is most of the work.
-    mean = total * (1 / n_units)
-    variance = np.maximum(1 / n_units - mean * mean, 1e-5 / n_units)
-    spread = np.sqrt(variance)
-    t = mean / spread
-    cubes = signs @ (values * values * values)
-    third = cubes * (1 / n_units) - mean * (3 / n_units - 2 * mean * mean)
+    n = units.n
+    mean = total * (1 / n)
+    variance = np.maximum(1 / n - mean * mean, 1e-5 / n)
+    t = mean / np.sqrt(variance)
+    each = values / units.weights.astype(values.dtype)[:, None]
+    squares = np.sum(values * each, axis=0)
+    cubes = signs @ (values * each * each)
+    third = cubes - total * (3 * squares - 2 * total * total)
+    second = np.maximum(squares - total * total, 1e-5 * np.maximum(squares, 1))
     # A third of the skewness, in Hall's t + skew t^2 / 3 + skew^2 t^3 / 27 + skew / 6n.
-    skew = third * (_SKEW / 3) / (variance * spread)
+    skew = third * (_SKEW / 3 * units.skewness) / (second * np.sqrt(second))
     bent = skew * t
-    cubic = t * (1 + bent + bent * bent * (1 / 3)) + skew * (1 / (2 * n_units))
-    return np.maximum(n_units**0.5 * np.sign(t) * cubic, 0)
+    cubic = t * (1 + bent + bent * bent * (1 / 3)) + skew * (1 / (2 * n))
+    return np.maximum(n**0.5 * np.sign(t) * cubic, 0)
 
 
 def _all_signs(n_units: int, n_pairs: int) -> Iterator[Float64[np.ndarray, "b u"]]:

@@ -10,19 +10,21 @@ chose them, stand in docs/statistics.md.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from scipy import special
 
 from biobench.metrics import Metric, WeightedMetric, get_bounds, needs_labels
 from biobench.stats.coded import Coded
-from biobench.stats.jackknife import is_known, variance_over_groups
+from biobench.stats.jackknife import SharedTruth, is_known, variance_over_groups
 
 __all__ = [
     "Design",
     "Spread",
     "design_of",
+    "designs_of",
     "df_of",
     "interval",
     "quantile",
@@ -68,6 +70,9 @@ class Design:
     """share of the classes whose examples are all in one unit, for a macro average."""
     variance: float | None = None
     """of the score, where it is not that of the resamples times the correction."""
+    rarer: float = 0.5
+    """share of the metric's weight that is wrong, or right where that is less; one half where
+    answers are not right or wrong."""
 
 
 def spread_of(
@@ -82,7 +87,7 @@ def spread_of(
     variance = design.variance
     if variance is None:
         variance = variance_of(replicates, score) * design.correction
-    if coded.rows is None and (needs_labels(metric) or np.isin(coded.score, (0, 1)).all()):
+    if _is_right_or_wrong(coded, metric):
         share = _FEW_ERRORS / (_FEW_ERRORS + design.n_errors)
         variance = max(variance, share * score * (1 - score) / design.size)
     return Spread(variance, df_of(design.df, len(replicates)), design.size, lower, upper)
@@ -98,33 +103,106 @@ def spread_of_callable(coded: Coded, score: float, replicates: Float64[np.ndarra
 
 def design_of(coded: Coded, metric: Metric) -> Design:
     """Corrections and effective size for a metric's score of the predictions."""
+    return designs_of([coded], metric)[0]
+
+
+def designs_of(models: Sequence[Coded], metric: Metric) -> list[Design]:
+    """Those of each model; what truth and units alone decide is worked out once for them all."""
     if isinstance(metric, WeightedMetric):
-        return _design_of_weighted(coded, metric)
+        return [_design_of_weighted(model, metric) for model in models]
+    found: list[Design] = []
+    truth = None
+    for model in models:
+        if truth is None or not truth.is_of(model):
+            truth = _Truth.of(model, metric)
+        found.append(_design_given(truth, model, metric))
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Truth:
+    """What the truth and the units of a test set say, whatever is predicted."""
+
+    true: Int64[np.ndarray, " n"] | None
+    unit: Int64[np.ndarray, " n"]
+    label: Int64[np.ndarray, " n"]
+    """the class of each example; 0 of all where all examples count the same."""
+    n: Float64[np.ndarray, " c"]
+    """examples of each class."""
+    squares: Float64[np.ndarray, " c"]
+    """of the numbers of its examples in each unit, their sum."""
+    weight: Float64[np.ndarray, " n"]
+    correction: float
+    n_weighty: float
+    n_alone: float
+    per_unit: Float64[np.ndarray, " u"]
+    shared: SharedTruth | None
+
+    @classmethod
+    def of(cls, coded: Coded, metric: Metric) -> "_Truth":
+        label = coded.true if metric.macro else np.zeros(coded.n, np.int64)
+        n = np.bincount(label).astype(np.float64)
+        pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
+        squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)
+        weight = 1 / n[label]
+        is_grouped = coded.n_units < coded.n
+        return cls(
+            true=coded.true,
+            unit=coded.unit,
+            label=label,
+            n=n,
+            squares=squares,
+            weight=weight,
+            correction=_correction(n**2 / squares) if metric.macro else 1.0,
+            n_weighty=_effective_number(np.bincount(coded.unit, weight)),
+            n_alone=float(np.mean(squares == n**2)) if metric.macro else 0.0,
+            per_unit=np.bincount(coded.unit).astype(np.float64),
+            shared=SharedTruth.of(coded) if is_grouped and is_known(metric) else None,
+        )
+
+    def is_of(self, coded: Coded) -> bool:
+        """Whether a model's predictions are of this very truth, in these units."""
+        return coded.true is self.true and coded.unit is self.unit
+
+
+def _design_given(truth: _Truth, coded: Coded, metric: Metric) -> Design:
     right = coded.score
     if needs_labels(metric):
         right = (coded.true == coded.pred).astype(np.float64)
-    label = coded.true if metric.macro else np.zeros(coded.n, np.int64)
-    n = np.bincount(label).astype(np.float64)
-    pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
-    squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)
-    alike = _intraclass_correlation(coded, right, label)
-    size = len(n) ** 2 / np.sum((1 + (squares / n - 1) * alike) / n)
-    weight = 1 / n[label]
+    label, n, weight = truth.label, truth.n, truth.weight
+    alike = _intraclass_correlation(coded, right, truth)
+    size = len(n) ** 2 / np.sum((1 + (truth.squares / n - 1) * alike) / n)
     n_errors = min(
         _effective_number(np.bincount(coded.unit, weight * right)),
         _effective_number(np.bincount(coded.unit, weight * (1 - right))),
     )
-    correction = _correction(n**2 / squares) if metric.macro else 1.0
-    n_weighty = _effective_number(np.bincount(coded.unit, weight))
-    n_alone = float(np.mean(squares == n**2)) if metric.macro else 0.0
+    share_right = float(np.average(right, weights=weight))
+    design = Design(
+        correction=truth.correction,
+        size=float(size),
+        df=np.inf,
+        n_errors=n_errors,
+        n_weighty=truth.n_weighty,
+        n_alone=truth.n_alone,
+        rarer=min(share_right, 1 - share_right) if _is_right_or_wrong(coded, metric) else 0.5,
+    )
     if coded.n_units == coded.n:
-        return Design(correction, float(size), np.inf, n_errors, n_weighty, n_alone)
-    per_unit = np.bincount(coded.unit).astype(np.float64)
-    correction *= _leverage(per_unit, per_unit * (1 + (per_unit - 1) * alike))
+        return design
+    per_unit = truth.per_unit
     rest = np.bincount(coded.unit, weight * (right - (np.bincount(label, right) / n)[label]))
-    variance = variance_over_groups(coded, metric) if is_known(metric) else None
-    df = _degrees_of_freedom(rest)
-    return Design(correction, float(size), df, n_errors, n_weighty, n_alone, variance)
+    return dataclasses.replace(
+        design,
+        correction=truth.correction * _leverage(per_unit, per_unit * (1 + (per_unit - 1) * alike)),
+        df=_degrees_of_freedom(rest),
+        variance=variance_over_groups(coded, metric, shared=truth.shared)
+        if truth.shared is not None
+        else None,
+    )
+
+
+def _is_right_or_wrong(coded: Coded, metric: Metric) -> bool:
+    """Whether each answer counts as 1 or 0."""
+    return coded.rows is None and bool(needs_labels(metric) or np.isin(coded.score, (0, 1)).all())
 
 
 def _design_of_weighted(coded: Coded, metric: WeightedMetric) -> Design:
@@ -231,15 +309,13 @@ def _mean_inverse(units: Float64[np.ndarray, " c"]) -> Float64[np.ndarray, " c"]
     return np.where(units < 50, exact, 1 / units + 1 / units**2 + 2 / units**3)
 
 
-def _intraclass_correlation(
-    coded: Coded, right: Float64[np.ndarray, " n"], label: np.ndarray
-) -> float:
+def _intraclass_correlation(coded: Coded, right: Float64[np.ndarray, " n"], truth: _Truth) -> float:
     """How alike the answers within a unit are, 0 to 1 (the analysis of variance's estimate)."""
     if coded.n_units == coded.n:
         return 0.0
-    mean = np.bincount(label, right) / np.bincount(label)
-    rest = right - mean[label]
-    n = np.bincount(coded.unit).astype(np.float64)
+    mean = np.bincount(truth.label, right) / truth.n
+    rest = right - mean[truth.label]
+    n = truth.per_unit
     total = np.bincount(coded.unit, rest)
     free = coded.n - coded.n_units
     if coded.n_units == 1 or free == 0 or not rest.any():

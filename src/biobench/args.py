@@ -1,0 +1,97 @@
+"""What a run can be told about its tasks: every option, once (how, says `biobench.fields`).
+
+    Embedding       how pictures are embedded: the same for a task and for `biobench embed`
+    Args            what every task that runs on the spine can be told
+    PictureArgs     and what the task `folder` can be told by flags, too
+
+A new option is a field here and a line where it is used. `decides` says whether it goes into the
+key of a feature, into a cell's protocol, or into neither.
+"""
+
+import dataclasses
+import typing
+from typing import Literal
+
+from biobench.contract import TaskArgs
+from biobench.errors import BadInput
+from biobench.fields import option
+
+__all__ = ["Args", "BatchSize", "Embedding", "PictureArgs", "Precision"]
+
+BatchSize = int | Literal["auto"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedding:
+    """How pictures are embedded."""
+
+    batch_size: BatchSize = option(64)
+    """images (kabr: clips) in a forward pass on a GPU; auto looks for the fastest. A CPU always
+    runs a few at a time, which is as fast as any."""
+    n_workers: int = option(4)
+    """processes that read and decode pictures; 0 uses none but the one that embeds."""
+    precision: Precision = option("auto", decides=("features",), always=True)
+    """arithmetic of the backbone; auto is fp32 on a CPU, fp16 on a GPU. A CPU only reads
+    half-precision features that a GPU has made."""
+    exif: bool = option(False, decides=("features", "protocol"), always=True)
+    """rotate pictures as their EXIF tag says; the published protocols do not."""
+    compile: bool = option(False)
+    """compile the backbone; pays off on a GPU with many images."""
+
+    def check_embedding(self) -> None:
+        """Raise BadInput for a number that cannot be."""
+        if self.batch_size != "auto" and self.batch_size < 1:
+            raise BadInput(f"batch_size is {self.batch_size}; give a positive number, or 'auto'.")
+        if self.n_workers < 0:
+            raise BadInput(f"n_workers is {self.n_workers}; give 0 or more.")
+
+    def get_embedding(self) -> dict[str, typing.Any]:
+        """These options by name, whatever else the object holds."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Embedding)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Args(Embedding, TaskArgs):
+    """What every task that runs on this spine can be told."""
+
+    batch_size: BatchSize = option(256, usual="the task's own")
+    n_workers: int = option(4, usual="by cores, at most 4")
+    n_train: int = option(-1, decides=("protocol",), always=True, plan="n_train")
+    """training examples to use, nested from the seed; -1 uses all."""
+    n_train_unit: Literal["class", "total"] = option("class", decides=("protocol",), always=True)
+    """whether n_train counts per class or over all classes."""
+    probe: str = option(
+        "", decides=("protocol",), metavar="NAME", known="probes", usual="the task's own"
+    )
+    """the probe to fit instead of the task's own (docs/probes.md)."""
+    folds: Literal["stratified-shuffle", "kfold", "group"] = option(
+        "stratified-shuffle", decides=("protocol",), always=True
+    )
+    """cross-validation folds of a probe that chooses a penalty; group keeps groups (cameras,
+    videos) whole, and the choice is then by accuracy."""
+    resume: bool = option(True, plan="resume")
+    """use features embedded before; without, embed anew."""
+    features: str = option("", decides=("features",), plan="features", path=True)
+    """Parquet file with the vectors of a `features:NAME` model."""
+    metrics: list[str] = option(
+        factory=list, decides=("protocol",), metavar="NAME…", known="metrics"
+    )
+    """metrics to report beside the task's own (docs/metrics.md); what they need is kept with the
+    predictions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureArgs(Args):
+    """What a task on pictures of the user's own can be told."""
+
+    root: str = option("", decides=("data",), metavar="DIR", path=True, usual="the table's folder")
+    """task folder: where the paths of a table start."""
+    columns: tuple[str, ...] = option((), decides=("data",), metavar="ROLE=NAME…")
+    """task folder: what a table's columns are called, as path=File label=Species; usual names need
+    none."""
+    skip_missing: bool = option(False, decides=("data",))
+    """task folder: leave out pictures of a table that are not there, instead of stopping."""
+    folds_test: int = option(0, decides=("protocol",), refused=True)
+    """task folder: test every picture once, in so many folds, whole groups together; 0 is one test
+    set."""

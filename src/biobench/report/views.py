@@ -1,0 +1,244 @@
+"""What every output draws a leaderboard and a comparison from: typed cells, marks and notes.
+
+    cells = view_cells(board.table, board.signs)         # CellView by (model, task)
+    cells["timm:a", "newt"].mark            # BEST, TIED, UNVERIFIED or None
+    Note("few groups", label="Warning (newt)").sentence
+
+Terminal, Markdown, LaTeX, page and JSON know no mark by name: what one means and how each of them
+draws it stands in `MARKS` and nowhere else.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Callable, Iterable, Mapping
+
+import polars as pl
+
+__all__ = [
+    "BEST",
+    "MARKS",
+    "TIED",
+    "UNVERIFIED",
+    "CellView",
+    "Mark",
+    "Note",
+    "PairView",
+    "Verdict",
+    "view_cells",
+    "view_pairs",
+    "view_parts",
+]
+
+ALPHA = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """One sentence under a table."""
+
+    text: str
+    label: str = ""
+    """what stands in front, as "Warning (newt)"; empty for what is said of the table itself."""
+    is_of_marks: bool = False
+    """whether it explains marks and ranks, which only terminal and page show."""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether it says that something may be wrong."""
+        return self.label.startswith("Warning")
+
+    @property
+    def sentence(self) -> str:
+        """The whole note."""
+        return f"{self.label}: {self.text}" if self.label else self.text
+
+
+@dataclasses.dataclass(frozen=True)
+class CellView:
+    """A score with what is known of it. Of a part of a test set, `task` is the part."""
+
+    model: str
+    task: str
+    score: float
+    ci_low: float | None
+    """None, as `ci_high`, where the interval cannot be computed or verified."""
+    ci_high: float | None
+    n: int | None
+    """scored test examples."""
+    n_groups: int | None = None
+    rank: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+    tied_with_best: bool | None = None
+    run: str | None = None
+    """the newest run; None for a mean over tasks."""
+    runs: tuple[str, ...] = ()
+    seeds: tuple[str, ...] = ()
+    is_best: bool = False
+    """whether it has the best of several scores of its task."""
+
+    @property
+    def ci(self) -> list[float] | None:
+        """[low, high]; None where there is no interval."""
+        return None if self.ci_low is None else [self.ci_low, self.ci_high]
+
+    @property
+    def rank_ci(self) -> list[int] | None:
+        """[low, high]; None where there is no rank."""
+        return None if self.rank_low is None else [self.rank_low, self.rank_high]
+
+    @property
+    def mark(self) -> "Mark | None":
+        """The first mark that is true of the cell."""
+        return next((mark for mark in MARKS if mark.holds(self)), None)
+
+    @property
+    def sign(self) -> str:
+        """The sign of its mark; empty where it has none."""
+        return self.mark.sign if self.mark else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """What may be said of a cell, and how each output says it."""
+
+    name: str
+    """for style sheets."""
+    sign: str
+    """one character behind the score: terminal and page."""
+    words: str
+    """what it means, in a few words."""
+    holds: Callable[[CellView], bool]
+    style: str
+    """rich's, of the score."""
+    markdown: str
+    """of the score, which stands for {}."""
+    latex: str
+
+
+BEST = Mark(
+    name="best",
+    sign="*",
+    words="best",
+    holds=lambda cell: cell.is_best,
+    style="bold green",
+    markdown="**{}**",
+    latex=r"\textbf{{{}}}",
+)
+TIED = Mark(
+    name="tied",
+    sign="=",
+    words="not distinguishable from the best",
+    holds=lambda cell: cell.rank != 1 and bool(cell.tied_with_best),
+    style="green",
+    markdown="<u>{}</u>",
+    latex=r"\underline{{{}}}",
+)
+UNVERIFIED = Mark(
+    name="unverified",
+    sign="?",
+    words="cannot be verified",
+    holds=lambda cell: cell.ci_low is None,
+    style="dim",
+    markdown="{} (?)",
+    latex="{} (?)",
+)
+MARKS = (UNVERIFIED, BEST, TIED)
+"""the one that stands first is the one that is shown."""
+
+
+class Verdict(enum.Enum):
+    """What a comparison of two models found."""
+
+    A = "A is better"
+    B = "B is better"
+    NOT_SEEN = "no difference seen"
+    NOT_SHOWABLE = "none could be shown"
+
+
+@dataclasses.dataclass(frozen=True)
+class PairView:
+    """What two models' scores on one task differ by."""
+
+    task: str
+    a: str
+    b: str
+    score_a: float
+    score_b: float
+    difference: float
+    ci_low: float
+    ci_high: float
+    p: float
+    p_holm: float
+    n: int
+    n_groups: int | None
+    n_left_out: int
+    detectable: float | None
+
+    @property
+    def ci(self) -> list[float]:
+        """[low, high] of the difference."""
+        return [self.ci_low, self.ci_high]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which is better at 5%, all rows allowed for, or why none is."""
+        if self.p_holm < ALPHA:
+            return Verdict.A if self.difference > 0 else Verdict.B
+        return Verdict.NOT_SHOWABLE if self.detectable is None else Verdict.NOT_SEEN
+
+    @property
+    def shown_p(self) -> str:
+        """p with four decimals; a smaller one is not shown as none."""
+        return _show_p(self.p)
+
+    @property
+    def shown_p_holm(self) -> str:
+        """The corrected p, likewise."""
+        return _show_p(self.p_holm)
+
+    @property
+    def shown_detectable(self) -> str:
+        """The smallest difference that could have been seen, or that there is none."""
+        return "none" if self.detectable is None else f"{self.detectable:.3f}"
+
+
+def view_cells(table: pl.DataFrame, signs: Mapping[str, int]) -> dict[tuple[str, str], CellView]:
+    """Every row of a leaderboard's table, by (model, task).
+
+    signs: of each task, as `Leaderboard.signs`; the best of one whose sign is 0 is not known.
+    """
+    sure = table.drop_nulls("ci_low").group_by("task")
+    ends = sure.agg(pl.col("score").max().alias("high"), pl.col("score").min(), pl.len())
+    top = {
+        task: high if signs[task] > 0 else low
+        for task, high, low, n in ends.rows()
+        if n > 1 and signs[task]
+    }
+    cells = {}
+    for row in table.iter_rows(named=True):
+        is_best = row["ci_low"] is not None and row["score"] == top.get(row["task"])
+        cell = _make(row, runs=tuple(row["runs"] or ()), seeds=tuple(row["seeds"] or ()))
+        cells[cell.model, cell.task] = dataclasses.replace(cell, is_best=is_best)
+    return cells
+
+
+def view_parts(table: pl.DataFrame) -> dict[tuple[str, str], CellView]:
+    """Every row of a breakdown's table, by (part, model); nothing there is best or tied."""
+    rows = table.iter_rows(named=True)
+    return {(row["value"], row["model"]): _make(row, task=row["value"]) for row in rows}
+
+
+def view_pairs(table: pl.DataFrame) -> list[PairView]:
+    """Every row of a comparison's table, in order."""
+    names = [field.name for field in dataclasses.fields(PairView)]
+    return [PairView(**row) for row in table.select(names).iter_rows(named=True)]
+
+
+def _make(row: Mapping[str, object], **given: object) -> CellView:
+    names: Iterable[str] = (field.name for field in dataclasses.fields(CellView))
+    return CellView(**{name: row[name] for name in names if name in row} | given)
+
+
+def _show_p(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"

@@ -1,0 +1,80 @@
+"""A file is there whole or not at all, and there is one way to write so."""
+
+import ast
+import os
+import pathlib
+
+import pytest
+
+import biobench
+from biobench import atomic
+
+SOURCE = pathlib.Path(biobench.__file__).parent
+
+
+def list_names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("data", ["größer", b"\x00\xff", memoryview(b"view")])
+def test_what_was_written_replaces_what_was_there(tmp_path, data, durable):
+    path = tmp_path / "a"
+    path.write_text("old")
+    atomic.write(path, data, durable=durable)
+    assert path.read_bytes() == (data.encode() if isinstance(data, str) else bytes(data))
+    assert list_names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, error):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(error), atomic.replacing(path) as partial:
+        partial.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list_names(tmp_path) == ["a"]
+
+
+def test_a_failure_to_rename_leaves_no_other_file(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError):
+        atomic.write(tmp_path / "a", "text")
+    assert list_names(tmp_path) == ["a"]
+
+
+def test_a_reader_sees_the_old_file_until_the_block_ends(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with atomic.replacing(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old" and partial.name.startswith(atomic.PREFIX)
+    assert path.read_text() == "new"
+
+
+def test_a_durable_file_is_on_the_disk_before_its_name_is(tmp_path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, os.replace
+
+    def tell_sync(handle):
+        done.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
+        sync(handle)
+
+    def tell_replace(*paths):
+        done.append("rename")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", tell_sync)
+    monkeypatch.setattr(os, "replace", tell_replace)
+    atomic.write(tmp_path / "a", "text", durable=True)
+    assert done == ["file", "rename", "folder"]
+
+
+def test_nothing_else_puts_files_in_the_place_of_others():
+    found = []
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("os.replace", "os.fsync"):
+                found.append(path.name)
+    assert set(found) == {"atomic.py"}
