@@ -143,3 +143,10 @@ def test_names_with_braces_and_escapes_stand_as_they_are_or_escaped():
     table = make(("{n}", "train", "{shown}"), ("./{n}", "test", "\x1b[31m"))
     sentences = [trap.sentence for trap in traps.find_traps(table)]
     assert "'./{n}'" in sentences[0] and all(text.isprintable() for text in sentences)
+
+
+def test_groups_that_are_the_classes_themselves_are_no_leak():
+    table = make(
+        ("a", "train", "ant", "ant"), ("b", "test", "ant", "ant"), ("c", "train", "b", "b")
+    )
+    assert "groups in training and in test" not in find(table)

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 
 from biobench import progress
 from biobench.errors import BadInput
+from biobench.probes._estimator import is_joint
 from biobench.probes.calibration import calibrate
 from biobench.probes.factory import PROBES, make, split_steps
 
@@ -42,6 +43,8 @@ class Problem:
     subtask: str | None = None
     groups: Shaped[np.ndarray, " n"] | None = None
     """of the training examples, for folds that keep groups whole."""
+    left_out: Shaped[np.ndarray, " n"] | None = None
+    """if given, `x_test` is `x_train`, and each example is predicted from those of other values."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +93,8 @@ def fit_predict(
         raise BadInput("Folds by group need groups, but no training example has one.")
     # The class, because a worker process has not registered what this one has.
     cls = PROBES.load(name)
+    if is_joint(cls):
+        raise BadInput(f"The probe '{name}' answers all questions at once; fit it jointly.")
     total = len(problems)
     outputs: list[ProbeOutput] = []
     start = time.monotonic()
@@ -131,12 +136,16 @@ def _fit_one(
         steps, last = split_steps(probe)
         if len(problem.x_test) == 0:
             return ProbeOutput(problem.y_train[:0], None, None, _get_params(last), last.edges_)
-        x = problem.x_test
-        for step in steps:
-            x = step.transform(x)
-        scores = last.class_scores(x)
+        if problem.left_out is None:
+            x = problem.x_test
+            for step in steps:
+                x = step.transform(x)
+            scores, y_pred = last.class_scores(x), np.asarray(last.predict(x))
+        else:
+            scores = last.leave_one_out_scores(problem.left_out)
+            y_pred = last.classes_[scores.argmax(axis=1)]
         output = ProbeOutput(
-            np.asarray(last.predict(x)),
+            y_pred,
             *_get_top(last, scores),
             _get_params(last),
             last.edges_,
