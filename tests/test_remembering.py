@@ -1,6 +1,7 @@
 """What a task loaded is loaded again when anything that decides it has changed, and only then."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import shutil
@@ -221,3 +222,18 @@ def test_every_kind_of_column_and_left_out_file_survives(tmp_path, monkeypatch):
     second = load(evaluate.Args(datadir=str(tmp_path)))
     assert len(calls) == 1
     assert second.digest() == first.digest() and second.left_out == first.left_out
+
+
+@pytest.mark.parametrize("lengths", [[], [None], [16] * 50, [16, None, 16], [8, 24], [1, 31]])
+def test_hashes_enter_the_digest_one_by_one_however_they_lie_in_memory(lengths, tmp_path):
+    values = [None if n is None else bytes([i % 251]) * n for i, n in enumerate(lengths)]
+    whole = pl.Series(values, dtype=pl.Binary)
+    names = [str(i) for i in range(len(values) + 3)]
+    table = pl.DataFrame({"image": names}, schema={"image": pl.String})
+    manifest = Manifest(tmp_path, table)
+    body = table.write_csv(None, include_header=False, null_value="\x00")
+    for some in (whole, whole[1:], whole[:3], pl.concat([whole[2:], whole])):
+        expected = hashlib.sha256(f"image:String\n{body}\n".encode())
+        for content in some.to_list():
+            expected.update(b"\x00" if content is None else b"\x01" + content)
+        assert manifest.digest(some) == expected.hexdigest()

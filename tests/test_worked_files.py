@@ -276,4 +276,4 @@ def test_a_tasks_own_metric_may_read_ranks_all_scores_or_a_table_of_costs(place,
     assert all(row["is_verified"] for row in json.loads((place / "runs.json").read_text()))
     call(capsys, "import", "results", "--results", "copy")
     copied = results.scan(place / "copy").runs
-    assert copied.height == 8 and copied["low"].null_count() == 0
+    assert copied.height == 8 and copied["ci_low"].null_count() == 0

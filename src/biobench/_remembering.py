@@ -108,7 +108,7 @@ def remembered(load: Load) -> Load:
             here.loaded[key] = _find(key, args, here.seen) or _load(load, args, key)
         return here.loaded[key][0]
 
-    load_once.get_key = functools.partial(_get_key, load)
+    vars(load_once)["get_key"] = functools.partial(_get_key, load)
     return load_once
 
 

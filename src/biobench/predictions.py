@@ -80,7 +80,7 @@ def take_columns(examples: Sequence[Example], names: Sequence[str]) -> pl.DataFr
     for name in names:
         if name not in examples[0].info and not any(name in one.info for one in examples):
             continue
-        values = [example.info.get(name) for example in examples]
+        values: list[typing.Any] = [example.info.get(name) for example in examples]
         if name == CLASS_LABELS:
             columns[name] = pl.Series(write_classes(values), dtype=pl.String())
         else:
@@ -88,14 +88,16 @@ def take_columns(examples: Sequence[Example], names: Sequence[str]) -> pl.DataFr
     return pl.DataFrame(columns)
 
 
-def write_classes(lists: Sequence[object]) -> list[str | None]:
+def write_classes(lists: Sequence[Sequence[object] | str | None]) -> list[str | None]:
     """Lists of class names as JSON; a text is written already."""
     # Examples share one list of classes; it is written out once.
     texts: dict[int, str | None] = {}
     for value in lists:
         if id(value) not in texts:
-            is_written = value is None or isinstance(value, str)
-            texts[id(value)] = value if is_written else json.dumps([str(name) for name in value])
+            if value is None or isinstance(value, str):
+                texts[id(value)] = value
+            else:
+                texts[id(value)] = json.dumps([str(name) for name in value])
     return [texts[id(value)] for value in lists]
 
 

@@ -178,7 +178,8 @@ def list_lacking(thing: object, contract: type) -> list[str]:
         values = base.__annotations__ if "__annotations__" in vars(base) else {}
         functions = [n for n, value in vars(base).items() if callable(value)]
         functions = [n for n in functions if not n.startswith("_") or n == "__call__"]
-        lacking += [n for n in values if not hasattr(thing, n)]
+        read = [n for n, value in vars(base).items() if isinstance(value, property)]
+        lacking += [n for n in (*read, *values) if not hasattr(thing, n)]
         lacking += [n for n in functions if not callable(getattr(thing, n, None))]
     return list(dict.fromkeys(lacking))
 

@@ -20,8 +20,8 @@ from biobench.data.sources import Source
 from biobench.download.archives import Limits
 from biobench.download.checksums import Joined
 from biobench.download.problems import ArchiveRefused, SourceFailed
+from biobench.download.sizes import ROOM
 from biobench.download.task_folder import place_member
-from biobench.download.transfer import ROOM
 from biobench.download.unpacking import Archive, unpack
 from hostile_archives import HOSTILE, make_tar, make_zip, tar_member, zip_member
 
@@ -141,7 +141,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from biobench.download import unpacking as room
-from biobench.download.transfer import ROOM
+from biobench.download.sizes import ROOM
 from biobench.download.unpacking import Archive, unpack
 
 folder, kind, when, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])

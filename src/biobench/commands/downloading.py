@@ -39,23 +39,30 @@ class Download:
         from biobench import download, interrupts
         from biobench.download import display
 
-        fetcher, n_failed = download.Fetcher(tell=display.note), 0
-        plans = self._make_plans(download.Asker(fetcher.client))
-        if self.dry_run:
-            display.print_plans(plans)
-            return 0
-        download.require_room(plans)
         try:
-            for plan in plans:
-                with display.show_progress():
-                    outcomes = download.download(
-                        plan, fetcher, remove_archives=self.remove_archives, tell=display.note
-                    )
-                n_failed += display.print_outcomes(plan, outcomes)
+            with download.Fetcher(tell=display.note) as fetcher:
+                plans = self._make_plans(download.Asker(fetcher.client))
+                if self.dry_run:
+                    display.print_plans(plans)
+                    return 0
+                download.require_room(plans)
+                return int(self._bring(plans, fetcher) > 0)
         except KeyboardInterrupt:
             display.note("stopped; the same command goes on from here")
             return interrupts.STOPPED
-        return int(n_failed > 0)
+
+    def _bring(self, plans, fetcher) -> int:
+        from biobench import download
+        from biobench.download import display
+
+        n_failed = 0
+        for plan in plans:
+            with display.show_progress():
+                outcomes = download.download(
+                    plan, fetcher, remove_archives=self.remove_archives, tell=display.note
+                )
+            n_failed += display.print_outcomes(plan, outcomes)
+        return n_failed
 
     def _make_plans(self, ask):
         from biobench import download, registry

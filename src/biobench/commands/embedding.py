@@ -34,7 +34,7 @@ class Embed:
     out: Path
     """Parquet file to write (.parquet); one that is there is not overwritten."""
     imports: Imports = ()
-    """modules or .py files to import first: they register backbones of your own."""
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import clean, features, registry

@@ -2,7 +2,8 @@
 
     plans = [make_plan("newt", newt.SOURCES, root / "newt", mirrors)]
     require_room(plans)
-    outcomes = download(plans[0], Fetcher())
+    with Fetcher() as fetcher:
+        outcomes = download(plans[0], fetcher)
 
 Nothing is unpacked that was not verified, and nothing that was verified is fetched twice. What is
 known of each file stands in the folder `.download` beside the data (docs/download.md).

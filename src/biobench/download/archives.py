@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Literal, cast
 
-from biobench.download.problems import ArchiveRefused
+from biobench.download.problems import ArchiveDamaged, ArchiveRefused
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Member", "count_bytes", "explain_damage", "read_members"]
 
@@ -87,7 +87,7 @@ def explain_damage() -> Iterator[None]:
     try:
         yield
     except _DAMAGE as err:
-        raise ArchiveRefused(f"it is damaged ({err})") from err
+        raise ArchiveDamaged(f"it is damaged ({err})") from err
     except NotImplementedError as err:
         raise ArchiveRefused(
             f"it is packed in a way that Python cannot read ({err}); unpack it by hand"

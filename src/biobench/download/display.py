@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from biobench import clean, progress
 from biobench.download.planning import Item, Plan
+from biobench.download.sizes import show_bytes
 from biobench.download.task_folder import Outcome
-from biobench.download.transfer import show_bytes
 from biobench.screen import is_terminal, say
 
 __all__ = ["Lines", "note", "print_outcomes", "print_plans", "show_progress"]

@@ -29,7 +29,7 @@ from biobench.download.archives import (
 from biobench.download.checksums import CHUNK, Joined
 from biobench.download.problems import ArchiveRefused, SourceFailed
 from biobench.download.shelf import FOLDER
-from biobench.download.transfer import ROOM, show_bytes
+from biobench.download.sizes import ROOM, show_bytes
 from biobench.progress import report
 
 __all__ = ["Archive", "Journal", "Unpacked", "unpack"]

@@ -53,7 +53,7 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     with evaluate.session():
         found = _check_all_data(plan)
         given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG]
-        finished = find_finished(plan, found, given) if plan.resume and not plan.force else {}
+        finished = _find_told(plan, found)
         if device and len(finished) < len(plan.cells):
             # Loads torch, for which a plan that is finished need not wait.
             features.resolve_device(plan.device)
@@ -72,15 +72,24 @@ def find_answered(plan: Plan, checked: dict[str, Checked]) -> dict[str, dict[str
     Their files tell whether they are the same. Of other models only the weights do, which a worker
     loads.
     """
-    if not plan.resume or plan.force:
-        return {}
-    given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG and cell.id in checked]
-    finished = find_finished(plan, checked, given)
+    finished = _find_told(plan, checked)
     return {
         cell.id: summarise(plan, finished[cell.id], _stamp(cell))
-        for cell in given
+        for cell in plan.cells
         if cell.id in finished
     }
+
+
+def _find_told(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
+    """`find_finished` of vectors from files, where that needs no picture to be read."""
+    if not plan.resume or plan.force:
+        return {}
+    given = [
+        cell
+        for cell in plan.cells
+        if cell.model[0] == FEATURES_ORG and cell.id in checked and checked[cell.id].protocol_digest
+    ]
+    return find_finished(plan, checked, given)
 
 
 def summarise(plan: Plan, run: Path, files: object) -> dict[str, object]:

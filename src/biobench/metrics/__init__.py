@@ -50,7 +50,7 @@ if typing.TYPE_CHECKING:
         TopAccuracy,
         predicted,
     )
-    from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows
+    from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows, tabulate
     from biobench.metrics.weighted import (
         Auroc,
         AveragePrecision,

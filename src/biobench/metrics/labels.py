@@ -85,6 +85,7 @@ class MacroAccuracy:
 
     def slopes(self, counts: Counts) -> Counts:
         """How fast the score rises with each count of predictions, at each sample."""
+        assert counts.n_true is not None
         present = np.count_nonzero(counts.n_true, axis=0)
         n_hit = (counts.n_true > 0) / np.maximum(counts.n_true, 1) / present
         return Counts(counts.n, n_hit=n_hit)
@@ -115,6 +116,7 @@ class MacroF1:
 
     def slopes(self, counts: Counts) -> Counts:
         """How fast the score rises with each count of predictions, at each sample."""
+        assert counts.n_true is not None and counts.n_pred is not None
         present = np.count_nonzero(counts.n_true, axis=0)
         below = np.maximum(counts.n_true + counts.n_pred, 1)
         n_hit = 2 * (counts.n_true > 0) / below / present

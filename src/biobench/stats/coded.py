@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int64
 
 from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, tabulate
+from biobench.metrics import ExampleMean, Metric, code_rows, get_columns, make_rows, tabulate
 
 __all__ = ["Coded", "code_models", "from_examples", "from_table"]
 
@@ -50,6 +50,11 @@ class Coded:
     def n(self) -> int:
         """The number of scored rows."""
         return len(self.score)
+
+    def code(self, count: str) -> Int64[np.ndarray, " n"]:
+        """The class that each row adds to in a count of classes; below 0 for none."""
+        assert self.true is not None and self.pred is not None
+        return code_rows(count, self.true, self.pred)
 
 
 def from_examples(examples: Sequence[Example], metric: Metric | None = None) -> Coded:

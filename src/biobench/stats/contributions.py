@@ -10,6 +10,7 @@ exchanges is exact, and the difference is wrong to the third order only.
 """
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,6 @@ from biobench.metrics import (
     HasSlopes,
     Metric,
     WeightedMetric,
-    code_rows,
     list_own_counts,
     needs_scores,
 )
@@ -184,7 +184,7 @@ def _counts(model: Coded, metric: Metric) -> Counts:
     if needs_scores(metric):
         fields[SUM] = np.array([model.score.sum()])
     for name in metric.fields.intersection(LABEL_COUNTS):
-        code = code_rows(name, model.true, model.pred)
+        code = model.code(name)
         counted = np.bincount(code[code >= 0], minlength=model.n_classes)
         fields[name] = counted[:, None].astype(np.float64)
     return Counts(np.array([float(model.n)]), **fields)
@@ -202,10 +202,10 @@ def _of_each_model(
         adds = np.zeros(model.n)
         for name in names:
             if name == SUM:
-                adds += slope.score[0] * model.score
+                adds += _rows(slope, SUM)[0, 0] * model.score
             else:
                 # The last entry is that of a prediction of no class.
-                code = code_rows(name, model.true, model.pred)
+                code = model.code(name)
                 adds += np.append(getattr(slope, name)[:, 0], 0)[code]
         values[:, i] = np.bincount(block, adds, n_blocks)
     return values
@@ -262,7 +262,7 @@ def _tally(
     """[blocks, classes] rows of each class, or the sum of scores, in each block."""
     if name == SUM:
         return sparse.csr_array(np.bincount(block, model.score, n_blocks)[:, None])
-    code = code_rows(name, model.true, model.pred)
+    code = model.code(name)
     kept = code >= 0
     block, code, shape = block[kept], code[kept], (n_blocks, model.n_classes)
     if n_blocks * model.n_classes <= _SMALL:

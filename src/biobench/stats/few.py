@@ -72,10 +72,11 @@ def _describe_groups(coded: Coded, metric: Metric, design: Design) -> str:
 def _describe_rarer(coded: Coded, metric: Metric, design: Design) -> str:
     right = coded.true == coded.pred if needs_labels(metric) else coded.score
     kind = "wrong" if np.average(right, weights=_weigh(coded, metric)) > 0.5 else "right"
+    # Without the model's own numbers, so that a table says it once of all its models.
     return (
-        f"Few groups are {kind}: {kind} answers ({design.rarer:.1%}) weigh like "
-        f"{design.n_weighty * design.rarer:.1f} of {design.n_weighty:.0f} equal cameras, videos or "
-        "specimens. Where these are right or wrong as wholes, the interval may be too narrow."
+        f"Few groups are {kind}: {kind} answers weigh like fewer than {FEW_RARER} of "
+        f"{design.n_weighty:.0f} equal cameras, videos or specimens. Where these are right or "
+        "wrong as wholes, the interval may be too narrow."
     )
 
 
