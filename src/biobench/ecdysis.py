@@ -28,7 +28,7 @@ from biobench.data.expected import Expected
 from biobench.data.sources import Listing, Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
-from biobench.metrics import RankAccuracy
+from biobench.metrics.examples import RankAccuracy
 
 __all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
 

@@ -128,7 +128,7 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     splits = {}
     for (trait,), rows in predictions.group_by("subtask", maintain_order=True):
         splits[f"{trait}/macro-f1"] = evaluate.score(rows, "macro-f1")
-        splits[f"{trait}/accuracy"] = float(rows["score"].mean())
+        splits[f"{trait}/accuracy"] = evaluate.score(rows, "accuracy")
     return splits
 
 

@@ -149,7 +149,7 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     unknown = pl.col("y_true") == probes.UNKNOWN
     rejected = (pl.col("y_pred") == probes.UNKNOWN).fill_null(False)
     splits = {
-        "user-loss": float(predictions["cost"].mean()),
+        "user-loss": float(predictions["cost"].to_numpy().mean()),
         "accuracy": evaluate.score(predictions, "accuracy"),
         "macro-f1": evaluate.score(predictions, "macro-f1"),
     }

@@ -25,7 +25,7 @@ from biobench.data import Manifest, read_class_folders, require_folder
 from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.interfaces import ModelArgs, TaskReport
-from biobench.metrics import RankAccuracy
+from biobench.metrics.examples import RankAccuracy
 
 __all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
 

@@ -43,6 +43,6 @@ def read_class_folders(
                 left_out.append(LeftOut(f"{folder}/{name}", OUTSIDE))
             else:
                 rows.append((f"{folder}/{name}", split, label))
-    schema = dict.fromkeys(("image", "split", "label"), pl.String)
+    schema = {"image": pl.String, "split": pl.String, "label": pl.String}
     table = pl.DataFrame(rows, schema=schema, orient="row")
     return table.with_columns(pl.col("image").alias("example")), left_out

@@ -74,6 +74,7 @@ def _pick(video: pathlib.Path, start: float, end: float, n: int) -> Iterator[Ima
 def _decode(video: pathlib.Path, start: float) -> Iterator:
     """The frames from the last key frame before `start` on."""
     import av
+    import av.error
 
     try:
         with av.open(str(video)) as container:
@@ -81,10 +82,10 @@ def _decode(video: pathlib.Path, start: float) -> Iterator:
                 raise UndecodableVideo("it has no pictures")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            if start > 0:
+            if start > 0 and stream.time_base:
                 container.seek(int(start / stream.time_base), stream=stream)
             for frame in container.decode(stream):
                 if frame.time is not None:
                     yield frame
-    except (av.FFmpegError, OSError) as err:
+    except (av.error.FFmpegError, OSError) as err:
         raise UndecodableVideo(f"damaged: {err}") from err

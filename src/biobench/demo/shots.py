@@ -94,7 +94,7 @@ class Sheet:
     def draw(self, rng: np.random.Generator) -> Image.Image:
         """One scan."""
         height, width = SIZE
-        paper = np.float32([0.93, 0.9, 0.82]) * np.float32(rng.uniform(0.94, 1.04))
+        paper = np.array([0.93, 0.9, 0.82], np.float32) * np.float32(rng.uniform(0.94, 1.04))
         canvas = paper + 0.02 * fractal(rng, height, width, 12, 3)[..., None]
         canvas = np.ascontiguousarray(canvas, np.float32)
         paint_plant(canvas, plant_species(self.seed, self.species), "habit", rng)
@@ -142,18 +142,16 @@ class Microscopic:
             }[shape]
             wobble = rng.normal(0, 0.02, 2)
             cell = ellipse(x + wobble[0], y + wobble[1], size, size * (0.5 + 0.5 * (n % 2)))
-            parts.append(Part(cell, color=(tone,) * 3, relief=1.2))
+            parts.append(Part(cell, color=(tone, tone, tone), relief=1.2))
         return parts
 
     def _debris(self, rng: np.random.Generator) -> list[Part]:
-        return [
-            Part(
-                ellipse(*rng.normal(0, 0.35, 2), *rng.uniform(0.04, 0.4, 2)),
-                color=(float(rng.uniform(0.2, 0.65)),) * 3,
-                relief=0.6,
-            )
-            for _ in range(int(rng.integers(3, 9)))
-        ]
+        parts = []
+        for _ in range(int(rng.integers(3, 9))):
+            scrap = ellipse(*rng.normal(0, 0.35, 2), *rng.uniform(0.04, 0.4, 2))
+            tone = float(rng.uniform(0.2, 0.65))
+            parts.append(Part(scrap, color=(tone, tone, tone), relief=0.6))
+        return parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,13 +166,13 @@ class Mushroom:
         own = rng_for(self.seed, "mushroom", self.species)
         height, width = SIZE
         canvas = background("litter", rng, height, width)
-        cap = tuple(own.uniform(0.15, 0.95, 3).tolist())
-        stem = tuple((own.uniform(0.6, 0.95) * np.array([1.0, 0.96, 0.88])).tolist())
+        red, green, blue = own.uniform(0.15, 0.95, 3).tolist()
+        pale = float(own.uniform(0.6, 0.95))
         wide, tall = own.uniform(0.45, 0.8), own.uniform(0.2, 0.45)
         thick, dots = own.uniform(0.08, 0.2), int(own.integers(0, 9))
         parts = [
-            Part(ellipse(0, -0.45, thick, 0.5), color=stem),
-            Part(ellipse(0, 0.1, wide, tall), color=cap, relief=1.4),
+            Part(ellipse(0, -0.45, thick, 0.5), color=(pale, 0.96 * pale, 0.88 * pale)),
+            Part(ellipse(0, 0.1, wide, tall), color=(red, green, blue), relief=1.4),
             *(
                 Part(
                     ellipse(wide * rng.uniform(-0.7, 0.7), 0.1 + tall * rng.uniform(-0.5, 0.6),

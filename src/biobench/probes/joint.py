@@ -3,6 +3,7 @@
 outputs = fit_predict_jointly("mlp", problems, seed=42)      # one output a problem
 """
 
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ def fit_predict_jointly(
     seed: int = 42,
     device: str = "cpu",
     keep: frozenset[Kept] = frozenset(),
-    **params: object,
+    **params: typing.Any,
 ) -> list[ProbeOutput]:
     """Fit one fresh probe on the questions of all problems, and predict each; order is kept.
 
@@ -52,7 +53,8 @@ def fit_predict_jointly(
     # A question with one answer is one that is always answered no.
     y[:, [len(known) < 2 for known in classes]] = False
     progress.report("probe", 0, 1)
-    probe = make(name, seed=seed, device=device, **params).fit(first.x_train, y.astype(np.int64))
+    probe: typing.Any = make(name, seed=seed, device=device, **params)
+    probe.fit(first.x_train, y.astype(np.int64))
     progress.report("probe", 1, 1)
     yes, answer = probe.predict_proba(first.x_test), probe.predict(first.x_test)
     return [_make_output(known, yes[:, i], answer[:, i], keep) for i, known in enumerate(classes)]
