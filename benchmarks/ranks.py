@@ -25,7 +25,7 @@ from scipy import special
 from biobench.metrics import MacroAccuracy, MacroF1, MeanScore, Metric
 from biobench.stats.coded import Coded
 from biobench.stats.contributions import Contributions, contributions_of, mean_of, pairs_of
-from biobench.stats.ranks import better_over_tasks
+from biobench.stats.ranking import better_over_tasks
 from biobench.stats.simultaneous import adjusted_p, holm
 
 METRICS: tuple[Metric, ...] = (MeanScore(), MacroAccuracy(), MacroF1())

@@ -31,7 +31,7 @@ def run(name, root, **kwargs):
 
 
 def load(name, root, **kwargs):
-    return evaluate.check(registry.load_task(name), make_args(name, root, **kwargs))[0]
+    return evaluate.prepare(registry.load_task(name), make_args(name, root, **kwargs)).data
 
 
 def embed(name, root, images) -> np.ndarray:

@@ -113,7 +113,7 @@ def test_a_task_of_one_label_has_no_use_for_a_probe_of_several(tmp_path):
     for name in ("plantnet", "newt"):
         args = make_args(name, tmp_path / name, probe="mlp")
         with pytest.raises(BadInput, match=r"'mlp'.*choose one of knn"):
-            evaluate.check(registry.load_task(name), args)
+            evaluate.prepare(registry.load_task(name), args)
 
 
 def test_a_trait_that_is_neither_yes_nor_no_is_named(root, tmp_path):

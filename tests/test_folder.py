@@ -28,7 +28,7 @@ def make_args(path, **kwargs):
 
 def run(path, **kwargs):
     args = make_args(path, **kwargs)
-    manifest, _ = evaluate.check(folder, args)
+    manifest = evaluate.prepare(folder, args).data
     return manifest, folder.benchmark(args, FLOOR)[1]
 
 
@@ -84,7 +84,7 @@ def test_folds_test_every_picture_once_by_a_probe_that_did_not_see_it(tmp_path):
     single = run(tmp_path / "few", probe="knn")[1].provenance
     assert "folds_test" not in single.protocol
     with pytest.raises(BadInput, match="folds_test"):
-        evaluate.check(folder, make_args(tmp_path / "few", folds_test=3, n_train=2))
+        evaluate.prepare(folder, make_args(tmp_path / "few", folds_test=3, n_train=2))
 
 
 def test_groups_stay_together_in_folds(tmp_path):

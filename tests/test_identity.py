@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+import worlds
 from biobench import evaluate, folder, report, results
 from biobench.data import contents
 from biobench.errors import BadInput
@@ -40,7 +41,7 @@ def make_args(root, **kwargs):
 
 
 def identify(root, model=MODEL, **kwargs):
-    return evaluate.identify(folder, make_args(root, **kwargs), model)
+    return worlds.identify(folder, make_args(root, **kwargs), model)
 
 
 def swap(a, b):
@@ -213,8 +214,7 @@ def test_results_of_earlier_versions_are_shown_beside_new_ones(world, tmp_path):
     board = report.leaderboard(tmp_path / "results")
     assert board.problems == [] and board.table["task"].n_unique() == 2
     args = make_args(world)
-    identity = evaluate.identify(folder, args, MODEL)
-    digests = identity.protocol_digest, identity.backbone_digest
+    digests = worlds.identify(folder, args, MODEL)
     found = results.find_run(tmp_path / "results", "folder", MODEL, *digests)
     assert found is not None and found != path
 
@@ -258,7 +258,7 @@ def test_vectors_from_a_file_are_scored_on_pictures_known_by_content(world, tmp_
     args = make_args(world, features=str(tmp_path / "v.parquet"))
     model = ("features", "mine")
     before = folder.benchmark(args, model)[1].provenance
-    assert before.protocol_digest() == evaluate.identify(folder, args, model).protocol_digest
+    assert before.protocol_digest() == evaluate.prepare(folder, args).protocol_digest
     replace_a_content(world)
     after = folder.benchmark(args, model)[1].provenance
     assert after.manifest != before.manifest

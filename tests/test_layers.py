@@ -1,11 +1,12 @@
-"""A room imports only rooms below it (the table of docs/architecture.md)."""
+"""A module imports only modules below it (the table of docs/layers.toml)."""
 
-import ast
+import json
 import pathlib
 import re
 import subprocess
 import sys
 
+import importlinter.cli
 import pytest
 
 import biobench
@@ -13,96 +14,83 @@ import biobench
 SOURCE = pathlib.Path(biobench.__file__).parent
 ROOT = SOURCE.parents[1]
 
-BASE = {"errors", "progress", "atomic", "fields", "clean", "screen", "console"}
-GROUND = BASE | {"contract", "_backbone", "args"}
-NAMES = GROUND | {"imports", "registry"}
-CONTRACT = GROUND | {"interfaces"}
-CORE = CONTRACT | NAMES | {"predictions", "metrics", "stats", "data", "third_party_models"}
-CORE |= {"features", "probes"}
-SPINE = CORE | {"evaluate", "_protocol", "_identity", "_predicting", "_subset"}
-SPINE |= {"_pooling", "_retrieval"}
-TASKS = {"newt", "kabr", "iwildcam", "plantnet", "folder"}
-TASKS |= {
-    "imagenet1k",
-    "inat21",
-    "herbarium19",
-    "plankton",
-    "ecdysis",
-    "fungiclef",
-    "mammalnet",
-    "fishnet",
-    "beluga",
-}
-MAY_IMPORT = {
-    "__init__": set(),
-    "errors": set(),
-    "progress": set(),
-    "atomic": set(),
-    "fields": set(),
-    "imports": {"errors"},
-    "clean": set(),
-    "screen": {"clean"},
-    "console": {"clean", "screen"},
-    "contract": {"fields"},
-    "args": {"contract", "errors", "fields"},
-    "_backbone": set(),
-    "registry": GROUND | {"imports"},
-    "metrics": NAMES,
-    "stats": GROUND | {"metrics"},
-    "interfaces": GROUND | {"stats"},
-    "predictions": GROUND | {"metrics"},
-    "data": BASE,
-    "download": BASE | {"data"},
-    "third_party_models": CONTRACT | NAMES,
-    "features": CONTRACT | NAMES | {"data"},
-    "probes": CONTRACT | NAMES,
-    "_protocol": SPINE,
-    "_identity": SPINE,
-    "_predicting": SPINE,
-    "_pooling": SPINE,
-    "_retrieval": CORE,
-    "_subset": SPINE,
-    "evaluate": SPINE,
-    **dict.fromkeys(TASKS, SPINE),
-    "results": CONTRACT | {"metrics", "stats", "predictions"},
-    "launch": SPINE | {"results"},
-    "report": CONTRACT | {"results", "stats", "metrics"},
-    "demo": BASE | {"data"},
-}
-ABOVE_ALL = {"commands", "cli", "interrupts", "__main__"}
-
-
-def get_imports(path):
-    """The rooms that a file imports, wherever in the file."""
-    rooms = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [node.module or ""]
-            if node.module == "biobench":
-                names = [f"biobench.{alias.name}" for alias in node.names]
-        else:
-            continue
-        rooms |= {name.split(".")[1] for name in names if name.startswith("biobench.")}
-    return rooms - {"__version__"}
-
-
 FILES = sorted(SOURCE.rglob("*.py"))
 
+sys.path.insert(0, str(ROOT / "docs"))
+import make_layers  # noqa: E402
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_room_imports_only_rooms_below_it(path):
-    room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    if room in ABOVE_ALL:
-        return
-    assert get_imports(path) - {room} <= MAY_IMPORT[room]
+TABLE = make_layers.read_table()
+MODULES = [module for layer in TABLE["layers"] for module in layer["modules"]]
 
 
-def test_every_room_stands_in_the_table_of_the_architecture():
-    page = (ROOT / "docs" / "architecture.md").read_text()
-    for room in {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in FILES}:
-        assert room == "__init__" or re.search(rf"`{room}(\.py|/)`", page), room
+def list_allowed(layer):
+    """The modules that those of a layer may import, besides themselves."""
+    if layer["imports"] == ["everything"]:
+        return set(MODULES)
+    groups = [TABLE["groups"].get(name, [name]) for name in layer["imports"]]
+    beside = [] if layer.get("apart") else layer["modules"]
+    return {module for group in [*groups, beside] for module in group}
+
+
+def make_contracts(package="biobench"):
+    """The table as import-linter's contracts: what each module must not import."""
+    contracts = []
+    for layer in TABLE["layers"]:
+        for module in layer["modules"]:
+            forbidden = sorted(set(MODULES) - list_allowed(layer) - {module})
+            if forbidden:
+                contracts.append(
+                    {
+                        "name": f"{module} imports nothing but {', '.join(layer['imports'])}",
+                        "type": "forbidden",
+                        "source_modules": [f"{package}.{module}"],
+                        "forbidden_modules": [f"{package}.{name}" for name in forbidden],
+                        "allow_indirect_imports": True,
+                    }
+                )
+    return contracts
+
+
+def lint(folder, package, contracts):
+    """import-linter's exit code on a package that Python finds."""
+    lines = ["[tool.importlinter]", f'root_package = "{package}"']
+    for contract in contracts:
+        lines.append("[[tool.importlinter.contracts]]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in contract.items()]
+    config = folder / "pyproject.toml"
+    config.write_text("\n".join(lines))
+    return importlinter.cli.lint_imports(str(config), no_cache=True)
+
+
+def test_a_module_imports_only_what_the_table_allows(tmp_path, capsys):
+    code = lint(tmp_path, "biobench", make_contracts())
+    assert code == 0, capsys.readouterr().out
+
+
+def test_an_import_that_the_table_forbids_is_found_however_late(tmp_path, monkeypatch, capsys):
+    package = tmp_path / "upside_down"
+    package.mkdir()
+    for module in MODULES:
+        (package / f"{module}.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "stats.py").write_text("def score():\n    from upside_down import evaluate\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert lint(tmp_path, "upside_down", make_contracts("upside_down")) == 1
+    assert "upside_down.stats -> upside_down.evaluate" in capsys.readouterr().out
+
+
+def test_every_module_stands_in_the_table_once_and_below_what_imports_it():
+    there = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in FILES}
+    assert sorted(MODULES) == sorted(there - {"__init__"})
+    below = set()
+    for layer in TABLE["layers"]:
+        below |= set(layer["modules"])
+        assert list_allowed(layer) <= below, layer["modules"]
+
+
+def test_the_page_on_architecture_prints_the_table():
+    page = make_layers.PAGE.read_text(encoding="utf-8")
+    assert page == make_layers.make_page(page), "run python docs/make_layers.py"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -18,7 +18,7 @@ TASKS = sorted(worlds.WRITERS)
 def load(name, root, **kwargs):
     task = registry.load_task(name)
     args = task.Args(datadir=str(root), device="cpu", **kwargs)
-    return evaluate.check(task, args)[0]
+    return evaluate.prepare(task, args).data
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobench.interfaces import Example
-from biobench.predictions import KNOWN_COLUMNS
+from biobench.predictions import KNOWN_COLUMNS, take_columns
 from biobench.results import read_predictions, to_examples, to_table, write_run
 from results_world import make_report
 
@@ -66,3 +66,22 @@ def test_values_of_mixed_kinds_are_kept_as_json_text():
     table = to_table(examples)
     assert table["note"].to_list() == ['{"x": 1}', None]
     assert table["mixed"].to_list() == ["1", '"one"']
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.integers(0, 3), st.sampled_from([0.0, 2.5, "ant", "\udc80"])),
+            st.one_of(st.none(), st.integers(0, 3), st.sampled_from([1.0, "ant"])),
+        ),
+        min_size=1,
+    )
+)
+def test_a_metric_reads_from_examples_what_it_reads_from_their_table(labels):
+    examples = [
+        Example(f"{i}.jpg", 1.0, {"y_true": true, "y_pred": pred, "top_labels": [str(pred)]})
+        for i, (true, pred) in enumerate(labels)
+    ]
+    names = ["y_true", "y_pred", "top_labels"]
+    table = to_table(examples).select("example", *names)
+    assert take_columns(examples, [*names, "organ"]).equals(table)

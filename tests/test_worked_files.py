@@ -206,7 +206,7 @@ def test_the_worked_files_are_found_by_imports_and_a_reader_is_told_which(place,
 def test_the_worked_task_is_short_and_no_other_file_knows_it():
     assert len(FILES["task"].read_text().splitlines()) <= 60
     for path in (ROOT / "src").rglob("*.py"):
-        assert "own_task" not in path.read_text(), path
+        assert '"moths"' not in path.read_text(), path
 
 
 def test_the_worked_files_use_public_names_alone():
@@ -243,3 +243,37 @@ def test_contributing_explains_each_kind_with_its_file():
         assert f"examples/{path.name}" in page and f"register_{kind}" in page.replace(
             "register_vision_backbone", "register_backbone"
         )
+
+
+def test_a_tasks_own_metric_may_read_ranks_all_scores_or_a_table_of_costs(place, fresh, capsys):
+    (place / "costs.csv").write_text(
+        "truth,prediction,cost\nspecies-0,*,5\n*,species-0,2\n*,*,1\n", encoding="utf-8"
+    )
+    names = ("top5-accuracy", "mean-average-precision", "macro-auroc", "expected-cost:costs.csv")
+    tables = "".join(
+        f'[tasks.t{i}]\nkind = "moths"\ndatadir = "data/moths"\nmetric = "{name}"\nn_workers = 0\n'
+        'probe = "simpleshot"\n'
+        for i, name in enumerate(names)
+    )
+    head = CONFIG.format(imports=[str(FILES["task"]), str(FILES["backbone"])])
+    (place / "plan.toml").write_text(head.partition("[tasks.moths]")[0] + tables)
+    call(capsys, "run", "plan.toml", "--results", "results")
+    rows = json.loads(call(capsys, "leaderboard", "--format", "json").out)
+    assert {(row["task"], row["rank"]) for row in rows} >= {(f"t{i}", 1) for i in range(4)}
+    assert all(row["ci"][0] <= row["score"] <= row["ci"][1] for row in rows)
+    by_task = {}
+    for row in rows:
+        by_task.setdefault(row["task"], []).append(row)
+    # Of a cost the lower is the better one, in ranks and in marks.
+    low, high = sorted(by_task["t3"], key=lambda row: row["score"])
+    assert low["rank"] == 1 and (high["rank"] == 2 or high["score"] == low["score"])
+    pairs = json.loads(
+        call(capsys, "compare", "colour-grid:1", "colour-grid:2", "--format", "json").out
+    )
+    assert [pair["task"] for pair in pairs] == ["t0", "t1", "t2", "t3"]
+    assert all(0 < pair["p"] <= 1 for pair in pairs)
+    call(capsys, "export", "--to", "runs.json")
+    assert all(row["is_verified"] for row in json.loads((place / "runs.json").read_text()))
+    call(capsys, "import", "results", "--results", "copy")
+    copied = results.scan(place / "copy").runs
+    assert copied.height == 8 and copied["ci_low"].null_count() == 0

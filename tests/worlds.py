@@ -6,9 +6,12 @@ Classes differ in colour and stripes, so that a simple backbone can tell them ap
 import csv
 import json
 import pathlib
+import typing
 
 import numpy as np
 from PIL import Image
+
+from biobench import evaluate
 
 COLOURS = [(200, 60, 40), (50, 160, 70), (60, 80, 190), (190, 170, 50), (150, 60, 170)]
 
@@ -133,3 +136,16 @@ WRITERS = {
     "plantnet": plantnet,
     "folder": folder,
 }
+
+
+class Identity(typing.NamedTuple):
+    """The two digests by which a finished cell is found."""
+
+    protocol_digest: str
+    backbone_digest: str
+
+
+def identify(task, args, model) -> Identity:
+    """The identity of a cell, without embedding anything."""
+    backbone = evaluate.get_source(args, model).describe()
+    return Identity(evaluate.prepare(task, args).protocol_digest, str(backbone["digest"]))

@@ -66,7 +66,7 @@ class VisionBackbone(torch.nn.Module):
         """Encode a batch that `make_img_transform` prepared; raises NotImplementedError here."""
         raise NotImplementedError(f"{type(self).__name__} must implement img_encode().")
 
-    def make_img_transform(self):
+    def make_img_transform(self):  # pyright: ignore[reportUnknownParameterType] - as published
         """Return the function from a PIL image to a tensor [3, width, height] that fits the model.
 
         Raises NotImplementedError here.

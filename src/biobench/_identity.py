@@ -13,25 +13,16 @@ import json
 import polars as pl
 
 from biobench import features, probes
+from biobench._remembering import Seen
 from biobench.args import Args
 from biobench.data import Manifest, contents
 from biobench.errors import BadInput
 from biobench.interfaces import Provenance
 
-__all__ = ["Identity", "Prepared", "check_args", "hash_data"]
+__all__ = ["Prepared", "check_args", "hash_data"]
 
 MAX_SEED = 2**32 - 1
 """numpy's RandomState, and scikit-learn with it, take no higher one."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Identity:
-    """What makes a cell the same cell: data and protocol, and the backbone."""
-
-    protocol_digest: str
-    backbone_digest: str
-    n_images: dict[str, int]
-    """images by split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +37,8 @@ class Prepared:
     """the rows that make the data what they are: those of every subset and seed, too."""
     known: contents.Known
     """what is known of the contents of the pictures of `data`."""
+    seen: Seen | None = None
+    """for another process, which then need not look again; None where that cannot be."""
 
     @property
     def protocol_text(self) -> str:
@@ -63,11 +56,6 @@ class Prepared:
         hashes = contents.hash_files(self.data.root, self.data.images(), self.known)
         manifest = self.data.digest(hashes)
         return Provenance(protocol=self.protocol, manifest=manifest).protocol_digest()
-
-    def count_images(self) -> dict[str, int]:
-        """Pictures by split, of those that a run uses."""
-        counts = self.manifest.table.group_by("split").agg(pl.col("image").n_unique())
-        return dict(counts.sort("split").iter_rows())
 
 
 def check_args(args: Args) -> None:

@@ -58,7 +58,7 @@ class Predicted:
         examples = to_examples(rows)
         if not self.class_scores:
             return examples
-        where = {
+        where: dict[tuple[object, str], tuple[object, object]] = {
             (part.subtask, example): (part.classes, part.scores[i])
             for part in self.class_scores
             for i, example in enumerate(part.examples)
@@ -136,9 +136,9 @@ def predict(
         for problem, output in zip(problems, outputs, strict=True)
     }
     class_scores = [
-        ClassScores(test["subtask"][0], test["example"].to_list(), output.classes.tolist(), scores)
+        ClassScores(test["subtask"][0], test["example"].to_list(), classes.tolist(), scores)
         for test, output in zip(tables, outputs, strict=True)
-        if (scores := output.scores) is not None
+        if (scores := output.scores) is not None and (classes := output.classes) is not None
     ]
     warnings += _warn_of_edges(problems, outputs)
     warnings += _warn_of_temperatures(outputs)

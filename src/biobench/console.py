@@ -3,6 +3,7 @@
 CleanConsole().print(Text(model))
 """
 
+import typing
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -21,7 +22,8 @@ class CleanConsole(Console):
     """
 
     def __init__(self, **options) -> None:
-        super().__init__(**{"highlight": False, "markup": False, "emoji": False} | options)
+        plain: dict[str, typing.Any] = {"highlight": False, "markup": False, "emoji": False}
+        super().__init__(**plain | options)
         screen.make_tolerant(self.file)
 
     def render(

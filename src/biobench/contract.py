@@ -8,7 +8,12 @@ import dataclasses
 
 from biobench.fields import option
 
-__all__ = ["Example", "ModelArgs", "TaskArgs"]
+__all__ = ["CLASS_LABELS", "CLASS_SCORES", "Example", "ModelArgs", "TaskArgs"]
+
+CLASS_SCORES = "class_scores"
+"""the column with the scores of all classes, in the order of `class_labels`."""
+CLASS_LABELS = "class_labels"
+"""the column with the names of all classes, as a JSON list."""
 
 ModelArgs = tuple[str, str]
 """(model_org, ckpt), as in ("open-clip", "ViT-B-16/openai")."""

@@ -19,10 +19,11 @@ from pathlib import Path
 import polars as pl
 
 from biobench import features, metrics, probes, registry
-from biobench._identity import Identity, Prepared, check_args, hash_data
+from biobench._identity import Prepared, check_args, hash_data
 from biobench._predicting import group_examples, predict
 from biobench._protocol import Protocol
-from biobench._subset import select, select_data
+from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
+from biobench._subset import select_data
 from biobench.args import Args, BatchSize
 from biobench.data import Manifest, contents, traps
 from biobench.errors import BadInput, CellFailed
@@ -34,15 +35,16 @@ from biobench.predictions import to_examples
 __all__ = [
     "Args",
     "BatchSize",
-    "Identity",
     "Prepared",
     "Protocol",
-    "check",
+    "Seen",
     "get_source",
-    "identify",
+    "is_remembered",
     "prepare",
+    "remembered",
     "run",
     "score",
+    "session",
 ]
 
 FILE_ORG = "features"
@@ -145,31 +147,19 @@ def run(
     return model_args, report
 
 
-def identify(task: types.ModuleType, args: Args, model_args: ModelArgs) -> Identity:
-    """The identity of a cell, found without embedding anything.
-
-    Loads the manifest and the backbone, and raises what they raise; reads the pictures whose
-    content is not known.
-    """
-    prepared = prepare(task, args)
-    digest = str(get_source(args, model_args).describe()["digest"])
-    return Identity(prepared.protocol_digest, digest, prepared.count_images())
-
-
 def prepare(task: types.ModuleType, args: Args) -> Prepared:
-    """What a run would use, known without any backbone; raises BadInput if it cannot start."""
-    manifest, protocol = _load(task, args)
-    data, used = select_data(manifest, protocol, args)
-    known = contents.lookup(data.root, data.images())
-    used.check_files(known)
-    return Prepared(_describe(protocol, args), used, data, known)
+    """What a run would use, known without any backbone; raises BadInput if it cannot start.
 
-
-def check(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
-    """Load a task's manifest and see that a benchmark of it can start; raises BadInput if not."""
-    manifest, protocol = _load(task, args)
-    select(manifest, protocol, args).check_files()
-    return manifest, protocol
+    What the task has loaded before is not loaded again (see `remembered`).
+    """
+    with session():
+        manifest, protocol = _load(task, args)
+        data, used = select_data(manifest, protocol, args)
+        seen = get_seen(task.load, args)
+        known = contents.lookup(data.root, data.images(), trusted=seen.contents if seen else "")
+        used.check_files(known)
+        seen = get_seen(task.load, args, known)
+        return Prepared(_describe(protocol, args), used, data, known, seen)
 
 
 def _load(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
@@ -287,7 +277,7 @@ def _describe_model(source: "features.FeatureSource", model_args: ModelArgs) -> 
     return {"org": org, "ckpt": ckpt, "weights": "", **source.describe()}
 
 
-def _list_imports(described: dict[str, object], model_args: ModelArgs) -> list[dict[str, str]]:
+def _list_imports(described: dict[str, typing.Any], model_args: ModelArgs) -> list[dict[str, str]]:
     """What is not biobench's own of a run's backbone, probe and metrics, and where it came from."""
     found = [] if model_args[0] == FILE_ORG else registry.BACKBONES.describe_origin(model_args[0])
     found += probes.PROBES.describe_origin(str(described["probe"]))

@@ -170,7 +170,7 @@ def _read_texts(cls: type) -> dict[str, str]:
         return {}
     texts = {}
     for node, below in zip(body.body, body.body[1:], strict=False):
-        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-        if isinstance(node, ast.AnnAssign) and is_text and isinstance(node.target, ast.Name):
-            texts[node.target.id] = " ".join(str(below.value.value).split())
+        match node, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=text)):
+                texts[name] = " ".join(str(text).split())
     return texts

@@ -77,6 +77,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a picture; raises BadInput saying which layout was expected."""
     if not args.datadir:

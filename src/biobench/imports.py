@@ -77,6 +77,7 @@ def _import_file(name: str, search: Iterable[str]) -> None:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # Before it runs, as an import does: the classes in it are found by their module's name.
     sys.modules[path.stem] = module

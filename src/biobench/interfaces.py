@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from biobench.contract import Example, ModelArgs, TaskArgs
 
@@ -53,29 +53,31 @@ def __getattr__(name: str) -> object:
 class Provenance:
     """What made a report: everything needed to make it again, in plain JSON types."""
 
-    protocol: dict[str, object] = dataclasses.field(default_factory=dict)
+    protocol: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
     """everything besides data and backbone that decides the numbers."""
     manifest: str = ""
     """digest of the manifest."""
-    backbone: dict[str, object] = dataclasses.field(default_factory=dict)
+    backbone: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
     """org, ckpt, digest, n_parameters, image_size, dim."""
-    stages: dict[str, float] = dataclasses.field(default_factory=dict)
+    stages: dict[str, float] = dataclasses.field(default_factory=dict[str, float])
     """seconds spent in each stage."""
-    skipped: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    skipped: list[dict[str, str]] = dataclasses.field(default_factory=list[dict[str, str]])
     """one entry an image without a feature: image, split, reason."""
-    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
     """n_train, n_test, n_images, and what the task left out, by reason."""
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list[str])
+    versions: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     """Python and package versions."""
-    fitted: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)
+    fitted: dict[str, dict[str, object]] = dataclasses.field(
+        default_factory=dict[str, dict[str, object]]
+    )
     """what each probe chose (a penalty, a kernel), by subtask; "" where there is no subtask."""
-    left_out: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    left_out: list[dict[str, str]] = dataclasses.field(default_factory=list[dict[str, str]])
     """one entry a file that the task found but does not use: path, reason."""
     manifest_of: str = ""
     """"contents" where the manifest's digest holds what is in the files; empty in reports of
     earlier versions, whose digest holds their sizes only."""
-    imports: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    imports: list[dict[str, str]] = dataclasses.field(default_factory=list[dict[str, str]])
     """one entry a task, backbone, probe or metric that is not biobench's own: kind, name, and
     imports (what `--imports` must be given to find it) or package (the one that offers it)."""
 
@@ -138,7 +140,7 @@ class TaskReport:
 
     def get_confidence_interval(
         self,
-        statistic="mean",
+        statistic="mean",  # pyright: ignore[reportMissingParameterType] - the contract's signature
         confidence: float = 95,
         n_resamples: int = 500,
         seed: int = 42,
@@ -152,7 +154,10 @@ class TaskReport:
         # Late, because polars is slow to load and most reports are never asked.
         from biobench import stats
 
-        metric = self.calc_mean_score if statistic == "mean" else statistic
+        metric = typing.cast(
+            Callable[[Sequence[Example]], float],
+            self.calc_mean_score if statistic == "mean" else statistic,
+        )
         return stats.confidence_interval(
             self.examples, metric, confidence=confidence, n_resamples=n_resamples, seed=seed
         )
@@ -173,11 +178,12 @@ class TaskReport:
         return _to_json_types(dct)
 
 
-def _to_json_types(value: object) -> typing.Any:
+def _to_json_types(value: typing.Any) -> typing.Any:
     if isinstance(value, dict):
-        return {str(key): _to_json_types(item) for key, item in value.items()}
+        items = typing.cast(dict[object, object], value)
+        return {str(key): _to_json_types(item) for key, item in items.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_to_json_types(item) for item in value]
+        return [_to_json_types(item) for item in typing.cast(list[object], value)]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     # numpy scalars and arrays, torch scalars

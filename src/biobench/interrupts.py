@@ -8,8 +8,12 @@ library, be taken by it for a broken installation, or be lost in a callback.
 """
 
 # What is imported here is imported before an interrupt can be caught: `signal` would bring `enum`.
-import _signal
+import _signal  # pyright: ignore[reportMissingImports]
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import types
 
 __all__ = ["STOPPED", "ImportsEndInOneLine"]
 
@@ -42,7 +46,7 @@ class ImportsEndInOneLine:
         if self._is_open:
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
-    def _stop(self, number: int, frame: object) -> None:
+    def _stop(self, number: int, frame: "types.FrameType | None") -> None:
         # A forked child has the handler too, but says nothing.
         if os.getpid() == self._owner and _is_importing(frame):
             os.write(2, b"biobench: stopped.\n")
@@ -50,7 +54,7 @@ class ImportsEndInOneLine:
         _signal.default_int_handler(number, frame)
 
 
-def _is_importing(frame: object) -> bool:
+def _is_importing(frame: "types.FrameType | None") -> bool:
     while frame is not None:
         if frame.f_code.co_filename == _IMPORTER:
             return True

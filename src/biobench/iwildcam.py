@@ -83,6 +83,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a picture; raises BadInput where the layout is not the published one."""
     root = require_folder(
@@ -121,7 +122,7 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
     """Micro accuracy and macro-F1 of each split; `micro-acc` alone is the test split's."""
     splits = {}
     for (split,), table in predictions.group_by("split", maintain_order=True):
-        accuracy = float(table["score"].mean())
+        accuracy = table.select(pl.col("score").mean()).item()
         splits[f"{split}/macro-f1"] = evaluate.score(table, "macro-f1")
         splits[f"{split}/micro-acc"] = accuracy
         if split == "test":

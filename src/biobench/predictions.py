@@ -8,14 +8,21 @@ cannot hold together (a dict, or a number in one row and a text in the next) are
 """
 
 import json
+import typing
 from collections.abc import Sequence
 
 import polars as pl
 
-from biobench.contract import Example
-from biobench.metrics import CLASS_LABELS, CLASS_SCORES
+from biobench.contract import CLASS_LABELS, CLASS_SCORES, Example
 
-__all__ = ["KNOWN_COLUMNS", "to_examples", "to_table", "to_unicode"]
+__all__ = [
+    "KNOWN_COLUMNS",
+    "take_columns",
+    "to_examples",
+    "to_table",
+    "to_unicode",
+    "write_classes",
+]
 
 KNOWN_COLUMNS = {
     "example": pl.String(),
@@ -29,6 +36,20 @@ KNOWN_COLUMNS = {
     "train_count": pl.Int64(),
 }
 
+
+_READ = {
+    **KNOWN_COLUMNS,
+    "probability": pl.Float64(),
+    "brier": pl.Float64(),
+    "cost": pl.Float64(),
+    "worst_cost": pl.Float64(),
+    "recall_at_1": pl.Float64(),
+    "recall_at_1_apart": pl.Float64(),
+    "average_precision": pl.Float64(),
+    "average_precision_apart": pl.Float64(),
+    CLASS_SCORES: pl.List(pl.Float32()),
+}
+"""types of the columns that metrics read; the others are texts, as classes are compared."""
 
 APART = (CLASS_LABELS, CLASS_SCORES)
 """what is kept in a file of its own (see `biobench.results.scores`)."""
@@ -54,6 +75,33 @@ def to_table(examples: Sequence[Example]) -> pl.DataFrame:
     return pl.DataFrame({name: columns[name] for name in order})
 
 
+def take_columns(examples: Sequence[Example], names: Sequence[str]) -> pl.DataFrame:
+    """The column `example` and those of `names` that any example has, without the others."""
+    columns = {"example": pl.Series([to_unicode(str(example.id)) for example in examples])}
+    for name in names:
+        if name not in examples[0].info and not any(name in one.info for one in examples):
+            continue
+        values: list[typing.Any] = [example.info.get(name) for example in examples]
+        if name == CLASS_LABELS:
+            columns[name] = pl.Series(write_classes(values), dtype=pl.String())
+        else:
+            columns[name] = _known_column(values, _READ.get(name, pl.String()))
+    return pl.DataFrame(columns)
+
+
+def write_classes(lists: Sequence[Sequence[object] | str | None]) -> list[str | None]:
+    """Lists of class names as JSON; a text is written already."""
+    # Examples share one list of classes; it is written out once.
+    texts: dict[int, str | None] = {}
+    for value in lists:
+        if id(value) not in texts:
+            if value is None or isinstance(value, str):
+                texts[id(value)] = value
+            else:
+                texts[id(value)] = json.dumps([str(name) for name in value])
+    return [texts[id(value)] for value in lists]
+
+
 def to_examples(table: pl.DataFrame) -> list[Example]:
     """The rows of a table of predictions as objects; `info` holds the other columns."""
     return [
@@ -66,7 +114,7 @@ def to_examples(table: pl.DataFrame) -> list[Example]:
     ]
 
 
-def _known_column(values: list[object], dtype: object) -> pl.Series:
+def _known_column(values: list[object], dtype: typing.Any) -> pl.Series:
     if dtype == pl.String():
         values = [None if value is None else _to_text(value) for value in values]
     return pl.Series(values, dtype=dtype, strict=False)

@@ -95,11 +95,11 @@ class Registry(typing.Generic[T]):
         home = _find_home(thing)
         entry = self._find_entry(name)
         # A package's module may register what the package offers, too.
-        is_offered = entry is not None and entry.module == home
-        origin = Origin(package=_name_package(entry)) if is_offered else _find_origin(home)
+        offered = entry if entry is not None and entry.module == home else None
+        origin = Origin(package=_name_package(offered)) if offered else _find_origin(home)
         self._check(name, thing, str(origin))
         known = self.registered.get(name)
-        if known is not thing if known else name in self.builtins or (entry and not is_offered):
+        if known is not thing if known else name in self.builtins or (entry and not offered):
             warnings.warn(
                 f"Overwriting the {self.kind} registered as '{name}'.", stacklevel=stacklevel
             )
@@ -171,14 +171,15 @@ class Registry(typing.Generic[T]):
 
 def list_lacking(thing: object, contract: type) -> list[str]:
     """The names of a protocol's members that a thing has not, or has where it needs a function."""
-    lacking = []
+    lacking: list[str] = []
     for base in reversed(contract.__mro__):
         if base in (object, typing.Generic, typing.Protocol):
             continue
         values = base.__annotations__ if "__annotations__" in vars(base) else {}
         functions = [n for n, value in vars(base).items() if callable(value)]
         functions = [n for n in functions if not n.startswith("_") or n == "__call__"]
-        lacking += [n for n in values if not hasattr(thing, n)]
+        read = [n for n, value in vars(base).items() if isinstance(value, property)]
+        lacking += [n for n in (*read, *values) if not hasattr(thing, n)]
         lacking += [n for n in functions if not callable(getattr(thing, n, None))]
     return list(dict.fromkeys(lacking))
 

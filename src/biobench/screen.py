@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 import types
+import typing
 
 from biobench import clean
 
@@ -35,13 +36,13 @@ def say(text: str, *, error: bool = False) -> None:
     print(clean.lines(text), file=stream, flush=True)
 
 
-def is_terminal(stream: io.TextIOBase | None) -> bool:
+def is_terminal(stream: typing.TextIO | io.TextIOBase | None) -> bool:
     """Whether a stream is a terminal on which lines can be drawn anew."""
     can_move = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
     return can_move and stream is not None and stream.isatty()
 
 
-def make_tolerant(*streams: io.TextIOBase | None) -> None:
+def make_tolerant(*streams: object) -> None:
     """Let streams write characters that their encoding lacks as others that it has."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper) and stream.errors != _HANDLER:

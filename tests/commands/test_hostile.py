@@ -304,7 +304,7 @@ def test_status_and_the_summary_of_a_run(place, capsys, world):
         assert code == 0 and out.count("\n") == 4
         rows = json.loads(call(capsys, "status", *where, "--format", "json")[1])
         assert [row["task"] for row in rows] == [world.task] * 2
-        from biobench.launch.display import _Lines, summarise
+        from biobench.launch.showing import _Lines, summarise
 
         show = _Lines(plan)
         for cell, state in zip(cells, states, strict=True):
@@ -354,7 +354,7 @@ def test_models_tasks_and_cache_are_one_clean_line_each(capsys, name, descriptio
     from unittest import mock
 
     from biobench import registry
-    from biobench.commands.features import _describe_entry
+    from biobench.commands.embedding import _describe_entry
     from biobench.features.inventory import Entry
 
     class Backbone:

@@ -258,16 +258,18 @@ def test_what_is_known_of_a_folder_is_listed_and_pruned_by_age(folder, tmp_path)
     root, names = folder
     contents.read(root, names)
     contents.read(tmp_path, ["pictures/a/0.png"])
-    assert {entry.place for entry in content_index.list_entries()} == {str(root), str(tmp_path)}
+    assert {entry.what for entry in content_index.list_entries()} == {
+        f"contents of {place}" for place in (root, tmp_path)
+    }
     old = next(path for path in contents.contents_root().glob("*") if len(list(path.glob("*"))) > 1)
-    place = json.loads((old / "folder.json").read_text())["folder"]
+    what = f"contents of {json.loads((old / 'folder.json').read_text())['folder']}"
     for path in (old, *old.glob("*")):
         os.utime(path, (1, 1))
     deleted, n_bytes = content_index.prune(older_than=3600, dry_run=True)
-    assert [entry.place for entry in deleted] == [place] and n_bytes == deleted[0].n_bytes > 0
+    assert [entry.what for entry in deleted] == [what] and n_bytes == deleted[0].n_bytes > 0
     assert old.exists()
     content_index.prune(older_than=3600)
-    assert [entry.place for entry in content_index.list_entries()] != [place]
+    assert [entry.what for entry in content_index.list_entries()] != [what]
     (rest,) = contents.contents_root().glob("*")
     (rest / "x.arrow.damaged").write_bytes(b"12345")
     assert content_index.prune() == ([], 5) and not (rest / "x.arrow.damaged").exists()

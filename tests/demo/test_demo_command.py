@@ -10,7 +10,7 @@ import pytest
 
 from biobench import results
 from biobench.cli import main
-from biobench.commands.demo import MODELS, TASKS
+from biobench.commands.demonstrating import MODELS, TASKS
 
 PRETRAINED, *FLOORS = MODELS
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import hashlib
 import io
@@ -21,9 +22,13 @@ import worlds
 from biobench import download, iwildcam, kabr, newt, plantnet, registry
 from biobench.cli import main
 from biobench.data.sources import Source
+from biobench.demo import iwildcam as trap_world
+from biobench.demo import kabr as kabr_world
+from biobench.demo import newt as newt_world
+from biobench.demo import plantnet as plant_world
 from biobench.download.checksums import read_list
 from biobench.download.display import Lines
-from biobench.download.plan import list_files
+from biobench.download.planning import list_files
 from biobench.errors import BadInput
 from hostile_archives import HOSTILE, make_tar, make_zip
 from hostile_server import Answer, Clock, Site
@@ -70,11 +75,10 @@ def table_source(site, **changes):
 
 def bring(folder, *sources, mirrors=None, clock=None, **options):
     clock = clock or Clock()
-    fetcher = download.Fetcher(
-        clock=download.Clock(now=clock.now, date=clock.date, sleep=clock.sleep)
-    )
+    times = download.Clock(now=clock.now, date=clock.date, sleep=clock.sleep)
     plan = download.make_plan("moths", sources, folder, mirrors)
-    return download.download(plan, fetcher, **options)
+    with download.Fetcher(clock=times) as fetcher:
+        return download.download(plan, fetcher, **options)
 
 
 def statuses(outcomes):
@@ -166,6 +170,24 @@ def test_an_unpublished_checksum_is_recorded_and_held_later(site, folder):
     assert read_tree(folder) == {}
 
 
+def test_a_cut_that_nobody_could_see_is_not_held_against_the_whole_file(site, folder):
+    site.script = [Answer(says_length=False, cut=30_000)]
+    source = tar_source(site, checksum="")
+    (outcome,) = bring(folder, source)
+    assert outcome.status == "failed" and "damaged" in outcome.text and "anew" in outcome.text
+    assert not (folder / "data.tar.gz").exists()
+    assert statuses(bring(folder, source)) == ["done"]
+    assert dict(FILES).items() <= read_tree(folder).items()
+
+
+def test_a_damaged_archive_that_a_person_brought_stays(site, folder):
+    folder.mkdir()
+    (folder / "data.tar.gz").write_bytes(TAR[:30_000])
+    (outcome,) = bring(folder, tar_source(site, checksum=""))
+    assert outcome.status == "failed" and f"remove {folder / 'data.tar.gz'}" in outcome.text
+    assert (folder / "data.tar.gz").read_bytes() == TAR[:30_000]
+
+
 @pytest.mark.parametrize("urls", [True, False])
 def test_a_file_that_a_person_brings_is_verified_the_same_way(site, folder, urls):
     source = tar_source(site) if urls else tar_source(site, urls=(), by_hand="Ask the authors.")
@@ -210,6 +232,33 @@ def test_data_that_stood_there_before_are_neither_fetched_nor_called_verified(si
     (outcome,) = bring(folder, tar_source(site))
     assert outcome.status == "elsewhere" and "not verified" in outcome.text
     assert read_tree(folder) == {"pictures/1.jpg": b"mine"} and site.requests == []
+
+
+def test_a_folder_that_only_a_person_can_bring_is_known_by_what_it_gives(site, folder):
+    wall = Source("imagenet", (), gives=("train", "val"), by_hand="Accept the terms.")
+    assert "Accept the terms" in bring(folder, wall)[0].text
+    (folder / "train").mkdir()
+    assert statuses(bring(folder, wall)) == ["failed"]
+    (folder / "val").mkdir()
+    assert statuses(bring(folder, wall)) == ["elsewhere"]
+
+
+def test_a_folder_in_a_files_place_fails_alone(site, folder):
+    (folder / "data.tar.gz").mkdir(parents=True)
+    outcomes = bring(folder, tar_source(site), table_source(site))
+    assert statuses(outcomes) == ["failed", "done"] and "is no file" in outcomes[0].text
+
+
+def test_a_disk_that_is_full_fails_one_source_and_keeps_what_came(site, folder, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        (outcome,) = bring(folder, tar_source(site))
+    assert outcome.status == "failed" and "No space left on device" in outcome.text
+    assert statuses(bring(folder, tar_source(site))) == ["done"]
+    assert site.sent["/data.tar.gz"] == len(TAR)
 
 
 def test_an_archive_without_what_it_should_give_is_a_failure(site, folder):
@@ -326,7 +375,8 @@ from biobench.data.sources import Source
 address, checksum, folder = sys.argv[1:]
 source = Source("data.tar.gz", (address,), checksum=checksum, archive="tar", gives=("pictures",))
 plan = download.make_plan("moths", [source], Path(folder))
-print(*[o.status for o in download.download(plan, download.Fetcher())])
+with download.Fetcher() as fetcher:
+    print(*[o.status for o in download.download(plan, fetcher)])
 """
 
 
@@ -496,7 +546,7 @@ def moths(site, monkeypatch, config):
         tar_source(site, size=len(TAR), licence="CC0-1.0", citation="Ant et al."),
         table_source(site),
     )
-    monkeypatch.setitem(registry._tasks, "moths", module)
+    monkeypatch.setitem(registry.TASKS.registered, "moths", module)
     return module
 
 
@@ -584,6 +634,25 @@ def test_a_task_that_is_half_unpacked_is_not_run(tmp_path):
 # The published layouts, end to end.
 
 
+LAYOUTS = {
+    "newt": newt_world.Newt(newt_world.NewtScale(2, 4, 2), 0),
+    "kabr": kabr_world.Kabr(kabr_world.KabrScale(2, 1, 16, 1.0), 0),
+    "iwildcam": trap_world.IWildCam(trap_world.CamScale(3, 6, 2, 4, 1, 1, 2, 1, 2), 0),
+    "plantnet": plant_world.PlantNet(plant_world.PlantScale(3, 9, 4, 1), 0),
+}
+
+
+def draw_world(name, folder):
+    """A small part of the demo's world, in the published layout."""
+    files = {path: picture for unit in LAYOUTS[name].units() for path, picture in unit.draw()}
+    for path, lines in LAYOUTS[name].tables():
+        files[path] = "".join(f"{line}\n" for line in lines).encode()
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
 def list_tree(folder, *tops):
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [(path.relative_to(folder).as_posix(), path.read_bytes()) for path in found]
@@ -624,7 +693,7 @@ def pack(name, world):
 def test_a_world_in_the_published_archives_is_downloaded_and_loaded(
     tmp_path, monkeypatch, config, name
 ):
-    task, world = registry.load_task(name), worlds.WRITERS[name](tmp_path / "world")
+    task, world = registry.load_task(name), draw_world(name, tmp_path / "world")
     served = pack(name, world)
     sources = [
         dataclasses.replace(s, checksum=hash_of(served[s.name])) if s.checksum else s

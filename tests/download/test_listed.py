@@ -39,7 +39,8 @@ def bring(folder, *sources):
     clock = Clock()
     times = download.Clock(now=clock.now, date=clock.date, sleep=clock.sleep)
     plan = download.make_plan("ecdysis", sources or [SOURCE], folder)
-    return *download.download(plan, download.Fetcher(clock=times)), clock
+    with download.Fetcher(clock=times) as fetcher:
+        return *download.download(plan, fetcher), clock
 
 
 def read_pictures(folder):

@@ -47,7 +47,18 @@ def partial(tmp_path):
 
 def make_fetcher(clock, client=None, tell=lambda text: None, **policy):
     times = RealClock(now=clock.now, date=clock.date, sleep=clock.sleep)
-    return Fetcher(Policy(**policy), times, client, tell)
+    fetchers.append(Fetcher(Policy(**policy), times, client, tell))
+    return fetchers[-1]
+
+
+fetchers = []
+
+
+@pytest.fixture(autouse=True)
+def _close_connections():
+    yield
+    while fetchers:
+        fetchers.pop().__exit__()
 
 
 SHA256 = sha256(CONTENT)
@@ -84,6 +95,8 @@ def test_it_goes_on_in_another_process_where_it_was_left(site, clock, partial):
     make_fetcher(clock).fetch(want(site.url(PATH)), partial)
     assert partial.read_bytes() == CONTENT
     assert site.ranges() == [None, "bytes=123456-"]
+    tag = f'"{hashlib.sha256(CONTENT).hexdigest()[:12]}"'
+    assert site.requests[1][2]["If-Range"] == tag
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -298,6 +311,21 @@ def test_a_dead_first_mirror_costs_no_wait(site, clock, partial):
     make_fetcher(clock).fetch(want(dead, site.url(PATH)), partial)
     assert clock.slept == []
     assert partial.read_bytes() == CONTENT
+
+
+def test_a_host_that_is_away_is_waited_for_once_not_for_every_file(clock, tmp_path):
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.path)
+        raise httpx2.ConnectError("refused")
+
+    transport = httpx2.MockTransport(answer)
+    fetcher = make_fetcher(clock, httpx2.Client(transport=transport))
+    for name in "12":
+        with pytest.raises(NotFetched):
+            fetcher.fetch(want(f"http://a.example/{name}"), tmp_path / name)
+    assert asked == ["/1"] * 6 + ["/2"] and len(clock.slept) == 5
 
 
 def test_every_address_that_failed_is_named_with_its_cause(site, clock, partial):

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobench.errors import BadInput
@@ -22,6 +22,7 @@ def make_table(truth, predicted, kind):
 
 
 @given(LABELS, st.data())
+@settings(deadline=None)
 def test_predictions_of_known_categories_are_coded_as_texts_are(truth, data):
     size = {"min_size": len(truth), "max_size": len(truth)}
     answers = st.lists(st.none() | st.sampled_from(["fox", "wolf", "otter"]), **size)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobench.metrics import MacroAccuracy, MacroF1, MeanScore
@@ -27,6 +27,7 @@ def draw_models(seed: int, n: int, n_classes: int, n_units: int, n_models: int) 
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 9), st.booleans())
+@settings(deadline=None)
 def test_every_class_is_counted_as_by_going_through_the_rows(seed, n, n_classes, is_grouped):
     n_units = max((n + n_classes) // 3, 1) if is_grouped else n + n_classes
     models = draw_models(seed, n, n_classes, n_units, 3)

@@ -10,7 +10,7 @@ __all__ = ["COMMANDS", "load_command"]
 
 COMMANDS = {
     "demo": (
-        "demo:Demo",
+        "demonstrating:Demo",
         "generate a small world, benchmark four backbones on it, show the result",
     ),
     "download": (
@@ -21,8 +21,8 @@ COMMANDS = {
     "status": ("running:Status", "the cells of a plan: waiting, running, done, failed"),
     "cancel": ("running:Cancel", "cancel a plan's jobs on Slurm"),
     "reproduce": ("running:Reproduce", "the command that makes a run again; --check runs it"),
-    "embed": ("features:Embed", "the features of a folder of pictures, as one Parquet file"),
-    "cache": ("features:Cache", "the feature cache: ls, verify, prune"),
+    "embed": ("embedding:Embed", "the features of a folder of pictures, as one Parquet file"),
+    "cache": ("embedding:Cache", "the feature cache: ls, verify, prune"),
     "doctor": ("models:Doctor", "is this backbone what a benchmark needs?"),
     "tasks": ("tasks:Tasks", "the tasks there are"),
     "models": ("models:Models", "the models there are"),

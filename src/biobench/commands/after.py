@@ -19,7 +19,7 @@ def print_after(plan: "Plan", states: "list[CellState]") -> None:
     """Say what the runs were made of, show the results folder's leaderboard, and name the next
     command; nothing where no cell is done."""
     from biobench import clean, report
-    from biobench.commands.console import make_console
+    from biobench.commands.printing import make_console
     from biobench.errors import BadInput
     from biobench.results import list_imports
     from biobench.screen import say

@@ -60,17 +60,17 @@ def _add(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: typing
         parser.add_argument(f"--{name}", f"--no-{name}", action="store_true")
         return
     many = any(typing.get_origin(kind) in (list, tuple) for kind in kinds)
-    options = {"choices": choices} if choices and len(kinds) == 1 else {}
+    options: dict[str, typing.Any] = {"choices": choices} if choices and len(kinds) == 1 else {}
     if many:
         options["nargs"] = "*"
     if known:
         # NAME:ARGUMENT is completed by whoever knows the argument.
         options["choices"] = [name for name in known if ":" not in name]
     action = parser.add_argument(
-        name if tyro.conf.Positional[int].__metadata__[0] in marks else f"--{name}", **options
+        name if typing.get_args(tyro.conf.Positional[int])[1] in marks else f"--{name}", **options
     )
     if Path in kinds:
-        action.complete = shtab.FILE
+        vars(action)["complete"] = shtab.FILE
 
 
 def _take_apart(hint: typing.Any) -> tuple[list[typing.Any], list[typing.Any]]:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from biobench.commands.explaining import Imports
+
 __all__ = ["Download"]
 
 
@@ -30,36 +32,45 @@ class Download:
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TASK[/FILE]=]ADDRESS")]
     ] = ()
     """an address to try first, that holds TASK/FILE (of one task: FILE); once for each mirror."""
-    imports: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…")] = ()
-    """modules or .py files to import first: they register tasks of your own."""
+    imports: Imports = ()
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import download, interrupts
         from biobench.download import display
 
-        fetcher, n_failed = download.Fetcher(tell=display.note), 0
-        plans = self._make_plans(download.Asker(fetcher.client))
-        if self.dry_run:
-            display.print_plans(plans)
-            return 0
-        download.require_room(plans)
         try:
-            for plan in plans:
-                with display.show_progress():
-                    outcomes = download.download(
-                        plan, fetcher, remove_archives=self.remove_archives, tell=display.note
-                    )
-                n_failed += display.print_outcomes(plan, outcomes)
+            with download.Fetcher(tell=display.note) as fetcher:
+                plans = self._make_plans(download.Asker(fetcher.client))
+                if self.dry_run:
+                    display.print_plans(plans)
+                    return 0
+                download.require_room(plans)
+                return int(self._bring(plans, fetcher) > 0)
         except KeyboardInterrupt:
             display.note("stopped; the same command goes on from here")
             return interrupts.STOPPED
-        return int(n_failed > 0)
+
+    def _bring(self, plans, fetcher) -> int:
+        from biobench import download
+        from biobench.download import display
+
+        n_failed = 0
+        for plan in plans:
+            with display.show_progress():
+                outcomes = download.download(
+                    plan, fetcher, remove_archives=self.remove_archives, tell=display.note
+                )
+            n_failed += display.print_outcomes(plan, outcomes)
+        return n_failed
 
     def _make_plans(self, ask):
         from biobench import download, registry
         from biobench.download import display
+        from biobench.imports import import_modules
 
-        tasks = {name: _find_sources(name, self.imports) for name in dict.fromkeys(self.tasks)}
+        import_modules(self.imports)
+        tasks = {name: _find_sources(name) for name in dict.fromkeys(self.tasks)}
         mirrors = download.read_mirrors(self.mirror)
         root = self.data.absolute()
         for name in sorted(mirrors.list_tasks() - set(registry.list_tasks())):
@@ -70,22 +81,12 @@ class Download:
         ]
 
 
-def _find_sources(name: str, imports: tuple[str, ...]):
+def _find_sources(name: str):
     """The sources of a task; raises BadInput where there is no such task, or it has none."""
-    import os
-
     from biobench import registry
     from biobench.errors import BadInput
 
-    if imports:
-        from biobench.launch.plan import import_modules
-
-        import_modules(list(imports), [os.getcwd()])
-    try:
-        module = registry.load_task(name)
-    except ValueError as err:
-        raise BadInput(str(err)) from err
-    sources = getattr(module, "SOURCES", ())
+    sources = getattr(registry.load_task(name), "SOURCES", ())
     if not sources:
         raise BadInput(
             f"The task '{name}' has no published data to download; it takes what --data names."

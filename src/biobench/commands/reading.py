@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import tyro
 
 from biobench import clean
-from biobench.commands.console import make_console
 from biobench.commands.explaining import METRICS, Imports, Known
+from biobench.commands.printing import make_console
 from biobench.errors import BadInput
 from biobench.imports import import_modules
 from biobench.screen import say

@@ -41,7 +41,7 @@ class Run:
     def main(self) -> int:
         from biobench import launch
         from biobench.commands import after
-        from biobench.launch import display
+        from biobench.launch import showing
         from biobench.screen import say
 
         settings = self._load()
@@ -57,12 +57,12 @@ class Run:
             _submit(plan, checked, settings.slurm)
             return 0
         try:
-            states = launch.run(plan, jobs=settings.jobs)
+            states = launch.run(plan, jobs=settings.jobs, checked=checked)
         except KeyboardInterrupt:
             _print_stopped(plan)
             return 130
         after.print_after(plan, states)
-        say(display.summarise(plan, states))
+        say(showing.summarise(plan, states))
         return int(any(state.state == "failed" for state in states))
 
     def _load(self):

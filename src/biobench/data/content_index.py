@@ -51,6 +51,8 @@ SUFFIX = ".arrow"
 SET_SUFFIX = ".set"
 DAMAGED_SUFFIX = ".damaged"
 PLACE = "folder.json"
+MANIFESTS = "manifests"
+"""beside the folders: what tasks have loaded (`biobench._remembering`)."""
 
 MAX_FILES = 32
 """files of one folder's index beyond which they are made into one."""
@@ -68,15 +70,15 @@ class KeptSet:
     """columns path, size, mtime, ctime, inode, hash: one row an image, in order."""
     folders: tuple[str, ...]
     digest: str
-    """`biobench.data.listing.digest_folders` of them."""
+    """of their state (`biobench.data.listing.look_at`)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What is kept of one folder of images."""
+    """What is kept of one folder of images, or of what tasks have loaded."""
 
-    place: str
-    """the folder; empty where an earlier version did not note it."""
+    what: str
+    """for people."""
     n_bytes: int
     used: float
     """when it was last used, in seconds since 1970."""
@@ -181,15 +183,16 @@ def _list_folders() -> list[pathlib.Path]:
 
 
 def _describe(folder: pathlib.Path) -> Entry:
-    place, sizes, times = "", [], [0.0]
+    what = "loaded data sets" if folder.name == MANIFESTS else "contents of a folder"
+    sizes, times = [], [0.0]
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        place = str(json.loads((folder / PLACE).read_bytes())["folder"])
+        what = f"contents of {json.loads((folder / PLACE).read_bytes())['folder']}"
     for path in (folder, *folder.glob("*")):
         with contextlib.suppress(OSError):
             status = path.stat()
             sizes.append(status.st_size if path != folder else 0)
             times.append(status.st_mtime)
-    return Entry(place, sum(sizes), max(times))
+    return Entry(what, sum(sizes), max(times))
 
 
 def _iter_waste(folder: pathlib.Path) -> Iterator[pathlib.Path]:

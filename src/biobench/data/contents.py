@@ -19,6 +19,7 @@ What is known is kept by `biobench.data.content_index`.
 
 import concurrent.futures
 import contextlib
+import contextvars
 import dataclasses
 import hashlib
 import io
@@ -26,7 +27,8 @@ import os
 import pathlib
 import stat
 import time
-from collections.abc import Sequence
+import typing
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -36,7 +38,7 @@ from biobench import progress
 from biobench.data import content_index, packed
 from biobench.data.content_index import cache_home, contents_root
 from biobench.data.images import MAX_BYTES
-from biobench.data.listing import STAMP, digest_folders, list_files, to_int64
+from biobench.data.listing import STAMP, list_files, look_at, to_int64
 
 __all__ = [
     "HASH_BYTES",
@@ -44,6 +46,7 @@ __all__ = [
     "Record",
     "cache_home",
     "contents_root",
+    "given",
     "hash_file",
     "hash_files",
     "lookup",
@@ -97,6 +100,8 @@ class Known:
     """name -> why there is no file."""
     warnings: list[str]
     """what of the index was damaged, one sentence each."""
+    digest: str = ""
+    """of the listing in which all were known; empty where they were looked at one by one."""
 
     @property
     def hashes(self) -> pl.Series:
@@ -110,11 +115,35 @@ class Known:
         return rows["path"].to_list()
 
 
-def lookup(root: pathlib.Path | str, images: Sequence[str]) -> Known:
-    """What is known of `images` (unique paths below `root`); reads none of them."""
-    is_large = len(images) >= MIN_RECOGNISED
-    if is_large and (files := _recognise(root, images)) is not None:
+_given: contextvars.ContextVar[tuple[str, Known] | None] = contextvars.ContextVar(
+    "given contents", default=None
+)
+
+
+@contextlib.contextmanager
+def given(root: pathlib.Path | str, known: Known) -> Iterator[None]:
+    """Take `known` for what is known of its files in the body, where that is everything.
+
+    What changes meanwhile is found by those that read it: the hash of what was read counts.
+    """
+    complete = not known.missing and not known.unknown
+    token = _given.set((os.path.realpath(root), known) if complete else None)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def lookup(root: pathlib.Path | str, images: Sequence[str], *, trusted: str = "") -> Known:
+    """What is known of `images` (unique paths below `root`); reads none of them.
+
+    trusted: `Known.digest` of an earlier look, which is taken for the state of now.
+    """
+    if (files := _take_given(root, images)) is not None:
         return Known(files, {}, [])
+    is_large = len(images) >= MIN_RECOGNISED
+    if is_large and (kept := _recognise(root, images, trusted)) is not None:
+        return Known(kept.files, {}, [], kept.digest)
     found = list_files(root, images)
     files = found.files
     known, warnings = content_index.read(root)
@@ -123,21 +152,36 @@ def lookup(root: pathlib.Path | str, images: Sequence[str]) -> Known:
     is_known = pl.Series(rows >= 0) & ~_share_one_time(files)
     column = pl.lit(None, pl.Binary) if hashes is None else pl.when(is_known).then(hashes)
     files = files.with_columns(column.alias("hash"))
-    if is_large and found.digest and is_known.all() and not warnings:
-        with contextlib.suppress(OSError):
-            content_index.keep_set(root, images, files, found.folders, found.digest)
-    return Known(files, found.missing, warnings)
+    if not (is_large and found.digest and is_known.all()) or warnings:
+        return Known(files, found.missing, warnings)
+    with contextlib.suppress(OSError):
+        content_index.keep_set(root, images, files, found.folders, found.digest)
+    return Known(files, {}, [], found.digest)
 
 
-def _recognise(root: pathlib.Path | str, images: Sequence[str]) -> pl.DataFrame | None:
-    """`Known.files`, where every file was known before and no folder of theirs has changed since.
+def _recognise(
+    root: pathlib.Path | str, images: Sequence[str], trusted: str
+) -> content_index.KeptSet | None:
+    """The images, where each was known before and no folder of theirs has changed since.
 
     Compares one digest of all names and stamps, in place of every file's own.
     """
     kept = content_index.find_set(root, images)
-    if kept is None or digest_folders(root, kept.folders) != kept.digest:
+    if kept is None or (
+        kept.digest != trusted and kept.digest != look_at(root, kept.folders).digest
+    ):
         return None
-    return kept.files
+    return kept
+
+
+def _take_given(root: pathlib.Path | str, images: Sequence[str]) -> pl.DataFrame | None:
+    """The rows of `images` in what was given, if they are all there."""
+    place, known = _given.get() or ("", None)
+    if known is None or place != os.path.realpath(root):
+        return None
+    wanted = pl.DataFrame({"path": images}, schema={"path": pl.String})
+    files = wanted.join(known.files, on="path", how="left", maintain_order="left")
+    return None if files["hash"].null_count() else files
 
 
 def read(root: pathlib.Path | str, images: Sequence[str]) -> dict[str, str]:
@@ -215,7 +259,7 @@ def read_packed(shard: str, row: int, path: str) -> tuple[bytes, Record]:
 def hash_file(file: io.IOBase, path: str) -> Record:
     """The record of a file that was just opened, of any size."""
     stamp = _take_stamp(file)
-    digest = hashlib.file_digest(file, "sha256").digest()
+    digest = hashlib.file_digest(typing.cast(io.BufferedReader, file), "sha256").digest()
     return Record(digest[:HASH_BYTES], path, *stamp)
 
 

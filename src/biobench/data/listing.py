@@ -2,7 +2,7 @@
 
     found = list_files(root, ["a/1.jpg", "a/2.jpg"])
     found.files, found.missing
-    digest_folders(root, found.folders) == found.digest     # nothing in these folders has changed
+    look_at(root, found.folders).digest == found.digest     # nothing in these folders has changed
 
 Within `with once():` no folder is listed a second time: what one step learned serves the next.
 """
@@ -25,7 +25,7 @@ from jaxtyping import Int64
 
 from biobench.data import packed
 
-__all__ = ["STAMP", "Listing", "digest_folders", "list_files", "once", "to_int64"]
+__all__ = ["STAMP", "Listing", "State", "list_files", "look_at", "once", "to_int64"]
 
 STAMP = ("size", "mtime", "ctime", "inode")
 """what must be as it was for a file to be taken for unchanged: bytes, nanoseconds (of the content's
@@ -35,6 +35,7 @@ N_LISTERS = 4
 """threads; a network disk answers several at once."""
 MIN_FOLDERS = 4
 """folders that are worth threads."""
+SECOND = 1_000_000_000
 
 _get_stamp = operator.attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 _get_name = operator.attrgetter("name")
@@ -52,6 +53,19 @@ class Listing:
     """below the root, in which the names are."""
     digest: str = ""
     """of everything in these folders; empty where not everything was looked at."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Some folders at one moment."""
+
+    digest: str
+    """hex string over the names and stamps of everything in them, in the order that the filesystem
+    tells them in; empty if a folder cannot be listed."""
+    newest: int
+    """the last change of anything, in nanoseconds since 1970."""
+    is_timed: bool
+    """whether some change time is finer than a second, so that times are measured here, not set."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,13 +128,13 @@ def list_files(root: pathlib.Path | str, names: Sequence[str]) -> Listing:
     )
 
 
-def digest_folders(root: pathlib.Path | str, folders: Sequence[str]) -> str:
-    """Hex string over the names and stamps of everything in `folders`; empty if one is not there.
-
-    The order of a folder's entries, which its filesystem chooses, goes in too.
-    """
+def look_at(root: pathlib.Path | str, folders: Sequence[str]) -> State:
+    """Everything in `folders` below `root`, as it is now."""
     listed = _list_folders(root, folders, [None] * len(folders))
-    return _digest(folders, listed) if all(found.is_whole for found in listed) else ""
+    digest = _digest(folders, listed) if all(found.is_whole for found in listed) else ""
+    changes = [found.stamps[:, STAMP.index("ctime")] for found in listed]
+    times = np.concatenate([np.zeros(1, np.int64), *changes])
+    return State(digest, int(times.max()), bool((times % SECOND).any()))
 
 
 def to_int64(value: int) -> int:
@@ -134,7 +148,7 @@ def _digest(folders: Sequence[str] | dict, listed: Sequence[_Folder]) -> str:
         # No name holds a null, and no folder a name that is empty.
         names = "\0".join([folder, *found.names, "", ""])
         digest.update(names.encode(errors="surrogateescape"))
-        digest.update(found.stamps)
+        digest.update(found.stamps.data)
     return digest.hexdigest()
 
 

@@ -9,12 +9,16 @@ A task is little more than a function from a folder to one of these.
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import pathlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+from jaxtyping import UInt8
 
 from biobench import clean
 from biobench.data import contents
@@ -117,7 +121,11 @@ class Manifest:
 
     def images(self) -> list[str]:
         """Every image once, in order of first appearance."""
-        return self.table["image"].unique(maintain_order=True).to_list()
+        return list(self._images)
+
+    @functools.cached_property
+    def _images(self) -> tuple[str, ...]:
+        return tuple(self.table["image"].unique(maintain_order=True).to_list())
 
     def check_files(self, known: contents.Known | None = None) -> None:
         """Raise BadInput naming the first missing files, if any is missing.
@@ -149,7 +157,7 @@ class Manifest:
         header = "\x1f".join(f"{name}:{dtype}" for name, dtype in ordered.schema.items())
         body = ordered.write_csv(None, include_header=False, null_value="\x00")
         digest = hashlib.sha256(f"{header}\n{body}\n".encode())
-        digest.update(b"".join(_mark(hashes)))
+        digest.update(_mark(hashes))
         return digest.hexdigest()
 
 
@@ -234,9 +242,18 @@ def read_table(path: pathlib.Path, columns: Iterable[str], **options: Any) -> pl
     return table
 
 
-def _mark(hashes: pl.Series) -> list[bytes]:
-    """Each hash, with a byte before it that says that there is one."""
-    return [b"\x00" if content is None else b"\x01" + content for content in hashes.to_list()]
+def _mark(hashes: pl.Series) -> bytes | UInt8[np.ndarray, "n 17"]:
+    """The hashes, each with a byte before it that says that there is one."""
+    arrow = hashes.cast(pl.Binary).to_arrow().cast(pa.large_binary())
+    size = contents.HASH_BYTES
+    _, ends, data = arrow.buffers()
+    wanted = np.arange(len(arrow) + 1) * size
+    if arrow.null_count or not np.array_equal(np.frombuffer(ends, np.int64), wanted):
+        return b"".join(b"\x00" if one is None else b"\x01" + one for one in hashes.to_list())
+    # In one piece, because half a million small ones take as long as listing their files.
+    marked = np.ones((len(arrow), 1 + size), np.uint8)
+    marked[:, 1:] = np.frombuffer(data, np.uint8, size * len(arrow)).reshape(-1, size)
+    return marked
 
 
 def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

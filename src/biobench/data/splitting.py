@@ -253,6 +253,7 @@ class _Problem:
         """By branch and bound; None where that does not end soon."""
         k, c = self.counts.shape
         # Units x, then what each class is off by, then whether it is missing in the test.
+        assert self.dense is not None
         dense = self.dense.T.astype(float)
         eye, none = np.eye(c), np.zeros((c, c))
         above = scipy.optimize.LinearConstraint(np.hstack([dense, -eye, none]), ub=self.quota)

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from biobench.demo.canvas import RGB
-from biobench.demo.patterns import Coat
+from biobench.demo.canvas import RGB, dim
+from biobench.demo.patterns import Coat, Pattern
 from biobench.demo.quadrupeds import Build
 
 __all__ = ["ARCHETYPES", "Species"]
@@ -37,9 +37,11 @@ def _beast(name: str, build: Build, pattern, base: RGB, marks: RGB, spacing=0.2,
     return Species(name, "quadruped", Coat(pattern, base, marks, spacing), build, size=size)
 
 
-def _bird(name: str, base: RGB, marks: RGB, pattern="plain", wing: RGB | None = None, **build):
+def _bird(
+    name: str, base: RGB, marks: RGB, pattern: Pattern = "plain", wing: RGB | None = None, **build
+):
     coat = Coat(pattern, base, marks, 0.16, "feathers", belly=1.25)
-    wing_coat = Coat("bands", wing or tuple(0.75 * c for c in base), marks, 0.3, "feathers")
+    wing_coat = Coat("bands", wing or dim(base, 0.75), marks, 0.3, "feathers")
     return Species(name, "bird", coat, build, wing_coat, size=0.6)
 
 

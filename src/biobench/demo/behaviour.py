@@ -38,7 +38,8 @@ def posture(kind: str, phase: float, rng: np.random.Generator) -> Posture:
         pitch = {"walk": 0.0, "trot": 0.02 * wave, "run": 0.12 * wave}[kind]
         tail = {"walk": -1.2, "trot": -0.6, "run": 0.05}[kind]
         return Posture(neck, {"run": -0.25}.get(kind, -0.5), legs, knees, pitch=pitch, tail=tail)
-    still = tuple(float(x) for x in rng.normal(0, 0.06, 4))
+    first, second, third, fourth = (float(x) for x in rng.normal(0, 0.06, 4))
+    still = (first, second, third, fourth)
     if kind == "graze":
         return Posture(-0.95 + 0.06 * wave + jitter, -1.25, _widen(still, 0.16), pitch=-0.06)
     if kind == "browse":

@@ -148,7 +148,7 @@ def develop(
     if night:
         cx, cy = rng.uniform(-0.3, 0.3, 2).astype(np.float32)
         flash = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) * np.float32(rng.uniform(0.7, 1.3)))
-        picture = (picture @ np.float32([0.4, 0.4, 0.2]) * flash * 1.1 + 0.02)[..., None]
+        picture = (picture @ np.array([0.4, 0.4, 0.2], np.float32) * flash * 1.1 + 0.02)[..., None]
         picture = np.repeat(picture, 3, axis=2)
         grain = grain * 3
     else:
@@ -200,6 +200,12 @@ def mix(
     """Blend two colours by a field in [0, 1]."""
     start, end = np.asarray(a, np.float32), np.asarray(b, np.float32)
     return start + (end - start) * np.clip(t, 0, 1)[..., None]
+
+
+def dim(color: RGB, by: float) -> RGB:
+    """A colour, darker by a factor."""
+    red, green, blue = color
+    return (by * red, by * green, by * blue)
 
 
 def to_texture(field: Float[np.ndarray, "height width 3"]) -> Image.Image:
@@ -333,7 +339,7 @@ def _roll_off(
 def _smear(image: Image.Image, smear: tuple[float, float]) -> Image.Image:
     pixels = np.asarray(image, np.float32)
     n = max(2, round(max(map(abs, smear))))
-    total = sum(
+    copies = (
         np.roll(
             pixels,
             (round(smear[1] * (i / (n - 1) - 0.5)), round(smear[0] * (i / (n - 1) - 0.5))),
@@ -341,4 +347,5 @@ def _smear(image: Image.Image, smear: tuple[float, float]) -> Image.Image:
         )
         for i in range(n)
     )
+    total = sum(copies, start=np.zeros_like(pixels))
     return Image.fromarray((total / n).astype(np.uint8))

@@ -222,7 +222,9 @@ class _Film:
         reach = 0.5 * (high[0] - low[0])
         cloud = np.exp(-(((x - middle) / reach) ** 2) - ((y - high[1]) / (0.3 * reach)) ** 2)
         cover = amount * cloud * np.clip(fractal(rng, height, width, 9, 3) * 1.6 - 0.2, 0, 1)
-        canvas += (np.float32([0.78, 0.68, 0.52]) - canvas) * np.clip(cover, 0, 1)[..., None]
+        canvas += (np.array([0.78, 0.68, 0.52], np.float32) - canvas) * np.clip(cover, 0, 1)[
+            ..., None
+        ]
 
 
 def _animal(seed: int, giraffe: bool) -> Species:

@@ -27,8 +27,10 @@ class Unit(typing.Protocol):
 class Layout(typing.Protocol):
     """A data set in the layout it was published in."""
 
-    folder: str
-    """name of its folder in the world."""
+    @property
+    def folder(self) -> str:
+        """Name of its folder in the world."""
+        ...
 
     def counts(self) -> dict[str, int]:
         """How many images, classes, … it has; "images" counts the files."""

@@ -88,7 +88,7 @@ def leaf_texture(
     pale = np.maximum(_step(0.1, side, 0.08) * 0.5, _step(0.025, np.abs(y), 0.02))
     if variegation:
         pale = np.maximum(pale, variegation * _step(0.5, _smooth(rng, 9), 0.05))
-    light = tuple(min(1.0, c * 1.1 + 0.28) for c in color)
+    light = np.minimum(1.0, np.array(color) * 1.1 + 0.28)
     tone = 0.85 + 0.3 * fractal(rng, TEXTURE_SIZE, TEXTURE_SIZE, 8, 3)
     field = mix(color, light, pale)
     if lesions:
@@ -96,7 +96,7 @@ def leaf_texture(
         reach = lesions * (0.08 + 0.1 * _smooth(rng, 6))
         for edge, spot in ((reach + 0.05, (0.75, 0.68, 0.2)), (reach, (0.3, 0.18, 0.09))):
             cover = np.clip((edge - near) / 0.03 + 0.5, 0, 1)[..., None]
-            field = field + (np.float32(spot) - field) * cover
+            field = field + (np.array(spot, np.float32) - field) * cover
     return to_texture(field * tone[..., None])
 
 

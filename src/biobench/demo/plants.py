@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
-from biobench.demo.canvas import RGB, Part, ellipse, limb, spline
+from biobench.demo.canvas import RGB, Part, dim, ellipse, limb, spline
 
 __all__ = ["BLOSSOMS", "LEAVES", "Blossom", "Leaf", "PlantForm", "blossom", "leaf", "plant"]
 
@@ -100,7 +100,7 @@ def blossom(
                 at[0] + ring * radius * math.cos(angle),
                 at[1] + ring * radius * math.sin(angle),
             )
-            dark = tuple(0.72 * c for c in form.center)
+            dark = dim(form.center, 0.72)
             parts.append(Part(ellipse(*dot, 0.12 * radius, 0.12 * radius, n=6), dark, relief=0))
     return parts
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from biobench.demo.canvas import RGB, Part, ellipse, limb, spline
+from biobench.demo.canvas import RGB, Part, dim, ellipse, limb, spline
 
 __all__ = ["Build", "Posture", "quadruped"]
 
@@ -62,7 +62,7 @@ def quadruped(build: Build, posture: Posture, tint: RGB = (1.0, 1.0, 1.0)) -> li
 
     tint: colour of legs, muzzle and mane, over the coat.
     """
-    dark = tuple(0.5 * c for c in tint)
+    dark = dim(tint, 0.5)
     cos, sin = math.cos(posture.pitch), math.sin(posture.pitch)
 
     def turn(x: float, y: float) -> tuple[float, float]:
@@ -103,9 +103,9 @@ def _leg(build: Build, posture: Posture, index: int, top: tuple[float, float], t
     lower = swing - knee_bend
     foot = (knee[0] + half * math.sin(lower), knee[1] - half * math.cos(lower))
     shade = 0.62 if index < 2 else 0.95
-    color = tuple(shade * c for c in tint)
+    color = dim(tint, shade)
     wide = build.thick
-    hoof = tuple(0.3 * shade * c for c in tint)
+    hoof = dim(tint, 0.3 * shade)
     return [
         Part(
             limb([top, knee, foot], [2.1 * wide, 0.95 * wide, 0.75 * wide]),
@@ -145,7 +145,7 @@ def _neck_and_head(build: Build, posture: Posture, base, tint: RGB, dark: RGB) -
         Part(
             limb([top, skull, nose], [0.7 * build.head, 0.62 * build.head, build.muzzle]),
             texture="coat",
-            color=tuple(min(1.0, 1.05 * c) for c in tint),
+            color=(min(1.0, 1.05 * tint[0]), min(1.0, 1.05 * tint[1]), min(1.0, 1.05 * tint[2])),
         )
     )
     parts.append(Part(ellipse(*nose, 0.55 * build.muzzle, 0.5 * build.muzzle, n=12), color=dark))
@@ -164,7 +164,7 @@ def _neck_and_head(build: Build, posture: Posture, base, tint: RGB, dark: RGB) -
 def _ears(build: Build, skull, back: int, color: RGB, far: bool) -> list[Part]:
     x, y = skull[0] - 0.03 * back - (0.07 * back if far else 0), skull[1] + 0.22 * build.head
     kind = build.ears
-    color = tuple(0.75 * c for c in color)
+    color = dim(color, 0.75)
     if kind == "flap":
         if far:
             return []
@@ -222,6 +222,6 @@ def _tail(build: Build, posture: Posture, root, tint: RGB) -> list[Part]:
     }[build.tail]  # fmt: skip
     parts = [Part(limb([root, middle, end], widths), texture="coat", color=tint)]
     if build.tail == "tuft":
-        dark = tuple(0.3 * c for c in tint)
+        dark = dim(tint, 0.3)
         parts.append(Part(ellipse(end[0], end[1] - 0.04, 0.05, 0.1, n=12), color=dark))
     return parts

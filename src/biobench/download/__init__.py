@@ -2,7 +2,8 @@
 
     plans = [make_plan("newt", newt.SOURCES, root / "newt", mirrors)]
     require_room(plans)
-    outcomes = download(plans[0], Fetcher())
+    with Fetcher() as fetcher:
+        outcomes = download(plans[0], fetcher)
 
 Nothing is unpacked that was not verified, and nothing that was verified is fetched twice. What is
 known of each file stands in the folder `.download` beside the data (docs/download.md).
@@ -10,9 +11,9 @@ known of each file stands in the folder `.download` beside the data (docs/downlo
 
 from biobench.download.archives import Limits
 from biobench.download.asking import Asker
-from biobench.download.folder import Outcome, download
 from biobench.download.mirrors import Mirrors, read_mirrors
-from biobench.download.plan import Item, Plan, make_plan, require_room
+from biobench.download.planning import Item, Plan, make_plan, require_room
+from biobench.download.task_folder import Outcome, download
 from biobench.download.transfer import Clock, Fetcher, Policy
 
 __all__ = [

@@ -19,12 +19,13 @@ import posixpath
 import re
 import stat
 import tarfile
+import typing
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import IO, Literal, cast
 
-from biobench.download.problems import ArchiveRefused
+from biobench.download.problems import ArchiveDamaged, ArchiveRefused
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Member", "count_bytes", "explain_damage", "read_members"]
 
@@ -86,7 +87,7 @@ def explain_damage() -> Iterator[None]:
     try:
         yield
     except _DAMAGE as err:
-        raise ArchiveRefused(f"it is damaged ({err})") from err
+        raise ArchiveDamaged(f"it is damaged ({err})") from err
     except NotImplementedError as err:
         raise ArchiveRefused(
             f"it is packed in a way that Python cannot read ({err}); unpack it by hand"
@@ -97,7 +98,7 @@ def count_bytes(file: io.BufferedIOBase, size: int, kind: str) -> int:
     """Bytes that the archive becomes: known of a zip, a guess of a tar (pictures do not shrink)."""
     if kind == "tar":
         return size
-    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(cast(IO[bytes], file)) as archive:
         return sum(info.file_size for info in archive.infolist())
     return size
 
@@ -142,10 +143,10 @@ def _check_target(name: str, target: str, base: str) -> str:
 
 def _read_tar(file: io.BufferedIOBase, budget: _Budget) -> Iterator[Member]:
     stream = _Bounded(_decompress(file), budget)
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
+    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as archive:
         while (info := archive.next()) is not None:
             # The list would grow with every member.
-            archive.members.clear()
+            archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
             if member := _make_tar_member(archive, info, budget):
                 yield member
         # tarfile takes a damaged header for the end; behind a real end there are only zeros.
@@ -170,7 +171,9 @@ def _make_tar_member(
     if not name:
         raise ArchiveRefused("it has a file without a name")
     budget.spend(info.size, name)
-    return Member(name, "file", info.size, lambda: archive.extractfile(info))
+    return Member(
+        name, "file", info.size, lambda: cast(io.BufferedIOBase, archive.extractfile(info))
+    )
 
 
 def _decompress(file: io.BufferedIOBase) -> io.BufferedIOBase:
@@ -179,9 +182,9 @@ def _decompress(file: io.BufferedIOBase) -> io.BufferedIOBase:
     if start.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=file)
     if start.startswith(b"BZh"):
-        return bz2.BZ2File(file)
+        return bz2.BZ2File(cast(IO[bytes], file))
     if start.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile(file)
+        return lzma.LZMAFile(typing.cast(typing.BinaryIO, file))
     if start.startswith(b"\x28\xb5\x2f\xfd"):
         raise ArchiveRefused("it is packed with Zstandard; unpack it by hand (tar --zstd -xf)")
     return file
@@ -219,7 +222,7 @@ class _Bounded:
 
 
 def _read_zip(file: io.BufferedIOBase, budget: _Budget) -> Iterator[Member]:
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(cast(IO[bytes], file)) as archive:
         infos = archive.infolist()
         members = [(info, _make_zip_member(archive, info, budget)) for info in infos]
         _check_overlaps(archive, infos)
@@ -244,7 +247,7 @@ def _make_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _B
         return Member(name, "link", target=target)
     if not name:
         raise ArchiveRefused("it has a file without a name")
-    return Member(name, "file", info.file_size, lambda: archive.open(info))
+    return Member(name, "file", info.file_size, lambda: cast(io.BufferedIOBase, archive.open(info)))
 
 
 def _check_overlaps(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:

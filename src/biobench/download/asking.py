@@ -3,6 +3,8 @@
 make_plan(task, sources, folder, mirrors, Asker(fetcher.client))
 """
 
+import urllib.parse
+
 import httpx2
 
 __all__ = ["Asker"]
@@ -21,10 +23,10 @@ class Asker:
     def __call__(self, addresses: tuple[str, ...]) -> int | None:
         """Bytes of the file that the first address with an answer gives; None where none tells."""
         for address in addresses:
+            host = urllib.parse.urlsplit(address).netloc
+            if host in self._silent:
+                continue
             try:
-                host = httpx2.URL(address).host
-                if host in self._silent:
-                    continue
                 headers = {"Accept-Encoding": "identity"}
                 answer = self._client.head(address, headers=headers, timeout=PATIENCE)
             except httpx2.InvalidURL:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from biobench import clean, progress
-from biobench.download.folder import Outcome
-from biobench.download.plan import Item, Plan
-from biobench.download.transfer import show_bytes
+from biobench.download.planning import Item, Plan
+from biobench.download.sizes import show_bytes
+from biobench.download.task_folder import Outcome
 from biobench.screen import is_terminal, say
 
 __all__ = ["Lines", "note", "print_outcomes", "print_plans", "show_progress"]

@@ -2,7 +2,7 @@
 
 from biobench.errors import CellFailed
 
-__all__ = ["ArchiveRefused", "NotFetched", "SourceFailed"]
+__all__ = ["ArchiveDamaged", "ArchiveRefused", "NotFetched", "SourceFailed"]
 
 
 class SourceFailed(CellFailed):
@@ -21,3 +21,7 @@ class NotFetched(SourceFailed):
 
 class ArchiveRefused(SourceFailed):
     """An archive that is damaged, or that would write where or what it should not."""
+
+
+class ArchiveDamaged(ArchiveRefused):
+    """An archive that ends too early, or is none."""

@@ -10,12 +10,13 @@ from the data, so that the folder may be removed at any time.
 import contextlib
 import dataclasses
 import json
-import os
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
+
+from biobench import atomic
 
 __all__ = ["FOLDER", "Record", "Shelf"]
 
@@ -58,9 +59,7 @@ class Shelf:
     def write(self, name: str, record: Record) -> None:
         path = self._path(name, "json")
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n")
-        os.replace(fresh, path)
+        atomic.write(path, json.dumps(dataclasses.asdict(record), indent=1) + "\n")
 
     def forget(self, name: str) -> None:
         self._path(name, "json").unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """One file over HTTP, whatever happens on the way: resumed, retried, from the next address.
 
-    Fetcher().fetch(Wanted("a.zip", addresses, checksum="sha256:…"), Path("a.zip.partial"))
+    with Fetcher() as fetcher:
+        fetcher.fetch(Wanted("a.zip", addresses, checksum="sha256:…"), Path("a.zip.partial"))
 
 httpx2 brings connections, redirects, proxies (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) and
 certificates (the system's, or SSL_CERT_FILE and SSL_CERT_DIR). What it leaves to its caller is
@@ -26,14 +27,13 @@ import httpx2
 import biobench
 from biobench.download import checksums
 from biobench.download.problems import NotFetched, SourceFailed
+from biobench.download.sizes import ROOM, show_bytes
 from biobench.progress import report
 
-__all__ = ["Clock", "Fetcher", "Policy", "Wanted", "forget", "show_bytes"]
+__all__ = ["Clock", "Fetcher", "Policy", "Wanted", "forget"]
 
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 """answers that may be others a little later."""
-ROOM = 64 << 20
-"""bytes that stay free on the disk."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _Origin:
 
 
 class Fetcher:
-    """Fetches files, one after the other, over connections that are kept."""
+    """Fetches files, one after the other, over connections that are kept until it is closed."""
 
     def __init__(
         self,
@@ -108,6 +108,14 @@ class Fetcher:
         """tell: called with why and how long is waited, once for each wait."""
         self.policy, self.clock, self._tell = policy or Policy(), clock or Clock(), tell
         self._client = client
+        self._away: set[str] = set()
+
+    def __enter__(self) -> "Fetcher":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._client is not None:
+            self._client.close()
 
     def fetch(self, wanted: Wanted, partial: Path) -> tuple[str, str]:
         """Bring the whole, verified file to `partial`; return its checksum and address.
@@ -122,10 +130,14 @@ class Fetcher:
                 return self._fetch_from(address, wanted, partial, others), address
             except _Failed as err:
                 causes[address] = str(err)
+                if err.away:
+                    self._away.add(_get_host(address))
         raise NotFetched(causes)
 
     def _fetch_from(self, address: str, wanted: Wanted, partial: Path, others: bool) -> str:
         failures, fetched_anew = 0, False
+        # A host that was waited for in vain is not waited for again, file after file.
+        tries = 1 if _get_host(address) in self._away else self.policy.tries
         while True:
             before = _size(partial)
             try:
@@ -141,7 +153,7 @@ class Fetcher:
                 failures = 1 if _size(partial) - before >= self.policy.stride else failures + 1
                 wait = max(err.wait, self._back_off(failures))
                 impatient = others and (err.away or wait > self.policy.longest_wait)
-                if err.final or impatient or failures >= self.policy.tries:
+                if err.final or impatient or failures >= tries:
                     raise
                 wait = min(wait, self.policy.longest_wait)
                 self._tell(f"{wanted.name}: {err}; the next try is in {wait:.0f} s")
@@ -165,6 +177,7 @@ class Fetcher:
                 headers["If-Range"] = version
         try:
             with self.client.stream("GET", address, headers=headers) as answer:
+                self._away.discard(_get_host(address))
                 _check_answer(answer, wanted, self.clock)
                 if answer.status_code == 416:
                     return True, _take_as_whole(answer, wanted, partial, start)
@@ -224,15 +237,6 @@ def forget(partial: Path) -> None:
     """Remove what a try left, and what is known of it."""
     for path in (partial, _origin_path(partial)):
         path.unlink(missing_ok=True)
-
-
-def show_bytes(count: float) -> str:
-    """A number of bytes for people, in the powers of ten that disks and publishers use."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _check_answer(answer: httpx2.Response, wanted: Wanted, clock: Clock) -> None:
@@ -363,6 +367,10 @@ def _hash_start(partial: Path, start: int, wanted: Wanted) -> _Digest:
                 done += len(chunk)
                 report(f"read again {wanted.name}", done, start)
     return digest
+
+
+def _get_host(address: str) -> str:
+    return address.partition("://")[2].partition("/")[0]
 
 
 def _size(path: Path) -> int:

@@ -8,6 +8,7 @@ Names are loaded on first use, because running a network needs torch and reading
 """
 
 import importlib
+import typing
 
 __all__ = [
     "BackboneSource",
@@ -20,6 +21,18 @@ __all__ = [
     "check_device_name",
     "resolve_device",
 ]
+
+if typing.TYPE_CHECKING:
+    from biobench.features.backbone import BackboneSource
+    from biobench.features.digest import backbone_digest
+    from biobench.features.files import FileSource
+    from biobench.features.options import (
+        EmbedOptions,
+        cache_root,
+        check_device_name,
+        resolve_device,
+    )
+    from biobench.features.vectors import Features, FeatureSource
 
 _HOMES = {
     "BackboneSource": "biobench.features.backbone_source",

@@ -7,6 +7,7 @@ features = source(root, ["a.jpg", "b.jpg"])
 import contextlib
 import functools
 import pathlib
+import typing
 from collections.abc import Callable, Sequence
 
 import torch
@@ -55,7 +56,9 @@ class BackboneSource:
         self.name = name
         self.device = resolve_device(self.options.device)
         self.precision = resolve_precision(self.options.precision, self.device)
-        self.decided = get_decided(self.options, "features") | {"precision": self.precision}
+        self.decided: dict[str, typing.Any] = get_decided(self.options, "features") | {
+            "precision": self.precision
+        }
         """the options that decide the features, but for later ones at their default."""
         self._fresh = not self.options.resume
         self._network: Network | None = None

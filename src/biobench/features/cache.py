@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import time
+import typing
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -109,7 +110,9 @@ class Generation:
         path = self.folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
         _write(path, data)
         first = self.n_rows
-        self._verified.add(self._meet(path))
+        met = self._meet(path)
+        assert met is not None
+        self._verified.add(met)
         return np.arange(first, self.n_rows)
 
     def blocks(
@@ -248,7 +251,7 @@ def generations(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
 
 
-def read_meta(folder: pathlib.Path) -> dict[str, object]:
+def read_meta(folder: pathlib.Path) -> dict[str, typing.Any]:
     """What a key's folder says about itself; empty if it says nothing readable."""
     try:
         meta = json.loads((folder / "meta.json").read_text())
@@ -257,7 +260,7 @@ def read_meta(folder: pathlib.Path) -> dict[str, object]:
     return meta if isinstance(meta, dict) else {}
 
 
-def write_meta(folder: pathlib.Path, meta: dict[str, object]) -> None:
+def write_meta(folder: pathlib.Path, meta: dict[str, typing.Any]) -> None:
     """Note what is in a key's folder, and that it was used now."""
     before = read_meta(folder)
     models = sorted({*before.get("models", []), *meta.get("models", [])})

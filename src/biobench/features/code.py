@@ -17,7 +17,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-__all__ = ["digest_code", "list_code"]
+__all__ = ["digest_code", "list_code", "list_module"]
 
 INSTALLED = ("site-packages", "dist-packages")
 BASE = "VisionBackbone"
@@ -49,15 +49,22 @@ def list_code(cls: type) -> dict[str, pathlib.Path]:
         file = _get_file(base)
         if file is None:
             continue
-        place, scope = _find_scope(base.__module__, file)
-        waiting = [file]
-        while waiting:
-            path = waiting.pop()
-            name = path.relative_to(place).as_posix()
-            if name in found:
-                continue
-            found[name] = path
-            waiting += [other for other in _list_imports(path, place) if scope in other.parents]
+        found.update(list_module(base.__module__, file))
+    return found
+
+
+def list_module(module: str, file: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The file of a module, with the modules that it imports, as `list_code` does for a class."""
+    place, scope = _find_scope(module, file)
+    found: dict[str, pathlib.Path] = {}
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        name = path.relative_to(place).as_posix()
+        if name in found:
+            continue
+        found[name] = path
+        waiting += [other for other in _list_imports(path, place) if scope in other.parents]
     return found
 
 

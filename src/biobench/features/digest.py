@@ -14,6 +14,7 @@ import hashlib
 import inspect
 import re
 import types
+import typing
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -62,7 +63,7 @@ def make_trial_picture() -> Image.Image:
 
 def _describe(
     backbone: VisionBackbone, decided: Mapping[str, object]
-) -> Iterator[tuple[str, bytes | np.ndarray]]:
+) -> Iterator[tuple[str, typing.Any]]:
     cls = type(backbone)
     yield "policy", POLICY_VERSION.encode()
     yield "class", f"{cls.__module__}.{cls.__qualname__}".encode()

@@ -12,6 +12,7 @@ import os
 import pathlib
 import pickle
 import time
+import typing
 from collections.abc import Callable, Iterator, Sequence
 
 import joblib
@@ -151,7 +152,7 @@ class _Work:
     def _encode(self, *, last: bool) -> None:
         """Encode what waits, as far as it fills batches; the rest too if it is the last."""
         n_waiting = sum(len(records) for records, _ in self._waiting)
-        if not n_waiting:
+        if self.network is None or not n_waiting:
             return
         n_now = n_waiting if last else n_waiting - n_waiting % self.network.batch_size
         if not n_now:
@@ -217,7 +218,7 @@ class _Sink:
 
     def add(self, records: list[Record], vectors: Float32[np.ndarray, "n dim"]) -> None:
         """Take the vectors of claimed records; those that are not finite are failures."""
-        finite = np.isfinite(vectors).all(axis=1)
+        finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
         self._bad.update(record.hash for record, ok in zip(records, finite, strict=True) if not ok)
         self._records += [record for record, ok in zip(records, finite, strict=True) if ok]
         self._vectors.append(vectors[finite])
@@ -270,7 +271,7 @@ def _iter_chunks(chunks: PictureChunks, options: EmbedOptions, clock: Clock) -> 
         batch_size=None,
         shuffle=False,
         num_workers=_count_workers(chunks, options.n_workers),
-        collate_fn=_identity,
+        collate_fn=typing.cast(typing.Any, _identity),
         pin_memory=torch.cuda.is_available() and options.device != "cpu",
         worker_init_fn=start_worker,
         # Its own, so that the caller's random numbers stay as they are.

@@ -87,7 +87,7 @@ class FileSource:
             digest.update("\x1f".join([column, *ids]).encode())
         n_rows = len(next(iter(self._ids.values())))
         for _, block in self._store.blocks(np.arange(n_rows)):
-            digest.update(np.ascontiguousarray(block))
+            digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()
 
 

@@ -17,14 +17,16 @@ import sys
 import threading
 import time
 import traceback
+import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from biobench import progress
 from biobench.errors import BadInput, CellFailed
 from biobench.imports import import_modules
 from biobench.interfaces import TaskReport
+from biobench.launch.checking import summarise
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.states.state import HEARTBEAT, CellState, StateFile, get_log
 from biobench.screen import say
@@ -45,6 +47,7 @@ def run_cell(
     attempt: int = 1,
     job: str = "",
     offset: int = 0,
+    seen: Sequence[str] = (),
     on_progress: progress.Listener = lambda stage, done, total: None,
 ) -> CellState:
     """Benchmark `cell` and keep its run; returns its state, "done" or "failed".
@@ -53,7 +56,8 @@ def run_cell(
     output goes to the cell's log, everything that was, is kept as the run's log. What interrupts
     the process (KeyboardInterrupt, SystemExit) is passed on, the state then says "waiting".
     precision: arithmetic of the features instead of the cell's own, where they were embedded
-    elsewhere. job, offset: on a cluster, the job's id and the size of its log before this attempt.
+    elsewhere. seen: `Checked.seen`, where the data are to be taken as they were then. job, offset:
+    on a cluster, the job's id and the size of its log before this attempt.
     """
     path = get_log(plan.folder, cell.id)
     log = _Log(path)
@@ -81,7 +85,15 @@ def run_cell(
 
     try:
         with progress.listen(listener), _heartbeat(file):
-            run = _run(plan, cell, log, device=device, precision=precision, n_workers=n_workers)
+            run = _run(
+                plan,
+                cell,
+                log,
+                device=device,
+                precision=precision,
+                n_workers=n_workers,
+                seen=seen,
+            )
         return file.update(state="done", stage="", **run)
     except Exception as err:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
@@ -134,10 +146,17 @@ def redirect_output(path: Path) -> Iterator[None]:
 
 
 def _run(
-    plan: Plan, cell: Cell, log: "_Log", *, device: str, precision: str, n_workers: int | None
+    plan: Plan,
+    cell: Cell,
+    log: "_Log",
+    *,
+    device: str,
+    precision: str,
+    n_workers: int | None,
+    seen: Sequence[str],
 ) -> dict[str, object]:
     # Late: the states and plans that `status` reads need neither torch nor polars.
-    from biobench import registry, results
+    from biobench import evaluate, registry, results
 
     import_modules(plan.imports, plan.search)
     overrides: dict[str, object] = {"device": device, "resume": plan.resume}
@@ -147,9 +166,11 @@ def _run(
         overrides["precision"] = precision
     args = cell.make_args(**overrides)
     task = registry.load_task(cell.kind)
-    if run := _find_finished(plan, cell, args):
-        return run
-    _, report = task.benchmark(args, cell.model)
+    with evaluate.session(evaluate.Seen(*seen) if seen else None):
+        if run := _find_finished(plan, cell, args):
+            return run
+        with _hand_over(task, args):
+            _, report = task.benchmark(args, cell.model)
     made = report.provenance
     # A node that was given up may have finished the cell meanwhile.
     if run := _find(plan, cell, made.protocol_digest(), made.backbone):
@@ -166,7 +187,7 @@ def _run(
         config=_get_config(plan, cell),
         log=log.read(),
     )
-    return _summarise(plan, folder, made.backbone)
+    return summarise(plan, folder, made.backbone.get("files"))
 
 
 class _Log:
@@ -220,6 +241,20 @@ def _get_size(path: Path) -> int:
         return 0
 
 
+@contextlib.contextmanager
+def _hand_over(task: types.ModuleType, args: typing.Any) -> Iterator[None]:
+    """What is known of a task's data serves its benchmark, where that loads the same again."""
+    from biobench import evaluate
+    from biobench.data import contents
+
+    if not evaluate.is_remembered(task.load):
+        yield
+        return
+    prepared = evaluate.prepare(task, args)
+    with contents.given(prepared.data.root, prepared.known):
+        yield
+
+
 def _find_finished(plan: Plan, cell: Cell, args: typing.Any) -> dict[str, object] | None:
     """The run of this cell that is there already, found by its identity."""
     from biobench import evaluate, registry, results
@@ -246,19 +281,7 @@ def _find(
         return None
     digest = str(backbone.get("digest"))
     run = results.find_run(plan.results, cell.task, cell.model, protocol_digest, digest)
-    return None if run is None else _summarise(plan, run, backbone)
-
-
-def _summarise(plan: Plan, run: Path, backbone: dict[str, object]) -> dict[str, object]:
-    from biobench import results
-
-    report = results.read_report(run)
-    return {
-        "run": str(run.relative_to(plan.results)),
-        "score": report["score"],
-        "ci": results.get_shown(report),
-        "files": backbone.get("files"),
-    }
+    return None if run is None else summarise(plan, run, backbone.get("files"))
 
 
 def _get_config(plan: Plan, cell: Cell) -> dict[str, object]:

@@ -9,6 +9,7 @@ No weights are loaded, and no picture is read whose content is known.
 import dataclasses
 import json
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 
 from biobench import registry
@@ -17,7 +18,7 @@ from biobench.errors import BadInput
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
 from biobench.launch.states.state import read_state
 
-__all__ = ["Checked", "check", "find_finished"]
+__all__ = ["Checked", "check", "find_answered", "find_finished", "summarise"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Checked:
     """what was found and what was left out, in one line."""
     notes: tuple[str, ...] = ()
     """what a reader should know of how the data was read, one sentence each."""
+    seen: tuple[str, ...] = ()
+    """the fields of `evaluate.Seen`, with which a worker takes the data as they were here."""
 
 
 def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
@@ -44,12 +47,65 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     """
     from biobench import evaluate, features
 
-    if device:
-        features.resolve_device(plan.device)
-    else:
-        features.check_device_name(plan.device)
+    features.check_device_name(plan.device)
     for model in dict.fromkeys(cell.model for cell in plan.cells):
         _check_model(model)
+    with evaluate.session():
+        found = _check_all_data(plan)
+        given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG]
+        finished = _find_told(plan, found)
+        if device and len(finished) < len(plan.cells):
+            # Loads torch, for which a plan that is finished need not wait.
+            features.resolve_device(plan.device)
+        for cell in given:
+            if cell.id not in finished:
+                args = cell.make_args(device="cpu")
+                manifest = evaluate.prepare(load_task(cell.kind, cell.task), args).manifest
+                # Costs a look-up, and says now which pictures have no vector.
+                evaluate.get_source(args, cell.model)(manifest.root, manifest.images())
+    return found
+
+
+def find_answered(plan: Plan, checked: dict[str, Checked]) -> dict[str, dict[str, object]]:
+    """What is to be said of cells that need no worker, by their id: those of vectors from a file.
+
+    Their files tell whether they are the same. Of other models only the weights do, which a worker
+    loads.
+    """
+    finished = _find_told(plan, checked)
+    return {
+        cell.id: summarise(plan, finished[cell.id], _stamp(cell))
+        for cell in plan.cells
+        if cell.id in finished
+    }
+
+
+def _find_told(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
+    """`find_finished` of vectors from files, where that needs no picture to be read."""
+    if not plan.resume or plan.force:
+        return {}
+    given = [
+        cell
+        for cell in plan.cells
+        if cell.model[0] == FEATURES_ORG and cell.id in checked and checked[cell.id].protocol_digest
+    ]
+    return find_finished(plan, checked, given)
+
+
+def summarise(plan: Plan, run: Path, files: object) -> dict[str, object]:
+    """What a cell's state says of its run; files: stamps of the model's files."""
+    from biobench import results
+
+    report = results.read_report(run)
+    return {
+        "run": str(run.relative_to(plan.results)),
+        "score": report["score"],
+        "ci": results.get_shown(report),
+        "files": files,
+    }
+
+
+def _check_all_data(plan: Plan) -> dict[str, Checked]:
     found: dict[str, Checked] = {}
     known: dict[str, Checked] = {}
     for cell in plan.cells:
@@ -58,15 +114,13 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
         if key not in known:
             known[key] = _check_data(cell, args)
         found[cell.id] = known[key]
-        if cell.model[0] == FEATURES_ORG:
-            manifest = evaluate.prepare(load_task(cell.kind, cell.task), args).manifest
-            # Costs a look-up, and says now which pictures have no vector.
-            evaluate.get_source(args, cell.model)(manifest.root, manifest.images())
     return found
 
 
-def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
-    """The newest run of each cell that has one under its model's name, by the cell's id.
+def find_finished(
+    plan: Plan, checked: dict[str, Checked], cells: Sequence[Cell] | None = None
+) -> dict[str, Path]:
+    """The newest run of each cell (or of `cells`) that has one under its model's name, by its id.
 
     The weights behind a name are not loaded. A cell whose model has changed since its last run, as
     far as its files tell (a local checkpoint, a file of vectors, the code of an adapter), is not
@@ -83,7 +137,7 @@ def find_finished(plan: Plan, checked: dict[str, Checked]) -> dict[str, Path]:
     protocols = {row[:3] for row in rows}
     digests: dict[int, str] = {}
     found = {}
-    for cell in plan.cells:
+    for cell in plan.cells if cells is None else cells:
         here = checked[cell.id]
         if (cell.task, cell.model_name, here.protocol) not in protocols:
             continue
@@ -102,12 +156,10 @@ def _has_same_model(plan: Plan, cell: Cell, run: Path) -> bool:
     """Whether a model's files and code are those that a run was made with."""
     from biobench import results
     from biobench.features.code import digest_code
-    from biobench.features.origins import list_files, stamp_files
 
-    org, ckpt = cell.model
+    org, _ = cell.model
     backbone = results.read_report(run)["provenance"]["backbone"]
-    files = [Path(str(cell.args["features"]))] if org == FEATURES_ORG else list_files(ckpt)
-    stamps = stamp_files(files)
+    stamps = _stamp(cell)
     accepted = [backbone.get("files")]
     state = read_state(plan.folder, cell.id)
     if state.state == "done" and plan.results / state.run == run:
@@ -118,6 +170,15 @@ def _has_same_model(plan: Plan, cell: Cell, run: Path) -> bool:
     if org == FEATURES_ORG:
         return True
     return backbone.get("code") == digest_code(registry.load_vision_backbone_class(org))
+
+
+def _stamp(cell: Cell) -> object:
+    """The stamps of a model's files, as a report keeps them."""
+    from biobench.features.origins import list_files, stamp_files
+
+    org, ckpt = cell.model
+    files = [Path(str(cell.args["features"]))] if org == FEATURES_ORG else list_files(ckpt)
+    return stamp_files(files)
 
 
 def _read_digest(cell: Cell) -> str:
@@ -140,6 +201,7 @@ def _check_data(cell: Cell, args: typing.Any) -> Checked:
         by_split={split: manifest.split(split)["image"].n_unique() for split in splits},
         found=manifest.describe(),
         notes=manifest.notes,
+        seen=dataclasses.astuple(prepared.seen) if prepared.seen else (),
     )
 
 

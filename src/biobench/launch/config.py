@@ -93,8 +93,8 @@ class Settings:
     false) runs and embeds anew."""
     debug: bool = option(False)
     """a few pictures only, to see that everything runs."""
-    imports: list[str] = option(factory=list, metavar="NAME…")
-    """modules or .py files to import first: they register backbones and tasks of your own."""
+    imports: list[str] = option(factory=list, metavar="MODULE…")
+    """modules or .py files to import first: they register what is not biobench's own."""
     features: dict[str, str] = option(factory=dict, metavar="FILE", path=True)
     """vectors computed elsewhere, in a Parquet file: run as the model `features:NAME`."""
     slurm: SlurmSettings = dataclasses.field(default_factory=SlurmSettings)

@@ -47,7 +47,7 @@ FEATURES_ORG = "features"
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One model on one task: the unit of work, of retry and of scheduling."""
+    """One model on one task: what is run, retried and scheduled by itself."""
 
     task: str
     """the user's name of the task; results are kept under it."""

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -63,7 +64,7 @@ def list_code(report: dict[str, object]) -> list[str]:
     return [*config.get("imports", ()), *config.get("search", ())]
 
 
-def replace_imports(report: dict[str, object], imports: Sequence[str]) -> dict[str, object]:
+def replace_imports(report: dict[str, typing.Any], imports: Sequence[str]) -> dict[str, typing.Any]:
     """The report with other modules to import, found from here, in the place of those that it
     names; as it is where `imports` is empty or it holds no configuration."""
     if not imports or not isinstance(report.get("config"), dict):
@@ -143,6 +144,9 @@ def check(run: Path, *, anew: bool = False, imports: Sequence[str] = ()) -> str:
     words[words.index("biobench") : words.index("biobench") + 1] = [
         *(sys.executable, "-m", "biobench.cli")
     ]
+    if words[0] == "env":
+        # The command's own PYTHONPATH must not bring another biobench than this one.
+        words[1] += f"{os.pathsep}{Path(results.__file__).parents[2]}"
     with tempfile.TemporaryDirectory(prefix="biobench-reproduce-") as folder:
         config = reproduce_config(report)
         if config is not None:
@@ -155,8 +159,8 @@ def check(run: Path, *, anew: bool = False, imports: Sequence[str] = ()) -> str:
         done = subprocess.run(words, cwd=folder, env=environment, stdout=STDERR, check=False)
         if done.returncode == 130:
             raise KeyboardInterrupt
-        runs = results.scan(Path(folder, "results")).runs if done.returncode == 0 else []
-        if len(runs) != 1:
+        runs = results.scan(Path(folder, "results")).runs if done.returncode == 0 else None
+        if runs is None or len(runs) != 1:
             raise CellFailed(f"The command failed with exit code {done.returncode}; see above.")
         return compare(run, Path(runs["run"][0]))
 
@@ -184,7 +188,7 @@ def compare(run: Path, again: Path) -> str:
     )
 
 
-def _get_config(report: dict[str, object]) -> dict:
+def _get_config(report: dict[str, typing.Any]) -> dict:
     config = report.get("config")
     if not isinstance(config, dict):
         said = " ".join(report.get("argv") or []) or "unknown"

@@ -15,25 +15,55 @@ Every metric is a frozen dataclass, callable over a list of examples (so it can 
 """
 
 import importlib
+import typing
 
 from biobench.errors import BadInput, did_you_mean
 from biobench.metrics.base import (
     CLASS_LABELS,
     CLASS_SCORES,
+    LABEL_COUNTS,
+    OF_TRUTH,
+    SUM,
     Counts,
+    HasSlopes,
     Metric,
+    code_rows,
     find_faults,
     get_bounds,
     get_columns,
     is_better_low,
+    list_own_counts,
     needs_labels,
+    needs_rows,
+    needs_scores,
 )
 from biobench.metrics.labels import Accuracy, MacroAccuracy, MacroF1, MeanScore
 from biobench.registry import Registry
 
+if typing.TYPE_CHECKING:
+    from biobench.metrics.examples import (
+        RANKS,
+        Brier,
+        ExpectedCost,
+        RankAccuracy,
+        TaxonomicDistance,
+        TopAccuracy,
+        predicted,
+    )
+    from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows, tabulate
+    from biobench.metrics.weighted import (
+        Auroc,
+        AveragePrecision,
+        ExpectedCalibrationError,
+        MacroAuroc,
+        MeanAveragePrecision,
+        OpenSetAuroc,
+        OpenSetTnr,
+    )
+
 # These need polars, which whoever imports the contract need not wait for.
 _LAZY = {
-    "biobench.metrics.rows": ("ExampleMean", "WeightedMetric", "make_rows", "to_table"),
+    "biobench.metrics.rows": ("ExampleMean", "WeightedMetric", "make_rows", "tabulate"),
     "biobench.metrics.examples": (
         "RANKS",
         "Brier",
@@ -58,8 +88,11 @@ _LAZY = {
 __all__ = [
     "CLASS_LABELS",
     "CLASS_SCORES",
+    "LABEL_COUNTS",
     "METRICS",
+    "OF_TRUTH",
     "RANKS",
+    "SUM",
     "Accuracy",
     "Auroc",
     "AveragePrecision",
@@ -69,6 +102,7 @@ __all__ = [
     "ExampleMean",
     "ExpectedCalibrationError",
     "ExpectedCost",
+    "HasSlopes",
     "MacroAccuracy",
     "MacroAuroc",
     "MacroF1",
@@ -83,6 +117,7 @@ __all__ = [
     "TaxonomicDistance",
     "TopAccuracy",
     "WeightedMetric",
+    "code_rows",
     "get_bounds",
     "get_columns",
     "get_metric",
@@ -90,11 +125,14 @@ __all__ = [
     "is_known",
     "list_further_metrics",
     "list_metrics",
+    "list_own_counts",
     "make_rows",
     "needs_labels",
+    "needs_rows",
+    "needs_scores",
     "predicted",
     "register_metric",
-    "to_table",
+    "tabulate",
 ]
 
 

@@ -15,31 +15,39 @@ import typing
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int64, Num
 
-from biobench.contract import Example
+from biobench.contract import CLASS_LABELS, CLASS_SCORES, Example
 from biobench.errors import BadInput
 from biobench.registry import list_lacking
 
 __all__ = [
     "CLASS_LABELS",
     "CLASS_SCORES",
+    "LABEL_COUNTS",
+    "OF_TRUTH",
+    "SUM",
     "Counts",
+    "HasSlopes",
     "Metric",
+    "code_rows",
     "find_faults",
     "get_bounds",
     "get_columns",
     "is_better_low",
+    "list_own_counts",
     "needs_labels",
+    "needs_rows",
+    "needs_scores",
     "require_examples",
 ]
 
-CLASS_SCORES = "class_scores"
-"""the column with the scores of all classes, in the order of `class_labels`."""
-CLASS_LABELS = "class_labels"
-"""the column with the names of all classes, as a JSON list."""
-
-_LABEL_FIELDS = frozenset({"n_true", "n_pred", "n_hit"})
+SUM = "score"
+"""the count that is the sum of the examples' scores, or of a metric's own values."""
+LABEL_COUNTS = ("n_true", "n_pred", "n_hit")
+"""the counts of classes that a metric may declare among its `fields`."""
+OF_TRUTH = frozenset({"n_true"})
+"""those of them that the truth decides, so that all models of one test set share them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +73,11 @@ class Counts:
 class Metric(typing.Protocol):
     """A score with a vectorised form."""
 
-    name: typing.ClassVar[str]
-    """its name in a protocol and on the command line."""
+    @property
+    def name(self) -> str:
+        """Its name in a protocol and on the command line."""
+        ...
+
     fields: typing.ClassVar[frozenset[str]]
     """which fields of `Counts` it reads besides n."""
     macro: typing.ClassVar[bool]
@@ -86,12 +97,12 @@ def find_faults(name: str, metric: typing.Any) -> list[str]:
     lacking = list_lacking(metric, Metric)
     for base in type(metric).__mro__:
         # What a descendant of ExampleMean or WeightedMetric has to give, and did not.
-        declared = vars(base).get("__annotations__", {})
+        declared: dict[str, object] = vars(base).get("__annotations__", {})
         lacking += [one for one in declared if not one.startswith("_") and not hasattr(metric, one)]
-        lacking += [one for one in vars(base) if _is_abstract(getattr(type(metric), one, None))]
+        lacking += [one for one in vars(base) if _is_abstract(getattr(metric.__class__, one, None))]
     if lacking:
         return [f"it has no {', '.join(dict.fromkeys(lacking))}"]
-    faults = []
+    faults: list[str] = []
     if metric.name != name:
         faults.append(f"its name is '{metric.name}'")
     known = {field.name for field in dataclasses.fields(Counts)} - {"n", "rows"}
@@ -107,9 +118,45 @@ def _is_abstract(member: object) -> bool:
     return bool(getattr(member, "__isabstractmethod__", False))
 
 
+@typing.runtime_checkable
+class HasSlopes(typing.Protocol):
+    """A metric of counts that knows its derivative, which is else found by differences."""
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        ...
+
+
+def code_rows(
+    count: str, true: Int64[np.ndarray, " n"], pred: Int64[np.ndarray, " n"]
+) -> Int64[np.ndarray, " n"]:
+    """The class that each row adds to in a count of `LABEL_COUNTS`; below 0 for none.
+
+    true, pred: codes of the classes, pred below 0 for none of them.
+    """
+    if count == "n_hit":
+        return np.where(true == pred, true, -1)
+    return true if count == "n_true" else pred
+
+
 def needs_labels(metric: Metric) -> bool:
     """Whether a metric counts truths and predictions, rather than reading scores or columns."""
-    return bool(metric.fields & _LABEL_FIELDS)
+    return not metric.fields.isdisjoint(LABEL_COUNTS)
+
+
+def needs_scores(metric: Metric) -> bool:
+    """Whether a metric reads the sum of the scores, or of its own values, of a sample."""
+    return SUM in metric.fields
+
+
+def needs_rows(metric: Metric) -> bool:
+    """Whether a metric reads the rows themselves and how often each was drawn."""
+    return "weights" in metric.fields
+
+
+def list_own_counts(metric: Metric) -> list[str]:
+    """The counts of classes that a metric reads and that differ from model to model, in order."""
+    return sorted(metric.fields.intersection(LABEL_COUNTS) - OF_TRUTH)
 
 
 def get_columns(metric: Metric) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ class Brier(ExampleMean):
     prediction has 2.
     """
 
-    name: typing.ClassVar[str] = "brier"
+    name = "brier"
     columns: typing.ClassVar[tuple[str, ...]] = ("y_pred", "brier")
     better_low: typing.ClassVar[bool] = True
     bounds: typing.ClassVar[tuple[float, float]] = (0.0, 2.0)
@@ -171,7 +171,7 @@ def read_costs(path: str) -> ExpectedCost:
         raise BadInput(f"{path}, line {line}: give a truth, a prediction and a cost, a number.")
     twice = table.select(pl.struct("truth", "prediction").is_duplicated().alias("twice"))["twice"]
     if twice.any():
-        truth, prediction, _ = table.row(int(twice.arg_max()))
+        truth, prediction, _ = table.row(int(twice.arg_max() or 0))
         raise BadInput(f"{path}: two lines for the truth '{truth}' predicted as '{prediction}'.")
     return ExpectedCost(tuple(table.rows()), path)
 

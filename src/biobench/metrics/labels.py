@@ -5,7 +5,7 @@ import dataclasses
 import itertools
 import operator
 import typing
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -21,7 +21,7 @@ __all__ = ["Accuracy", "MacroAccuracy", "MacroF1", "MeanScore"]
 class MeanScore:
     """The mean of the examples' scores."""
 
-    name: typing.ClassVar[str] = "mean-score"
+    name = "mean-score"
     fields: typing.ClassVar[frozenset[str]] = frozenset({"score"})
     macro: typing.ClassVar[bool] = False
 
@@ -34,12 +34,16 @@ class MeanScore:
         """The mean score of each sample."""
         return counts.score / counts.n
 
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        return Counts(counts.n, score=1 / counts.n)
+
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
     """The fraction of examples whose prediction is the truth."""
 
-    name: typing.ClassVar[str] = "accuracy"
+    name = "accuracy"
     fields: typing.ClassVar[frozenset[str]] = frozenset({"n_hit"})
     macro: typing.ClassVar[bool] = False
 
@@ -50,7 +54,12 @@ class Accuracy:
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The accuracy of each sample."""
+        assert counts.n_hit is not None
         return counts.n_hit.sum(axis=0) / counts.n
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        return Counts(counts.n, n_hit=np.ones_like(counts.n_hit) / counts.n)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +69,7 @@ class MacroAccuracy:
     Equal to scikit-learn's `recall_score(average="macro", labels=unique(y_true))`.
     """
 
-    name: typing.ClassVar[str] = "macro-accuracy"
+    name = "macro-accuracy"
     fields: typing.ClassVar[frozenset[str]] = frozenset({"n_true", "n_hit"})
     macro: typing.ClassVar[bool] = True
 
@@ -71,7 +80,15 @@ class MacroAccuracy:
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The macro-accuracy of each sample, over the classes present in that sample."""
+        assert counts.n_hit is not None and counts.n_true is not None
         return _mean_over_present(counts.n_hit, counts.n_true, counts.n_true)
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        assert counts.n_true is not None
+        present = np.count_nonzero(counts.n_true, axis=0)
+        n_hit = (counts.n_true > 0) / np.maximum(counts.n_true, 1) / present
+        return Counts(counts.n, n_hit=n_hit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +98,7 @@ class MacroF1:
     Equal to scikit-learn's `f1_score(average="macro", labels=unique(y_true), zero_division=0)`.
     """
 
-    name: typing.ClassVar[str] = "macro-f1"
+    name = "macro-f1"
     fields: typing.ClassVar[frozenset[str]] = frozenset({"n_true", "n_pred", "n_hit"})
     macro: typing.ClassVar[bool] = True
 
@@ -93,7 +110,17 @@ class MacroF1:
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The macro-F1 of each sample, over the classes present in that sample."""
+        assert counts.n_hit is not None and counts.n_true is not None
+        assert counts.n_pred is not None
         return _mean_over_present(2 * counts.n_hit, counts.n_true + counts.n_pred, counts.n_true)
+
+    def slopes(self, counts: Counts) -> Counts:
+        """How fast the score rises with each count of predictions, at each sample."""
+        assert counts.n_true is not None and counts.n_pred is not None
+        present = np.count_nonzero(counts.n_true, axis=0)
+        below = np.maximum(counts.n_true + counts.n_pred, 1)
+        n_hit = 2 * (counts.n_true > 0) / below / present
+        return Counts(counts.n, n_hit=n_hit, n_pred=-n_hit * counts.n_hit / below)
 
 
 def _mean_over_present(
@@ -104,7 +131,7 @@ def _mean_over_present(
     return ratio.sum(axis=0, dtype=np.float64) / np.count_nonzero(n_true, axis=0)
 
 
-LabelCounts = collections.Counter[Hashable]
+LabelCounts = collections.Counter[object]
 
 
 def _count_labels(

@@ -4,7 +4,6 @@ Needs polars, which the metrics of labels do not.
 """
 
 import abc
-import json
 import typing
 from collections.abc import Sequence
 
@@ -14,33 +13,20 @@ from jaxtyping import Float, Float64, Num
 
 from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.metrics.base import CLASS_LABELS, CLASS_SCORES, Counts, Metric, require_examples
+from biobench.metrics.base import Counts, Metric, require_examples
+from biobench.predictions import take_columns
 
 __all__ = [
     "ExampleMean",
     "WeightedMetric",
     "make_rows",
     "require_columns",
-    "to_table",
+    "tabulate",
 ]
 
 OPTIONAL = ("subtask",)
 """columns that predictions need not have."""
 
-_DTYPES = {
-    "top_labels": pl.List(pl.String),
-    "top_scores": pl.List(pl.Float64),
-    "train_count": pl.Int64(),
-    "probability": pl.Float64(),
-    "brier": pl.Float64(),
-    "cost": pl.Float64(),
-    "worst_cost": pl.Float64(),
-    "recall_at_1": pl.Float64(),
-    "recall_at_1_apart": pl.Float64(),
-    "average_precision": pl.Float64(),
-    "average_precision_apart": pl.Float64(),
-    CLASS_SCORES: pl.List(pl.Float32),
-}
 _BLOCK = 2**25
 """weights that are worked on at once."""
 
@@ -51,9 +37,10 @@ class ExampleMean:
     A subclass gives `name`, `columns` (of the predictions that it reads) and `values`.
     """
 
+    name = ""
+    """its name in a protocol and on the command line; each metric has its own."""
     fields: typing.ClassVar[frozenset[str]] = frozenset({"score"})
     macro: typing.ClassVar[bool] = False
-    name: typing.ClassVar[str]
     columns: typing.ClassVar[tuple[str, ...]]
     bounds: typing.ClassVar[tuple[float, float] | None] = None
     """the lowest and the highest value there can be; None: 0 to 1, wider where the values are."""
@@ -67,7 +54,7 @@ class ExampleMean:
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The mean value; raises BadInput without examples, or where one lacks what is needed."""
-        return float(self.values(to_table(examples, self.columns, self.name)).mean())
+        return float(self.values(tabulate(examples, self.columns, self.name)).mean())
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The mean value of each sample, `counts.score` being the sum of the values."""
@@ -83,7 +70,10 @@ class WeightedMetric:
 
     fields: typing.ClassVar[frozenset[str]] = frozenset({"weights"})
     macro: typing.ClassVar[bool] = False
-    name: typing.ClassVar[str]
+
+    name = ""
+    """its name in a protocol and on the command line; each metric has its own."""
+
     columns: typing.ClassVar[tuple[str, ...]]
     bounds: typing.ClassVar[tuple[float, float] | None] = None
     better_low: typing.ClassVar[bool] = False
@@ -125,11 +115,12 @@ class WeightedMetric:
 
     def __call__(self, examples: Sequence[Example]) -> float:
         """The score; raises BadInput without examples, or where they do not define one."""
-        rows = self.prepare(to_table(examples, self.columns, self.name))
+        rows = self.prepare(tabulate(examples, self.columns, self.name))
         return self.require(float(self.from_weights(rows, np.ones((len(examples), 1)))[0]))
 
     def from_counts(self, counts: Counts) -> Float[np.ndarray, " b"]:
         """The score of each sample, from the rows and their weights."""
+        assert counts.weights is not None
         step = max(1, _BLOCK // len(counts.weights))
         parts = [
             self.from_weights(counts.rows, counts.weights[:, start : start + step])
@@ -161,32 +152,9 @@ def require_columns(predictions: pl.DataFrame, columns: Sequence[str], name: str
             raise BadInput(f"The predictions have no '{column}', which the metric '{name}' needs.")
 
 
-def to_table(examples: Sequence[Example], columns: Sequence[str], name: str) -> pl.DataFrame:
+def tabulate(examples: Sequence[Example], columns: Sequence[str], name: str) -> pl.DataFrame:
     """The columns that a metric reads, from the examples' info."""
     require_examples(examples, name)
-    found = {"example": pl.Series([str(example.id) for example in examples])}
-    for column in columns:
-        # A class is compared as text, as the stored predictions have it.
-        dtype = _DTYPES.get(column, pl.String())
-        if column not in examples[0].info and not any(column in e.info for e in examples):
-            continue
-        values = [example.info.get(column) for example in examples]
-        if column == CLASS_LABELS:
-            found[column] = _labels_as_text(values)
-            continue
-        if dtype == pl.String():
-            values = [None if value is None else str(value) for value in values]
-        found[column] = pl.Series(values, dtype=dtype, strict=False)
-    table = pl.DataFrame(found)
+    table = take_columns(examples, columns)
     require_columns(table, [c for c in columns if c not in OPTIONAL], name)
     return table
-
-
-def _labels_as_text(values: list) -> pl.Series:
-    # Examples share one list of classes; it is written out once.
-    texts: dict[int, str | None] = {}
-    for value in values:
-        if id(value) not in texts:
-            known = value is None or isinstance(value, str)
-            texts[id(value)] = value if known else json.dumps([str(label) for label in value])
-    return pl.Series([texts[id(value)] for value in values], dtype=pl.String)

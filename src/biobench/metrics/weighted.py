@@ -81,7 +81,7 @@ class _OverClasses(WeightedMetric):
     ) -> Float64[np.ndarray, " b"]:
         """The mean over the classes that each sample has."""
         total, n_present = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-        mine, of = None, None
+        mine, of = weights[:0], None
         for one in rows:
             if of is not one.rows:
                 of, mine = one.rows, weights[one.rows]
@@ -112,7 +112,7 @@ class MeanAveragePrecision(_OverClasses):
     scikit-learn's `average_precision_score(label_binarize(y_true), scores, average="macro")`.
     """
 
-    name: typing.ClassVar[str] = "mean-average-precision"
+    name = "mean-average-precision"
 
     def of_class(self, label: str) -> WeightedMetric:
         """Its average precision."""
@@ -153,7 +153,7 @@ class MacroAuroc(_OverClasses):
     scikit-learn's `roc_auc_score(y_true, scores, multi_class="ovr", average="macro")`.
     """
 
-    name: typing.ClassVar[str] = "macro-auroc"
+    name = "macro-auroc"
 
     def of_class(self, label: str) -> WeightedMetric:
         """Its area."""
@@ -294,7 +294,7 @@ class OpenSetAuroc(_OpenSet):
     scikit-learn's `roc_auc_score(is_known, confidence)`.
     """
 
-    name: typing.ClassVar[str] = "open-set-auroc"
+    name = "open-set-auroc"
 
     def from_weights(
         self, rows: Ranking, weights: Num[np.ndarray, "r b"]
@@ -316,7 +316,7 @@ class OpenSetTnr(_OpenSet):
     """
 
     recall: float = 0.95
-    name: typing.ClassVar[str] = "open-set-tnr95"
+    name = "open-set-tnr95"
 
     def from_weights(
         self, rows: Ranking, weights: Num[np.ndarray, "r b"]

@@ -6,7 +6,7 @@ probes.make("ridge", seed=42).fit(x, y).predict(z)    # one estimator
 probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in parallel
 """
 
-from biobench.probes._base import Probe
+from biobench.probes._estimator import Probe
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
 from biobench.probes.factory import (
     PROBES,

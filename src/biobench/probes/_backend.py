@@ -29,16 +29,17 @@ __all__ = [
 class Backend(typing.Protocol):
     """Float64 arrays on some device."""
 
-    def array(self, array: np.ndarray):
+    def array(self, array: np.ndarray) -> typing.Any:
         """Float64 copy on the device."""
 
     def numpy(self, array) -> np.ndarray:
         """Back on the CPU."""
+        ...
 
-    def zeros(self, *shape: int):
+    def zeros(self, *shape: int) -> typing.Any:
         """Float64 zeros."""
 
-    def eigh(self, array):
+    def eigh(self, array) -> typing.Any:
         """Eigenvalues ascending and eigenvectors of a symmetric matrix."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from biobench.probes._backend import Backend, run_in_threads
-from biobench.probes._base import check_finite, sum_by_class
+from biobench.probes._estimator import check_finite, sum_by_class
 from biobench.probes.folds import Split
 
 __all__ = ["Moments", "gather_moments", "group_rows"]

@@ -9,6 +9,7 @@ iterations on features as correlated as a network's. Products are in float32, su
 import concurrent.futures
 import dataclasses
 import functools
+import typing
 from collections.abc import Callable
 
 import joblib
@@ -18,7 +19,7 @@ from jaxtyping import Float, Float64, Int64
 from sklearn.preprocessing import StandardScaler
 
 from biobench.probes._backend import check_device, one_blas_thread
-from biobench.probes._base import check_finite, iter_chunks
+from biobench.probes._estimator import check_finite, iter_chunks
 
 __all__ = ["Loss", "Rows", "Solution", "minimize"]
 
@@ -236,7 +237,7 @@ class _Problem:
         value, gradient, slope, _ = self._evaluate(weights, intercept)
         return value, self._note(weights, intercept, value, gradient, slope) * self._unit
 
-    def _evaluate(self, weights, intercept):
+    def _evaluate(self, weights, intercept) -> tuple[float, typing.Any, typing.Any, typing.Any]:
         value, gradient, slope, h = self._loss(weights, intercept, self._index, self._pool)
         value += 0.5 * self._penalty * (weights**2).sum()
         gradient += self._penalty * weights

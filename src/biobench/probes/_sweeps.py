@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from sklearn.metrics import accuracy_score, f1_score, r2_score
 
 from biobench.probes._backend import get_backend
-from biobench.probes._base import check_finite
+from biobench.probes._estimator import check_finite
 from biobench.probes._moments import Moments, gather_moments, group_rows
 from biobench.probes._spectrum import Spectrum, from_moments, from_rows, score_r2
 from biobench.probes.folds import Split

@@ -10,7 +10,7 @@ import typing
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from biobench.probes._base import find_faults
+from biobench.probes._estimator import find_faults
 from biobench.probes.folds import FoldKind, Folds
 from biobench.probes.mlp import MultiLabelMlp
 from biobench.registry import Registry
@@ -87,7 +87,7 @@ def _load(name: str) -> type[BaseEstimator]:
 
 
 def describe(
-    name: str, *, folds: FoldKind = "stratified-shuffle", **params: object
+    name: str, *, folds: FoldKind = "stratified-shuffle", **params: typing.Any
 ) -> dict[str, object]:
     """Everything besides data and seed that decides the probe's numbers, in plain JSON types.
 

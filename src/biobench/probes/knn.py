@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from biobench.errors import BadInput
 from biobench.probes._backend import check_device, multiply32, one_blas_thread, run_in_threads
-from biobench.probes._base import Probe, check_features, check_finite, check_training_set
+from biobench.probes._estimator import Probe, check_features, check_finite, check_training_set
 
 __all__ = ["KNN"]
 

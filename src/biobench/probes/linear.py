@@ -6,6 +6,7 @@ clf.C_, clf.scores_
 
 import dataclasses
 import functools
+import typing
 import warnings
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from biobench.errors import BadInput
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     Probe,
     check_features,
     check_training_set,
@@ -62,7 +63,7 @@ class LinearProbe(Probe):
 
     def __init__(
         self,
-        Cs=10,
+        Cs: typing.Any = 10,
         cv=5,
         scoring="accuracy",
         default_C=1.0,
@@ -123,7 +124,8 @@ class LinearProbe(Probe):
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def _resolve_Cs(self) -> Float[np.ndarray, " n_Cs"]:
-        Cs = np.logspace(-4, 4, self.Cs) if np.isscalar(self.Cs) else np.sort(np.asarray(self.Cs))
+        given: typing.Any = self.Cs
+        Cs = np.logspace(-4, 4, given) if not np.ndim(given) else np.sort(np.asarray(self.Cs))
         if len(Cs) == 0 or not (Cs > 0).all():
             raise BadInput("The penalties (Cs) must be positive numbers, at least one.")
         if self.scoring not in ("accuracy", "neg_log_loss"):

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 
 from biobench.errors import BadInput
 from biobench.probes._backend import check_device
-from biobench.probes._base import check_features, check_finite, iter_chunks
+from biobench.probes._estimator import check_features, check_finite, iter_chunks
 
 __all__ = ["MultiLabelMlp"]
 
@@ -151,6 +151,7 @@ class MultiLabelMlp(ClassifierMixin, BaseEstimator):
                     total += loss.item() * len(batch)
                 self.loss_curve_.append(total / len(X))
         first, last = network[0], network[3]
+        assert isinstance(first, torch.nn.Linear) and isinstance(last, torch.nn.Linear)
         to = [p.detach().cpu().numpy().astype(np.float64) for p in (first.weight, last.weight)]
         biases = [p.detach().cpu().numpy().astype(np.float64) for p in (first.bias, last.bias)]
         # The scaling moves into the first layer, so that prediction takes features as they come.

@@ -13,7 +13,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.utils.validation import check_is_fitted
 
 from biobench.errors import BadInput
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     check_features,
     check_finite,
     check_training_set,

@@ -7,6 +7,7 @@ The answer is that of scikit-learn's GridSearchCV over StandardScaler and Ridge.
 """
 
 import functools
+import typing
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from biobench.errors import BadInput
 from biobench.probes._backend import one_blas_thread, run_in_threads
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     Probe,
     check_features,
     check_training_set,
@@ -114,7 +115,7 @@ class RidgeSweep(Probe, _Sweep):
     def __init__(
         self,
         alphas=ALPHAS,
-        cv=5,
+        cv: typing.Any = 5,
         scoring="r2",
         default_alpha=1.0,
         device="cpu",
@@ -166,7 +167,7 @@ class RidgeSweepRegressor(RegressorMixin, MultiOutputMixin, _Sweep):
     def __init__(
         self,
         alphas=ALPHAS,
-        cv=5,
+        cv: typing.Any = 5,
         default_alpha=1.0,
         device="cpu",
         n_jobs=None,

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from biobench.probes._backend import check_device, multiply32, one_blas_thread, run_in_threads
-from biobench.probes._base import (
+from biobench.probes._estimator import (
     Probe,
     check_features,
     check_finite,

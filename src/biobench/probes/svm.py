@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
 from biobench.probes._backend import one_blas_thread
-from biobench.probes._base import Probe, check_features, check_finite, check_training_set
+from biobench.probes._estimator import Probe, check_features, check_finite, check_training_set
 from biobench.probes.folds import FoldKind, Folds, resolve_splits
 from biobench.probes.simpleshot import CenterNormalize
 

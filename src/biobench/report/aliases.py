@@ -27,7 +27,7 @@ def rename(selection: Selection, aliases: Sequence[str]) -> Selection:
             raise BadInput(f"--alias names {row} twice, '{names[row]}' and '{name}'; give one.")
         names[row] = name
     shown: dict[str, str] = {}
-    for row in selection.runs["row"].unique().sort():
+    for row in map(str, selection.runs["row"].unique().sort()):
         name = names.get(row, row)
         if name in shown:
             raise BadInput(

@@ -13,6 +13,7 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
+from biobench.metrics import is_better_low
 from biobench.report.alarms import name_alarms_of_pair
 from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
@@ -93,8 +94,11 @@ def compare(
     cells = cells.keep_tasks(shared)
     used = scorable.filter(pl.col("column").is_in(shared))
     doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
-    table = stats.compare_models(cells, get_metrics(scorable, shared), a, b)
-    if selection.split or len(shared) < 2:
+    by_task = get_metrics(scorable, shared)
+    table = stats.compare_models(cells, by_task, a, b)
+    # A score and an error have no mean that says anything, nor has a part of the tasks.
+    are_alike = len({is_better_low(one) for one in by_task.values()}) == 1
+    if selection.split or len(shared) < 2 or unknown or not are_alike:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
     heads = selection.headings

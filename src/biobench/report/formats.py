@@ -164,7 +164,7 @@ def breakdowns_to_text(breakdowns: Sequence[Breakdown], kind: str) -> str:
         rows = []
         for value in one.values:
             row = [cells.get((value, model)) for model in one.models]
-            n = max(cell.n for cell in row if cell)
+            n = max(cell.n or 0 for cell in row if cell)
             rows.append([escape(value), f"{n:,}", *map(show, row)])
         header = [
             escape(text)

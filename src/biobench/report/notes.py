@@ -8,7 +8,7 @@ import polars as pl
 from biobench import results
 from biobench.report.selection import Selection
 from biobench.report.views import BEST, TIED, UNVERIFIED, Note
-from biobench.stats.ranks import LEAST_TASKS
+from biobench.stats.ranking import LEAST_TASKS
 
 __all__ = ["MEAN", "count", "explain", "explain_seeds", "name_some", "sort_warnings"]
 

@@ -164,7 +164,7 @@ def _make_part(found: Breakdown) -> Part:
     rows = []
     for value in found.values:
         row = [cells.get((value, model)) for model in found.models]
-        rows.append((value, max(cell.n for cell in row if cell), row))
+        rows.append((value, max(cell.n or 0 for cell in row if cell), row))
     if found.by != "rarity":
         rows.sort(key=lambda row: (_mean([cell.score for cell in row[2] if cell]), row[0]))
     named = {"rarity": "training examples of the class"}.get(found.by, found.by)

@@ -8,6 +8,7 @@ predictions: subtask, group, or what a task knows of its examples (location, org
 """
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def list_columns(board: Leaderboard, task: str) -> list[str]:
     return names
 
 
-def _get_scored(board: Leaderboard, task: str) -> Sequence[dict[str, object]]:
+def _get_scored(board: Leaderboard, task: str) -> Sequence[dict[str, typing.Any]]:
     """The rows of a task whose predictions are known, best first."""
     table = board.table.filter(pl.col("task") == task, pl.col("rank").is_not_null())
     return table.filter(pl.col("task") != MEAN).sort("rank", "model").to_dicts()

@@ -6,6 +6,7 @@ A run alone keeps the score and the interval that it was written with. Runs that
 seed alone have the mean of their scores, and an interval over test sets and training draws.
 """
 
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ __all__ = ["pool_runs"]
 
 
 def pool_runs(
-    runs: pl.DataFrame, schema: Mapping[str, object]
+    runs: pl.DataFrame, schema: Mapping[str, typing.Any]
 ) -> tuple[pl.DataFrame, list[results.Problem]]:
     """A row a cell without ties and ranks, and the runs that turned out to be damaged.
 
@@ -57,7 +58,7 @@ def _describe(cell: pl.DataFrame) -> dict[str, object]:
     }
 
 
-def _get_stored(cell: pl.DataFrame) -> dict[str, object]:
+def _get_stored(cell: pl.DataFrame) -> dict[str, typing.Any]:
     row = cell.row(0, named=True)
     kept = {name: row[name] for name in ("score", "n", "n_groups", "warnings")}
     for end in ("ci_low", "ci_high"):

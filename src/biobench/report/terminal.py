@@ -65,7 +65,7 @@ def render(
         columns = [*columns, "rank"]
     models = board.models[:MAX_COMPACT] if compact else board.models
     heads = {column: board.head(column) for column in columns}
-    tables = [
+    tables: list[Table | Text] = [
         _make_table(models, part, cells, ranked, heads=heads)
         for part in _split(columns, models, width, heads)
     ]
@@ -265,7 +265,7 @@ def _make_table(
         table.add_column(Text("\n".join(_fold(head))), justify="right", no_wrap=True)
     for model in models:
         shown = [
-            _show_rank(cells.get((model, ranked)))
+            _show_rank(cells.get((model, ranked)) if ranked else None)
             if column == "rank"
             else _show(cells.get((model, column)))
             for column in columns

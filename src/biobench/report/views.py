@@ -10,6 +10,7 @@ draws it stands in `MARKS` and nowhere else.
 
 import dataclasses
 import enum
+import typing
 from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
@@ -80,12 +81,16 @@ class CellView:
     @property
     def ci(self) -> list[float] | None:
         """[low, high]; None where there is no interval."""
-        return None if self.ci_low is None else [self.ci_low, self.ci_high]
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return [self.ci_low, self.ci_high]
 
     @property
     def rank_ci(self) -> list[int] | None:
         """[low, high]; None where there is no rank."""
-        return None if self.rank_low is None else [self.rank_low, self.rank_high]
+        if self.rank_low is None or self.rank_high is None:
+            return None
+        return [self.rank_low, self.rank_high]
 
     @property
     def mark(self) -> "Mark | None":
@@ -235,7 +240,7 @@ def view_pairs(table: pl.DataFrame) -> list[PairView]:
     return [PairView(**row) for row in table.select(names).iter_rows(named=True)]
 
 
-def _make(row: Mapping[str, object], **given: object) -> CellView:
+def _make(row: Mapping[str, typing.Any], **given: typing.Any) -> CellView:
     names: Iterable[str] = (field.name for field in dataclasses.fields(CellView))
     return CellView(**{name: row[name] for name in names if name in row} | given)
 

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import datetime
 import sqlite3
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -30,7 +31,7 @@ __all__ = ["TABLES", "Exported", "TableName", "export"]
 
 TableName = Literal["runs", "splits", "predictions"]
 
-TABLES = {
+TABLES: dict[TableName, dict[str, typing.Any]] = {
     "runs": {
         "run": pl.String(),
         "task": pl.String(),
@@ -137,7 +138,7 @@ class _Source:
                 self.problems.append(Problem(Path(row["run"]), str(err)))
         return pl.DataFrame(rows, schema=TABLES["runs"], orient="row")
 
-    def _make_run(self, row: dict[str, object], *, is_current: bool) -> dict[str, object]:
+    def _make_run(self, row: dict[str, typing.Any], *, is_current: bool) -> dict[str, object]:
         run = Path(row["run"])
         report, config = read_report(run), None
         if report.get("config") is not None:

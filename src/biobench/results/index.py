@@ -133,7 +133,7 @@ def find_run(
 def find_protocols(root: Path, task: str, model: ModelArgs) -> set[str]:
     """The protocols (JSON text) under which a model has finished runs on a task, on any data."""
     rows = map(_read, _list_cell(root, task, model))
-    return {row["protocol"] for row in rows if isinstance(row, dict)}
+    return {str(row["protocol"]) for row in rows if isinstance(row, dict)}
 
 
 def _list_cell(root: Path, task: str, model: ModelArgs) -> list[Path]:
@@ -198,7 +198,8 @@ def _read(folder: Path) -> dict[str, object] | Problem:
             size = os.stat(folder / PREDICTIONS).st_size
         except OSError:
             return Problem(folder, f"{folder / PREDICTIONS} is missing.")
-        row["is_doubtful"] |= row["n_bytes"] is not None and size != row["n_bytes"]
+        if row["n_bytes"] is not None and size != row["n_bytes"]:
+            row["is_doubtful"] = True
     return row
 
 

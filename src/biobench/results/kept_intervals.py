@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import typing
 
 import polars as pl
 
@@ -29,7 +30,7 @@ class Intervals:
     """that the intervals are of."""
 
 
-def get_shown(report: dict[str, object]) -> list[float] | None:
+def get_shown(report: dict[str, typing.Any]) -> list[float] | None:
     """The interval that stands beside a run's score wherever it is shown, of a `report.json`.
 
     Over groups where there are groups; None where the score could not be verified.

@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import sqlite3
+import typing
 from pathlib import Path
 
 from biobench import metrics
@@ -87,7 +88,7 @@ def _read(source: Path) -> list[tuple[int, dict[str, object]]]:
     return list(enumerate(rows, start=1))
 
 
-def _import_row(row: dict[str, object], root: Path) -> None:
+def _import_row(row: dict[str, typing.Any], root: Path) -> None:
     args, old = json.loads(row["args"]), json.loads(row["report"])
     title = str(row["task_name"])
     predictions = to_table(

@@ -9,7 +9,6 @@ classes in the order of the scores, as JSON.
 
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import polars as pl
 from biobench.contract import Example
 from biobench.errors import BadInput
 from biobench.metrics import CLASS_LABELS, CLASS_SCORES
+from biobench.predictions import write_classes
 from biobench.results import safe_files, validation
 
 __all__ = [
@@ -41,24 +41,18 @@ def take_scores(examples: Sequence[Example]) -> pl.DataFrame | None:
     """The scores of all classes of the examples; None where they have none."""
     if not any(CLASS_SCORES in example.info for example in examples):
         return None
-    texts: dict[int, str] = {}
     labels, scores = [], []
     for example in examples:
         classes, row = example.info.get(CLASS_LABELS), example.info.get(CLASS_SCORES)
-        if classes is None or row is None:
-            labels.append(None)
-            scores.append(None)
-            continue
-        if id(classes) not in texts:
-            texts[id(classes)] = json.dumps([str(name) for name in classes])
-        labels.append(texts[id(classes)])
-        scores.append(np.asarray(row, np.float16))
+        is_scored = classes is not None and row is not None
+        labels.append(classes if is_scored else None)
+        scores.append(np.asarray(row, np.float16) if is_scored else None)
     subtasks = [example.info.get("subtask") for example in examples]
     return pl.DataFrame(
         {
             "example": pl.Series([example.id for example in examples], dtype=pl.String),
             "subtask": pl.Series(subtasks, dtype=pl.String),
-            CLASS_LABELS: pl.Series(labels, dtype=pl.String),
+            CLASS_LABELS: pl.Series(write_classes(labels), dtype=pl.String),
             CLASS_SCORES: _to_lists(scores),
         }
     )
@@ -138,7 +132,5 @@ def join_scores(run: Path, predictions: pl.DataFrame, scores: pl.DataFrame | Non
     if scores is None:
         return predictions
     if not scores.select(KEYS).equals(predictions.select(KEYS)):
-        raise BadInput(
-            f"{Path(run) / SCORES} is damaged: its rows are not those of the predictions."
-        )
+        raise BadInput(f"{Path(run) / SCORES} is damaged: its rows are not the predictions'.")
     return predictions.with_columns(scores[CLASS_LABELS], scores[CLASS_SCORES])

@@ -211,12 +211,12 @@ def place(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
-def read_report(run: Path) -> dict[str, object]:
+def read_report(run: Path) -> dict[str, typing.Any]:
     """A run's `report.json`; BadInput says what is wrong with it."""
     return parse_report(safe_files.read_file(run / REPORT, safe_files.MAX_REPORT), run / REPORT)
 
 
-def parse_report(text: bytes, source: Path) -> dict[str, object]:
+def parse_report(text: bytes, source: Path) -> dict[str, typing.Any]:
     """The dict in a `report.json`, of any version that was ever written; BadInput if it is none."""
     check(text, source)
     try:
@@ -281,7 +281,7 @@ def get_cell_folder(root: Path, task: str, model: ModelArgs) -> Path:
     return Path(root) / to_slug(task) / to_slug(":".join(model))
 
 
-def get_run_folder(root: Path, report: dict[str, object]) -> Path:
+def get_run_folder(root: Path, report: dict[str, typing.Any]) -> Path:
     """Where the run of a `report.json` belongs; ValueError where its id or task is none."""
     run, task, model = str(report["run"]), str(report["task"]), report["model"]
     if not RUN_ID.fullmatch(run):

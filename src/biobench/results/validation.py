@@ -38,7 +38,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 def _make_plain(depth: int) -> typing.Any:
     """JSON of limited depth: no stack, format or integer of a reader has to bear more."""
-    integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    integer: typing.Any = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
     plain: typing.Any = bool | integer | float | str | None
     for _ in range(depth):
         plain = bool | integer | float | str | list[plain] | dict[str, plain] | None

@@ -10,6 +10,7 @@ whose report says something else.
 import dataclasses
 import hashlib
 import math
+import typing
 from pathlib import Path
 
 from biobench import metrics
@@ -60,7 +61,7 @@ def verify(run: Path, row: dict[str, object]) -> Verified | None:
     return Verified(found.score, found.example, found.group, table.height, found.n_groups, mismatch)
 
 
-def describe_mismatch(row: dict[str, object], score: float, n: int, *, changed: bool) -> str:
+def describe_mismatch(row: dict[str, typing.Any], score: float, n: int, *, changed: bool) -> str:
     """One sentence on how a run's files contradict each other; "" where they do not."""
     said = []
     if not math.isclose(score, row["score"], abs_tol=TOLERANCE):

@@ -6,13 +6,13 @@
 The methods, and the simulations that chose them, are written up in docs/statistics.md.
 """
 
-from biobench.stats.breakdown import breakdown
-from biobench.stats.compare import Comparison, compare
+from biobench.stats.by_part import breakdown
+from biobench.stats.comparing import Comparison, compare
 from biobench.stats.intervals import Interval, confidence_interval, interval_from_table
 from biobench.stats.pair import compare_models
 from biobench.stats.seeds import join_seeds, pool_intervals, split_seeds
 from biobench.stats.simultaneous import holm
-from biobench.stats.suite import MEAN, Suite, leaderboard, suite
+from biobench.stats.suites import MEAN, Suite, leaderboard, suite
 
 __all__ = [
     "MEAN",

@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int64
 
 from biobench.contract import Example
 from biobench.errors import BadInput
-from biobench.metrics import ExampleMean, Metric, get_columns, make_rows, to_table
+from biobench.metrics import ExampleMean, Metric, code_rows, get_columns, make_rows, tabulate
 
 __all__ = ["Coded", "code_models", "from_examples", "from_table"]
 
@@ -51,6 +51,11 @@ class Coded:
         """The number of scored rows."""
         return len(self.score)
 
+    def code(self, count: str) -> Int64[np.ndarray, " n"]:
+        """The class that each row adds to in a count of classes; below 0 for none."""
+        assert self.true is not None and self.pred is not None
+        return code_rows(count, self.true, self.pred)
+
 
 def from_examples(examples: Sequence[Example], metric: Metric | None = None) -> Coded:
     """Code a report's examples, each its own unit; raises BadInput where there are none.
@@ -76,7 +81,7 @@ def from_examples(examples: Sequence[Example], metric: Metric | None = None) -> 
         pred = np.fromiter(map(known.get, y_pred, itertools.repeat(-1)), np.int64, len(y_pred))
     rows = None
     if metric is not None and get_columns(metric):
-        table = to_table(examples, get_columns(metric), metric.name)
+        table = tabulate(examples, get_columns(metric), metric.name)
         score, rows = _score_by(metric, table, score), make_rows(metric, table)
     unit = np.arange(len(examples), dtype=np.int64)
     names = tuple(map(str, codes)) if true is not None else ()
@@ -128,7 +133,7 @@ def code_models(
     classes = _classes_of(tables[0]["y_true"]) if labelled and len(tables) > 1 else None
     for table in tables[1:]:
         pred = None
-        if labelled:
+        if classes is not None:
             _require_same_truth(tables[0], table)
             pred = _code_predictions(classes, table["y_pred"])
         score = _score_by(metric, table, _code_scores(table))
@@ -199,7 +204,7 @@ def _require_same_truth(one: pl.DataFrame, other: pl.DataFrame) -> None:
         return
     differ = one["y_true"].cast(pl.String) != other["y_true"].cast(pl.String)
     if differ.any():
-        row = int(differ.arg_max())
+        row = int(differ.arg_max() or 0)
         raise BadInput(
             f"Two models disagree on the truth of the example '{one['example'][row]}' "
             f"('{one['y_true'][row]}' and '{other['y_true'][row]}'); compare runs on the same "

@@ -10,7 +10,7 @@ exchanges is exact, and the difference is wrong to the third order only.
 """
 
 import dataclasses
-import functools
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,13 +18,14 @@ from jaxtyping import Float64, Int64
 from scipy import sparse, special
 
 from biobench.metrics import (
-    Accuracy,
+    LABEL_COUNTS,
+    SUM,
     Counts,
-    MacroAccuracy,
-    MacroF1,
-    MeanScore,
+    HasSlopes,
     Metric,
     WeightedMetric,
+    list_own_counts,
+    needs_scores,
 )
 from biobench.stats.coded import Coded
 
@@ -39,6 +40,9 @@ __all__ = [
 
 _CELLS = 600_000
 """units by pairs above which several units, chosen by chance, are exchanged as one."""
+
+_SMALL = 200_000
+"""cells of a table of units by classes that are all counted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +106,7 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
         each_model = _of_weighted(models, metric, block, n_blocks)
         values = each_model[:, first] - each_model[:, second]
         return Contributions(values, np.full(len(first), np.nan), *known)
-    names = sorted(metric.fields - {"n_true"})
+    names = _list_counts(metric)
     counts = [_counts(model, metric) for model in models]
     own = [gradient(metric, each) for each in counts]
     exact = np.full(len(first), np.nan)
@@ -110,7 +114,7 @@ def contributions_of(models: Sequence[Coded], metric: Metric, seed: int) -> Cont
         each_model = _of_each_model(models, own[0], names, block, n_blocks)
         values = each_model[:, first] - each_model[:, second]
         if one.n_units == one.n and not metric.macro:
-            exact = _mcnemar(models, "score" in names)
+            exact = _mcnemar(models, needs_scores(metric))
     else:
         values = _at_half_way(models, metric, counts, names, block, n_blocks)
     return Contributions(values, exact, *known)
@@ -131,50 +135,32 @@ def mean_of(tasks: Sequence[Contributions], seed: int) -> Contributions:
     )
 
 
-@functools.singledispatch
 def gradient(metric: Metric, counts: Counts) -> Counts:
     """The metric's derivative by its counts of predictions, at each of `b` samples.
 
-    Of a metric that is not shipped by central differences of half an example.
+    Its own `slopes` where it has them, else central differences of half an example.
     """
+    if isinstance(metric, HasSlopes):
+        return metric.slopes(counts)
     found = {}
-    for name in sorted(metric.fields - {"n_true"}):
-        at = np.atleast_2d(getattr(counts, name)).astype(np.float64)
+    for name in _list_counts(metric):
+        whole = getattr(counts, name)
+        at = np.atleast_2d(whole).astype(np.float64)
         slope = np.empty_like(at)
         for row in range(len(at)):
             sides = []
             for step in (0.5, -0.5):
                 moved = at.copy()
                 moved[row] += step
-                moved = moved[0] if name == "score" else moved
+                moved = moved.reshape(whole.shape)
                 sides.append(metric.from_counts(dataclasses.replace(counts, **{name: moved})))
             slope[row] = sides[0] - sides[1]
-        found[name] = slope[0] if name == "score" else slope
+        found[name] = slope.reshape(whole.shape)
     return Counts(counts.n, **found)
 
 
-@gradient.register
-def _(metric: MeanScore, counts: Counts) -> Counts:
-    return Counts(counts.n, score=1 / counts.n)
-
-
-@gradient.register
-def _(metric: Accuracy, counts: Counts) -> Counts:
-    return Counts(counts.n, n_hit=np.ones_like(counts.n_hit) / counts.n)
-
-
-@gradient.register
-def _(metric: MacroAccuracy, counts: Counts) -> Counts:
-    present = np.count_nonzero(counts.n_true, axis=0)
-    return Counts(counts.n, n_hit=(counts.n_true > 0) / np.maximum(counts.n_true, 1) / present)
-
-
-@gradient.register
-def _(metric: MacroF1, counts: Counts) -> Counts:
-    present = np.count_nonzero(counts.n_true, axis=0)
-    below = np.maximum(counts.n_true + counts.n_pred, 1)
-    n_hit = 2 * (counts.n_true > 0) / below / present
-    return Counts(counts.n, n_hit=n_hit, n_pred=-n_hit * counts.n_hit / below)
+def _list_counts(metric: Metric) -> list[str]:
+    return [*list_own_counts(metric), *([SUM] if needs_scores(metric) else [])]
 
 
 def _blocks(n_units: int, n_blocks: int, seed: int) -> Int64[np.ndarray, " {n_units}"]:
@@ -195,19 +181,13 @@ def _weigh(model: Coded, metric: Metric) -> Float64[np.ndarray, " n"]:
 def _counts(model: Coded, metric: Metric) -> Counts:
     """The counts of the predictions as they are, as one sample."""
     fields = {}
-    if "score" in metric.fields:
-        fields["score"] = np.array([model.score.sum()])
-    for name in metric.fields - {"score"}:
-        code = _codes(model, name)
+    if needs_scores(metric):
+        fields[SUM] = np.array([model.score.sum()])
+    for name in metric.fields.intersection(LABEL_COUNTS):
+        code = model.code(name)
         counted = np.bincount(code[code >= 0], minlength=model.n_classes)
         fields[name] = counted[:, None].astype(np.float64)
     return Counts(np.array([float(model.n)]), **fields)
-
-
-def _codes(model: Coded, name: str) -> Int64[np.ndarray, " n"]:
-    if name == "n_hit":
-        return np.where(model.true == model.pred, model.true, -1)
-    return model.true if name == "n_true" else model.pred
 
 
 def _of_each_model(
@@ -221,11 +201,12 @@ def _of_each_model(
     for i, model in enumerate(models):
         adds = np.zeros(model.n)
         for name in names:
-            if name == "score":
-                adds += slope.score[0] * model.score
+            if name == SUM:
+                adds += _rows(slope, SUM)[0, 0] * model.score
             else:
                 # The last entry is that of a prediction of no class.
-                adds += np.append(getattr(slope, name)[:, 0], 0)[_codes(model, name)]
+                code = model.code(name)
+                adds += np.append(getattr(slope, name)[:, 0], 0)[code]
         values[:, i] = np.bincount(block, adds, n_blocks)
     return values
 
@@ -264,7 +245,8 @@ def _at_half_way(
     for i, model in enumerate(models):
         half = {name: (at + at[..., [i]]) / 2 for name, at in stacked.items()}
         slope = gradient(metric, Counts(n, **half))
-        adds = sum(_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names)
+        parts = [_tally(model, name, block, n_blocks) @ _rows(slope, name) for name in names]
+        adds: typing.Any = sum(parts)
         values[:, first == i] += adds[:, i + 1 :]
         values[:, second == i] -= adds[:, :i]
     return values
@@ -278,12 +260,16 @@ def _tally(
     model: Coded, name: str, block: Int64[np.ndarray, " n"], n_blocks: int
 ) -> sparse.csr_array:
     """[blocks, classes] rows of each class, or the sum of scores, in each block."""
-    if name == "score":
+    if name == SUM:
         return sparse.csr_array(np.bincount(block, model.score, n_blocks)[:, None])
-    code = _codes(model, name)
+    code = model.code(name)
     kept = code >= 0
-    cells = (np.ones(np.count_nonzero(kept)), (block[kept], code[kept]))
-    return sparse.csr_array(cells, shape=(n_blocks, model.n_classes))
+    block, code, shape = block[kept], code[kept], (n_blocks, model.n_classes)
+    if n_blocks * model.n_classes <= _SMALL:
+        # Counting into a small table is sooner done than sorting the cells.
+        cells = np.bincount(block * model.n_classes + code, minlength=n_blocks * model.n_classes)
+        return sparse.csr_array(cells.reshape(shape).astype(np.float64))
+    return sparse.csr_array((np.ones(len(code)), (block, code)), shape=shape)
 
 
 def _mcnemar(models: Sequence[Coded], by_score: bool) -> Float64[np.ndarray, " p"]:

@@ -72,16 +72,18 @@ def _describe_groups(coded: Coded, metric: Metric, design: Design) -> str:
 def _describe_rarer(coded: Coded, metric: Metric, design: Design) -> str:
     right = coded.true == coded.pred if needs_labels(metric) else coded.score
     kind = "wrong" if np.average(right, weights=_weigh(coded, metric)) > 0.5 else "right"
+    # Without the model's own numbers, so that a table says it once of all its models.
     return (
-        f"Few groups are {kind}: {kind} answers ({design.rarer:.1%}) weigh like "
-        f"{design.n_weighty * design.rarer:.1f} of {design.n_weighty:.0f} equal cameras, videos or "
-        "specimens. Where these are right or wrong as wholes, the interval may be too narrow."
+        f"Few groups are {kind}: {kind} answers weigh like fewer than {FEW_RARER} of "
+        f"{design.n_weighty:.0f} equal cameras, videos or specimens. Where these are right or "
+        "wrong as wholes, the interval may be too narrow."
     )
 
 
 def _describe_examples(coded: Coded, metric: Metric, design: Design) -> str:
     causes = []
     if metric.macro and coded.classes:
+        assert coded.true is not None
         counts = np.bincount(coded.true, minlength=coded.n_classes)
         causes += _name_small(coded, counts, "has only")
     text = f"{coded.n_units} in all"
@@ -121,11 +123,13 @@ def _weigh(coded: Coded, metric: Metric) -> Float64[np.ndarray, " n"]:
     """What each example counts for: where classes count the same, one of a rare class more."""
     if not metric.macro:
         return np.ones(coded.n)
+    assert coded.true is not None
     return 1 / np.bincount(coded.true).astype(np.float64)[coded.true]
 
 
 def _count_units(coded: Coded) -> Int64[np.ndarray, " c"]:
     """In how many units each class is."""
+    assert coded.true is not None
     pairs = np.unique(coded.true * coded.n_units + coded.unit)
     return np.bincount(pairs // coded.n_units, minlength=coded.n_classes)
 

@@ -14,19 +14,18 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy import sparse
 
-from biobench.metrics import Counts, Metric
+from biobench.metrics import LABEL_COUNTS, Counts, Metric
 from biobench.stats.coded import Coded
 
 __all__ = ["SharedTruth", "is_known", "variance_over_groups"]
 
-_FIELDS = frozenset({"n_true", "n_pred", "n_hit"})
 _LEAST_KEPT = 0.5
 """share of the covariance of classes that is supposed to be seen at least."""
 
 
 def is_known(metric: Metric) -> bool:
     """Whether a metric is a mean over classes of something that each class's counts decide."""
-    return metric.macro and metric.fields <= _FIELDS
+    return metric.macro and metric.fields <= set(LABEL_COUNTS)
 
 
 @dataclasses.dataclass(frozen=True)

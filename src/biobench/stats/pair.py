@@ -12,13 +12,13 @@ import polars as pl
 from biobench import progress
 from biobench.errors import BadInput
 from biobench.metrics import Metric
-from biobench.stats.compare import PairOnTask, detectable, interval_of_difference
+from biobench.stats.comparing import PairOnTask, detectable, interval_of_difference
 from biobench.stats.contributions import Contributions, mean_of
 from biobench.stats.draws import average
 from biobench.stats.intervals import check_options
 from biobench.stats.simultaneous import adjusted_p, holm
 from biobench.stats.spread import Spread
-from biobench.stats.suite import MEAN
+from biobench.stats.suites import MEAN
 
 __all__ = ["compare_models"]
 
@@ -78,8 +78,9 @@ def compare_models(
             n_resamples=n_resamples,
             seed=seed,
         )
-        one = dataclasses.asdict(pair.comparison(confidence, n_permutations, seed))
-        one |= {"ci_low": one["low"], "ci_high": one["high"], "warnings": list(one["warnings"])}
+        found = pair.comparison(confidence, n_permutations, seed)
+        ends = {"ci_low": found.low, "ci_high": found.high}
+        one = dataclasses.asdict(found) | ends | {"warnings": list(found.warnings)}
         rows.append({"task": task, "a": a, "b": b} | {k: one[k] for k in one if k in _SCHEMA})
         pairs.append(pair)
     progress.report("statistics", len(tasks), len(tasks))

@@ -18,7 +18,7 @@ from jaxtyping import Float64
 
 from biobench.metrics import Metric, get_bounds
 from biobench.stats import spread as spreads
-from biobench.stats.align import align
+from biobench.stats.alignment import align
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.contributions import Contributions, contributions_of, pairs_of
 from biobench.stats.draws import Crossed, cross
@@ -193,4 +193,6 @@ def _split(values: list | np.ndarray, counts: Sequence[int]) -> list:
 
 def _is_same(one: Coded, other: Coded) -> bool:
     same = one.rows is None and np.array_equal(one.score, other.score)
-    return same and (one.pred is None or np.array_equal(one.pred, other.pred))
+    if one.pred is None or other.pred is None:
+        return same and one.pred is other.pred
+    return same and np.array_equal(one.pred, other.pred)

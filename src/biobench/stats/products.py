@@ -35,6 +35,7 @@ class LabelCounter:
         """models: of the same rows. atoms: what each row is drawn with."""
         self.models, self.atoms = models, atoms
         true, n_atoms = models[0].true, int(atoms.max()) + 1
+        assert true is not None
         self.n_classes = models[0].n_classes
         key = true * n_atoms + atoms
         self.order = np.argsort(key, kind="stable")
@@ -80,10 +81,11 @@ class LabelCounter:
         right: Bool[np.ndarray, "m n"],
         copies: Float32[np.ndarray, "a b"],
     ) -> Float32[np.ndarray, "m c b"]:
-        wrong = [~hit & (model.pred >= 0) for hit, model in zip(right, models, strict=True)]
+        preds = [model.pred for model in models if model.pred is not None]
+        wrong = [~hit & (pred >= 0) for hit, pred in zip(right, preds, strict=True)]
         offsets = range(0, len(models) * self.n_classes, self.n_classes)
         codes = np.concatenate(
-            [m.pred[w] + first for m, w, first in zip(models, wrong, offsets, strict=True)]
+            [pred[w] + first for pred, w, first in zip(preds, wrong, offsets, strict=True)]
         )
         atoms = np.concatenate([self.atoms[one] for one in wrong])
         shape = (len(models) * self.n_classes, len(copies))

@@ -20,7 +20,15 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 from scipy import sparse, special
 
 from biobench.contract import Example
-from biobench.metrics import Counts, Metric
+from biobench.metrics import (
+    OF_TRUTH,
+    SUM,
+    Counts,
+    Metric,
+    code_rows,
+    needs_rows,
+    needs_scores,
+)
 from biobench.stats.coded import Coded
 from biobench.stats.products import LabelCounter
 
@@ -106,10 +114,8 @@ class Resampler:
         return sparse.csr_array((ones, (code, atoms)), shape=shape)
 
     def _codes(self, model: Coded, name: str) -> Int64[np.ndarray, " rows"]:
-        true, pred = model.true[self.rows], model.pred[self.rows]
-        if name == "n_hit":
-            return np.where(true == pred, true, -1)
-        return true if name == "n_true" else pred
+        assert model.true is not None and model.pred is not None
+        return code_rows(name, model.true[self.rows], model.pred[self.rows])
 
     def sum_scores(self, model: Coded) -> Float64[np.ndarray, " a"]:
         """The sum of the scores in one unit of each atom."""
@@ -120,16 +126,16 @@ class Resampler:
     ) -> Float64[np.ndarray, "m b"]:
         """The metric's score of each model where each atom has so many copies."""
         # What all models share is counted once.
-        shared = self.counts(self.models[:1], metric.fields & {"n_true"}, copies)[0]
+        shared = self.counts(self.models[:1], metric.fields & OF_TRUTH, copies)[0]
         scores = np.empty((len(self.models), copies.shape[1]))
-        if self._is_weighted(metric):
+        if needs_rows(metric):
             weights = copies[self.atoms]
             for i, model in enumerate(self.models):
                 counts = Counts(n=shared.n, weights=weights, rows=model.rows)
                 scores[i] = metric.from_counts(counts)
             return scores
-        totals = self._totals(self.models, copies) if "score" in metric.fields else None
-        for i, own in enumerate(self._each_label_counts(metric.fields - {"n_true"}, copies)):
+        totals = self._totals(self.models, copies) if needs_scores(metric) else None
+        for i, own in enumerate(self._each_label_counts(metric.fields - OF_TRUTH, copies)):
             total = None if totals is None else totals[i]
             scores[i] = metric.from_counts(dataclasses.replace(shared, score=total, **own))
         return scores
@@ -138,13 +144,10 @@ class Resampler:
         self, fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
     ) -> Iterator[dict[str, Float64[np.ndarray, "c b"]]]:
         """Of each model in turn, which may overwrite those of the one before."""
-        names = fields - {"score"}
+        names = fields - {SUM}
         if names and len(self.rows) == self.models[0].n and len(self.models) > 1:
             return LabelCounter(self.models, self.atoms).count(copies, names)
         return (self._label_counts(model, names, copies) for model in self.models)
-
-    def _is_weighted(self, metric: Metric) -> bool:
-        return "weights" in metric.fields
 
     def counts(
         self, models: Sequence[Coded], fields: frozenset[str], copies: Float32[np.ndarray, "a b"]
@@ -152,7 +155,7 @@ class Resampler:
         """What a metric needs to know of each resample of each of the models."""
         n_rows = np.bincount(self.atoms, minlength=len(self.size)).astype(np.float32)
         n = (n_rows @ copies).astype(np.float64)
-        totals = self._totals(models, copies) if "score" in fields else [None] * len(models)
+        totals = self._totals(models, copies) if SUM in fields else [None] * len(models)
         return [
             Counts(n=n, score=total, **self._label_counts(model, fields, copies))
             for model, total in zip(models, totals, strict=True)
@@ -176,7 +179,7 @@ class Resampler:
     ) -> dict[str, Float64[np.ndarray, "c b"]]:
         return {
             name: multiply(self.tally(self._codes(model, name), model.n_classes), copies)
-            for name in sorted(fields - {"score"})
+            for name in sorted(fields - {SUM})
         }
 
 
@@ -239,7 +242,7 @@ def _merge_units(
     for model in models:
         _, code = np.unique(model.score, return_inverse=True)
         _, key = np.unique(key * (code.max() + 1) + code, return_inverse=True)
-        if model.true is not None:
+        if one.true is not None and model.pred is not None:
             key = (key * one.n_classes + one.true) * (one.n_classes + 1) + model.pred + 1
     by_unit = np.empty(one.n, np.int64)
     by_unit[one.unit] = key

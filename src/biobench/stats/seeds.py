@@ -16,7 +16,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from biobench.metrics import Metric
-from biobench.stats.align import align
+from biobench.stats.alignment import align
 from biobench.stats.coded import Coded, code_models
 from biobench.stats.draws import Crossed, cross
 from biobench.stats.resample import Resampler

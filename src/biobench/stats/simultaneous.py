@@ -49,7 +49,7 @@ def adjusted_p(found: Contributions, *, n_flips: int, seed: int) -> Float64[np.n
     2**(1 - units on which the pair differs), the least that signs can show.
     """
     values = np.where(np.abs(found.values) > _NOTHING, found.values, 0.0)
-    differs = values.any(axis=1)
+    differs = np.atleast_1d(values.any(axis=1))
     values = values[differs]
     units = _Units.of(found, differs) if found.grouped else None
     length = np.sqrt(np.sum(values**2, axis=0))
@@ -59,7 +59,8 @@ def adjusted_p(found: Contributions, *, n_flips: int, seed: int) -> Float64[np.n
     observed, values = observed[order], values[:, order]
     few = len(values) <= _ENUMERATED
     n_drawn, n_as_large = 0, np.zeros(len(order))
-    for signs in _all_signs(*values.shape) if few else _draw_signs(*values.shape, n_flips, seed):
+    n, k = values.shape
+    for signs in _all_signs(n, k) if few else _draw_signs(n, k, n_flips, seed):
         statistic = _statistic(values.astype(signs.dtype), signs, units)
         largest = np.maximum.accumulate(statistic[:, ::-1], axis=1)[:, ::-1]
         n_as_large += np.count_nonzero(largest >= observed * (1 - _TIE), axis=0)

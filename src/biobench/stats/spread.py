@@ -140,7 +140,8 @@ class _Truth:
 
     @classmethod
     def of(cls, coded: Coded, metric: Metric) -> "_Truth":
-        label = coded.true if metric.macro else np.zeros(coded.n, np.int64)
+        label = coded.true if metric.macro else None
+        label = np.zeros(coded.n, np.int64) if label is None else label
         n = np.bincount(label).astype(np.float64)
         pairs, count = np.unique(label * coded.n_units + coded.unit, return_counts=True)
         squares = np.bincount(pairs // coded.n_units, count.astype(np.float64) ** 2)

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 
 from biobench.errors import BadInput
 from biobench.metrics import Metric, is_better_low
-from biobench.stats.compare import too_few_to_differ
+from biobench.stats.comparing import too_few_to_differ
 from biobench.stats.contributions import Contributions, pairs_of
 from biobench.stats.draws import Crossed
 from biobench.stats.intervals import Interval, interval_of_draws

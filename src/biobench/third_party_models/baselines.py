@@ -8,6 +8,7 @@ random weights come from numpy's PCG64 with a fixed seed.
 """
 
 import math
+import typing
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class Baseline(VisionBackbone):
         super().__init__()
         self.check_ckpt(ckpt)
         self.ckpt = ckpt
-        self.vit = _make_random_vit() if ckpt == "random-vit" else None
+        self.vit: typing.Any = _make_random_vit() if ckpt == "random-vit" else None
         weights.freeze(self)
 
     def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:

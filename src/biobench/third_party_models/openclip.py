@@ -49,6 +49,7 @@ class OpenClip(VisionBackbone):
     fit. Weights are never left random.
     """
 
+    tower: typing.Any  # torch would have it that every attribute may be a tensor
     description = "image towers of CLIP models in OpenCLIP's format"
     example_ckpts = ("ViT-B-16/openai", "hf-hub:imageomics/bioclip", "local:ARCH/PATH")
 

@@ -41,6 +41,7 @@ class Timm(VisionBackbone):
     fit. Weights are never left random.
     """
 
+    model: typing.Any  # torch would have it that every attribute may be a tensor
     description = "any timm model: pooled features"
     example_ckpts = ("tf_efficientnet_lite0", "resnet50.a1_in1k", "local:ARCH/PATH")
 
@@ -110,6 +111,7 @@ class TimmVit(Timm):
         patches = patch_tokens(self.model, tokens)
         if _has_class_token(self.model):
             return EncodedImgBatch(tokens[:, 0], patches)
+        assert patches is not None, "a ViT has patches"
         return EncodedImgBatch(patches.amax(dim=1), patches)
 
     @classmethod
@@ -145,7 +147,7 @@ def patch_tokens(
     return None
 
 
-def _has_class_token(model: torch.nn.Module) -> bool:
+def _has_class_token(model: typing.Any) -> bool:
     # Registers are prefix tokens too, so a prefix alone does not make a class token.
     if hasattr(model, "has_class_token"):
         return bool(model.has_class_token)
@@ -209,6 +211,7 @@ def _from_registry(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.M
     import timm.models
 
     cfg = timm.models.get_pretrained_cfg(ckpt)
+    assert cfg is not None, "check_ckpt has found it"
     source = weights.describe_repo(cfg.hf_hub_id) if cfg.hf_hub_id else str(cfg.url)
     if cfg.hf_hub_id and cfg.custom_load != "hf":
         filenames = (cfg.hf_hub_filename,) if cfg.hf_hub_filename else _HUB_FILES
@@ -272,7 +275,8 @@ def _from_file(
         expected = timm.create_model(arch, **kwargs).state_dict()
     found = read_checkpoint(path, expected)
     state, source = found.state, found.describe(path)
-    classifier = timm.models.get_pretrained_cfg(arch).classifier or ()
+    cfg = timm.models.get_pretrained_cfg(arch)
+    classifier = (cfg and cfg.classifier) or ()
     names = (classifier,) if isinstance(classifier, str) else classifier
     heads = [state[f"{name}.weight"] for name in names if f"{name}.weight" in state]
     n_classes = len(heads[0]) if heads else 0
@@ -289,7 +293,9 @@ def _with_state(
         # timm loads strictly only where the checkpoint's number of classes is the model's.
         overlay |= {"num_classes": kwargs["num_classes"], "label_offset": 0}
     with weights.refuse_mismatch(arch, source):
-        model = timm.create_model(arch, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs)
+        model: typing.Any = timm.create_model(
+            arch, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs
+        )
     # The overlay would keep a second copy of all weights alive.
     model.pretrained_cfg.pop("state_dict", None)
     return model

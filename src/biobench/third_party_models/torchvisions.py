@@ -19,7 +19,7 @@ from biobench.third_party_models import weights
 from biobench.third_party_models.checkpoints import read_checkpoint
 
 if typing.TYPE_CHECKING:
-    from torchvision.models import Weights
+    from torchvision.models import WeightsEnum
 
 __all__ = ["TorchVision"]
 
@@ -70,7 +70,7 @@ class TorchVision(VisionBackbone):
         _find_weights(ckpt)
 
 
-def _find_weights(ckpt: str) -> "Weights":
+def _find_weights(ckpt: str) -> "WeightsEnum":
     """The published weights of a checkpoint's name; of a local file, those of its architecture."""
     from torchvision import models
 
@@ -82,7 +82,7 @@ def _find_weights(ckpt: str) -> "Weights":
         raise BadInput(f"torchvision knows no architecture '{arch}' (in '{ckpt}').{hint}")
     if arch.startswith("squeezenet"):
         raise BadInput(f"'{ckpt}' has no linear layer whose input could be taken; use another.")
-    published = models.get_model_weights(arch)
+    published: typing.Any = models.get_model_weights(arch)
     if tag and tag not in published.__members__:
         tags = ", ".join(published.__members__)
         raise BadInput(f"torchvision knows no weights '{tag}' of '{arch}'; known: {tags}.")

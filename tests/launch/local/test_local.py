@@ -14,7 +14,7 @@ import psutil
 import worlds
 from biobench import launch, results
 from biobench.launch.cell import run_cell
-from biobench.launch.display import summarise
+from biobench.launch.showing import summarise
 
 
 def make(world, place, models, tasks=("folder",), **fields):

@@ -15,8 +15,9 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from biobench.launch.checking import Checked, find_answered
 from biobench.launch.cores import default_workers, divide_threads
 from biobench.launch.plan import Cell, Plan
 from biobench.launch.states.state import CellState, StateFile, get_log, read_state
@@ -31,16 +32,27 @@ STOP_SECONDS = 5.0
 POLL_SECONDS = 1.0
 
 
-def run_local(plan: Plan, cells: Sequence[Cell], *, jobs: int, show: Show) -> list[CellState]:
+def run_local(
+    plan: Plan,
+    cells: Sequence[Cell],
+    *,
+    jobs: int,
+    show: Show,
+    checked: Mapping[str, Checked] | None = None,
+) -> list[CellState]:
     """Run `cells` and return their last states, in order.
 
+    checked: the answer of `check`: the data are then taken as they were there, and cells that are
+    seen to be finished are answered without a worker.
     KeyboardInterrupt stops the workers, marks their cells as waiting and is passed on.
     """
     plan.save()
-    jobs = max(1, min(jobs, len(cells)))
-    devices = get_devices(plan.device, jobs)
-    pool = _Pool(plan, devices, show)
-    waiting = {cell.id: cell for cell in cells}
+    checked = checked or {}
+    ended = _answer(plan, cells, checked, show)
+    waiting = {cell.id: cell for cell in cells if cell.id not in ended}
+    jobs = max(1, min(jobs, len(waiting)))
+    devices = get_devices(plan.device, jobs) if waiting else []
+    pool = _Pool(plan, devices, show, checked, ended)
     try:
         while waiting or pool.running:
             while len(pool.running) < jobs and (cell := pool.take(waiting.values())):
@@ -50,6 +62,20 @@ def run_local(plan: Plan, cells: Sequence[Cell], *, jobs: int, show: Show) -> li
     finally:
         pool.stop()
     return [pool.ended[cell.id] for cell in cells]
+
+
+def _answer(
+    plan: Plan, cells: Sequence[Cell], checked: Mapping[str, Checked], show: Show
+) -> dict[str, CellState]:
+    """The states of cells that need no worker."""
+    answered = find_answered(plan, dict(checked))
+    ended = {}
+    for cell in cells:
+        if cell.id in answered:
+            file = StateFile(plan.folder, cell.id)
+            ended[cell.id] = file.update(state="done", **answered[cell.id])
+            show(cell, ended[cell.id])
+    return ended
 
 
 def choose(
@@ -82,10 +108,17 @@ def get_devices(device: str, jobs: int) -> list[str]:
 class _Pool:
     """Workers, the cells they run, and what became of those that ended."""
 
-    def __init__(self, plan: Plan, devices: list[str], show: Show) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        devices: list[str],
+        show: Show,
+        checked: Mapping[str, Checked],
+        ended: dict[str, CellState],
+    ) -> None:
         self.plan, self.devices, self.show = plan, devices, show
+        self.checked, self.ended = checked, ended
         self.workers: dict[int, _Worker] = {}
-        self.ended: dict[str, CellState] = {}
         self.warm: set[object] = set()
         self.selector = selectors.DefaultSelector()
 
@@ -101,7 +134,8 @@ class _Pool:
 
     def start(self, cell: Cell, attempt: int = 1) -> None:
         worker = self._find_free(cell.model) or self._add()
-        worker.start(cell, attempt)
+        here = self.checked.get(cell.id)
+        worker.start(cell, attempt, here.seen if here else ())
         self.show(cell, CellState(cell.id, state="running", stage="start", attempt=attempt))
 
     def wait(self) -> None:
@@ -202,16 +236,17 @@ class _Worker:
             env={**os.environ, **divide_threads(cores)},
             start_new_session=True,
         )
-        self.stdout = self.process.stdout
+        assert self.process.stdout is not None and self.process.stdin is not None
+        self.stdout, self.stdin = self.process.stdout, self.process.stdin
         os.set_blocking(self.stdout.fileno(), False)
         self.buffer = b""
 
-    def start(self, cell: Cell, attempt: int) -> None:
+    def start(self, cell: Cell, attempt: int, seen: Sequence[str]) -> None:
         self.cell, self.model, self.attempt = cell, cell.model, attempt
-        line = json.dumps({"cell": cell.id, "attempt": attempt}) + "\n"
+        line = json.dumps({"cell": cell.id, "attempt": attempt, "seen": seen}) + "\n"
         try:
-            self.process.stdin.write(line.encode())
-            self.process.stdin.flush()
+            self.stdin.write(line.encode())
+            self.stdin.flush()
         except BrokenPipeError:
             pass  # It died while idle; its closed output is what starts the retry.
 
@@ -228,7 +263,7 @@ class _Worker:
     def stop(self) -> None:
         """End the process and what it started; it ends by itself when its input closes."""
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
         with contextlib.suppress(ProcessLookupError, PermissionError):

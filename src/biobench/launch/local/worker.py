@@ -2,10 +2,10 @@
 
     python -m biobench.launch.local.worker PLAN_FOLDER DEVICE N_WORKERS
 
-Each line is one JSON object: in, {"cell": id, "attempt": n}; out, {"progress": […]} and, when a
-cell is finished, its state. What the cell prints goes to its log. When the input closes, the
-launcher is gone or done with this worker, and the worker ends at once with all that it started:
-nothing half written is ever read.
+Each line is one JSON object: in, {"cell": id, "attempt": n, "seen": […]}; out, {"progress": […]}
+and, when a cell is finished, its state. What the cell prints goes to its log. When the input
+closes, the launcher is gone or done with this worker, and the worker ends at once with all that it
+started: nothing half written is ever read.
 """
 
 import dataclasses
@@ -48,6 +48,7 @@ def main(folder: str, device: str, n_workers: str) -> None:
                 device=device,
                 n_workers=int(n_workers),
                 attempt=order["attempt"],
+                seen=order["seen"],
                 on_progress=_Reporter(out),
             )
         print(json.dumps(dataclasses.asdict(state)), file=out)

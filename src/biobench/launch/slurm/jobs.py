@@ -86,9 +86,16 @@ class PartJob:
         file.update(state="done")
 
     def _embed(self, plan: Plan, file: StateFile) -> None:
-        from biobench import evaluate, progress, registry
+        from biobench import evaluate
 
         import_modules(plan.imports, plan.search)
+        with evaluate.session():
+            counts, seconds = self._embed_all(plan, file)
+        _say_rate(counts, seconds, os.uname().nodename)
+
+    def _embed_all(self, plan: Plan, file: StateFile) -> tuple[Mapping[str, int], float]:
+        from biobench import evaluate, progress, registry
+
         cells = [plan.get_cell(id) for id in self.cells]
         images: dict[str, None] = {}
         for cell in cells:
@@ -103,7 +110,7 @@ class PartJob:
         begun = time.perf_counter()
         with progress.listen(file.progress):
             counts = source(manifest.root, names[start:end]).counts
-        _say_rate(counts, time.perf_counter() - begun, os.uname().nodename)
+        return counts, time.perf_counter() - begun
 
     def checkpoint(self):
         """Go on in a further job: what was embedded is in the cache."""

@@ -16,6 +16,7 @@ import os
 import socket
 import threading
 import time
+import typing
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +74,7 @@ class CellState:
 class StateFile:
     """Writes one cell's state; progress at most once a second."""
 
-    def __init__(self, folder: Path, cell: str, **fields: object) -> None:
+    def __init__(self, folder: Path, cell: str, **fields: typing.Any) -> None:
         self.path = _get_path(folder, cell)
         self.state = CellState(cell, **fields)
         self._written = 0.0

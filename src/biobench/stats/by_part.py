@@ -13,7 +13,7 @@ import polars as pl
 from jaxtyping import Bool, Int64
 
 from biobench.errors import BadInput
-from biobench.metrics import Counts, Metric, WeightedMetric
+from biobench.metrics import LABEL_COUNTS, Counts, Metric, WeightedMetric
 from biobench.stats.coded import Coded, code_models, from_table
 from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.jackknife import variance_over_groups
@@ -144,6 +144,7 @@ def _score_classes(
         for one, values in zip(drawn, replicates, strict=True):
             counts = _restrict(one, classes)
             # A resample without any example of the part says nothing of it.
+            assert counts.n_true is not None
             present = counts.n_true.sum(axis=0) > 0
             if present.any():
                 values[present] = metric.from_counts(_restrict(counts, slice(None), present))
@@ -164,7 +165,7 @@ def _restrict(
 ) -> Counts:
     fields = {
         name: None if (value := getattr(counts, name)) is None else value[classes][:, resamples]
-        for name in ("n_true", "n_pred", "n_hit")
+        for name in LABEL_COUNTS
     }
     return Counts(counts.n[resamples], **fields)
 
@@ -178,11 +179,13 @@ def _take(coded: Coded, mask: np.ndarray) -> Coded:
         n_classes = len(present)
         lookup = np.full(coded.n_classes + 1, -1)
         lookup[present] = np.arange(n_classes)
+        assert coded.pred is not None
         pred = lookup[coded.pred[mask]]
     return Coded(coded.score[mask], true, pred, n_classes, unit, int(unit.max()) + 1, coded.grouped)
 
 
 def _part_of_class(coded: Coded, parts: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " c"] | None:
+    assert coded.true is not None
     low = np.full(coded.n_classes, parts.max() + 1)
     high = np.full(coded.n_classes, -1)
     np.minimum.at(low, coded.true, parts)

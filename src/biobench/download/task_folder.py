@@ -16,11 +16,11 @@ from biobench.data.sources import Listing, Source
 from biobench.download import checksums
 from biobench.download.archives import DEFAULT_LIMITS, Limits
 from biobench.download.listed import fetch_listed
-from biobench.download.plan import Item, Plan, find_missing, find_plain, is_complete, stat_files
-from biobench.download.problems import ArchiveRefused, NotFetched, SourceFailed
+from biobench.download.planning import Item, Plan, find_missing, find_plain, is_complete, stat_files
+from biobench.download.problems import ArchiveDamaged, ArchiveRefused, NotFetched, SourceFailed
 from biobench.download.shelf import Record, Shelf
 from biobench.download.transfer import Fetcher, Wanted, forget
-from biobench.download.unpack import Archive, unpack
+from biobench.download.unpacking import Archive, unpack
 from biobench.errors import BadInput
 
 __all__ = ["Outcome", "download"]
@@ -66,6 +66,10 @@ def _bring(work: "_Work", item: Item) -> Outcome:
         return Outcome(name, "failed", text)
     except (SourceFailed, BadInput) as err:
         return Outcome(name, "failed", str(err))
+    except OSError as err:
+        where = f"{err.filename}: " if err.filename else ""
+        text = f"{where}{err.strerror or err}; where that is mended, the same command goes on"
+        return Outcome(name, "failed", text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +135,10 @@ class _Work:
         place = functools.partial(place_member, source)
         try:
             done = unpack(archive, folder, journal, place, self.limits, self.after_member)
+        except ArchiveDamaged as err:
+            # A cut that nobody saw must not be held against the next, whole file.
+            advice = self._forget_unpublished(source, paths)
+            raise ArchiveDamaged(f"{err}; {advice}") from err
         except ArchiveRefused as err:
             raise ArchiveRefused(
                 f"{err}; it is not unpacked further, remove {paths[0]} if it should be fetched anew"
@@ -213,6 +221,17 @@ class _Work:
         self.shelf.write(source.name, record)
         return record
 
+    def _forget_unpublished(self, source: Source, paths: list[Path]) -> str:
+        """Remove the fetched files of which no checksum is published; what to do then."""
+        files = source.parts if len(paths) > 1 else (source,)
+        records = [self.shelf.read(file.name) for file in files]
+        if any(record.origin == "published" or not record.address for record in records):
+            return f"remove {paths[0]} to have it fetched anew"
+        for file, path in zip(files, paths, strict=True):
+            path.unlink()
+            self.shelf.forget(file.name)
+        return "no checksum of it is published, so it was removed; the same command fetches it anew"
+
     def _forget_pieces(self, source: Source, paths: list[Path], pieces: list[Record]) -> None:
         for part, path, piece in zip(source.parts, paths, pieces, strict=True):
             # What a person put there is not ours to remove; one that is listed is right.
@@ -274,6 +293,8 @@ def place_member(source: Source, name: str) -> str:
 
 def _verify(path: Path, source: Source, expected: str, origin: str) -> str:
     """The checksum of a file that stands there; raises SourceFailed where it is another file."""
+    if not path.is_file():
+        raise SourceFailed(f"{path} is no file; remove it, or put the file in its place")
     size = path.stat().st_size
     advice = f"it is damaged or another version; remove {path} to have it fetched"
     if source.size is not None and size != source.size:

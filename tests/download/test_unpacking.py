@@ -19,10 +19,10 @@ import hostile_archives
 from biobench.data.sources import Source
 from biobench.download.archives import Limits
 from biobench.download.checksums import Joined
-from biobench.download.folder import place_member
 from biobench.download.problems import ArchiveRefused, SourceFailed
-from biobench.download.transfer import ROOM
-from biobench.download.unpack import Archive, unpack
+from biobench.download.sizes import ROOM
+from biobench.download.task_folder import place_member
+from biobench.download.unpacking import Archive, unpack
 from hostile_archives import HOSTILE, make_tar, make_zip, tar_member, zip_member
 
 FILES = [(f"pictures/{i % 3}/{i}.jpg", random.Random(i).randbytes(500 + i)) for i in range(30)]
@@ -140,9 +140,9 @@ def test_a_disk_without_room_is_said_before_anything_is_unpacked(tmp_path, monke
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from biobench.download import unpack as room
-from biobench.download.transfer import ROOM
-from biobench.download.unpack import Archive, unpack
+from biobench.download import unpacking as room
+from biobench.download.sizes import ROOM
+from biobench.download.unpacking import Archive, unpack
 
 folder, kind, when, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 room.EVERY = 4

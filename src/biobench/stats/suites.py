@@ -16,12 +16,12 @@ from scipy import special
 
 from biobench import progress
 from biobench.metrics import Metric
-from biobench.stats.compare import too_few_to_differ
+from biobench.stats.comparing import too_few_to_differ
 from biobench.stats.contributions import Contributions, mean_of, most_units, pairs_of
 from biobench.stats.draws import average
 from biobench.stats.intervals import check_options
 from biobench.stats.pooled import crossed_p
-from biobench.stats.ranks import better_over_tasks, rank_intervals, ranks
+from biobench.stats.ranking import better_over_tasks, rank_intervals, ranks
 from biobench.stats.simultaneous import (
     LEAST_UNITS,
     adjusted_p,
@@ -157,7 +157,7 @@ def _rows_of_task(found: TaskStatistics, confidence: float) -> list[tuple]:
             *claims[i],
             list(one.warnings),
         )
-        for i, one in ((i, found.intervals[i]) for i in np.lexsort((found.models, rank)))
+        for i, one in ((i, found.intervals[i]) for i in np.lexsort((np.array(found.models), rank)))
     ]
 
 
@@ -237,7 +237,7 @@ class _Mean:
         scores, rank = self.scores, ranks(self.merits)
         claims = _claims(self.merits, self.p, confidence)
         rows = []
-        for i in np.lexsort((self.models, rank)):
+        for i in np.lexsort((np.array(self.models), rank)):
             spread = Spread(float(self.variances[i]), self.df, float(self.n_groups), *self.bounds)
             rows.append(
                 (
@@ -319,6 +319,6 @@ def _leave_one_out(mean: _Mean | None, tasks: Sequence[str]) -> pl.DataFrame:
         for i, task in enumerate(tasks):
             scores = np.delete(mean.by_task, i, axis=0).mean(axis=0)
             rank = ranks(mean.sign * scores)
-            order = np.lexsort((mean.models, rank))
+            order = np.lexsort((np.array(mean.models), rank))
             rows += [(task, mean.models[j], float(scores[j]), int(rank[j])) for j in order]
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -37,8 +37,8 @@ class Demo:
 
     def main(self) -> int:
         from biobench import demo, launch, progress, report
-        from biobench.commands.console import make_console
-        from biobench.launch import display
+        from biobench.commands.printing import make_console
+        from biobench.launch import showing
         from biobench.screen import say
 
         data, results, site = self.out / "data", self.out / "results", self.out / "site"
@@ -56,9 +56,9 @@ class Demo:
             jobs=self.jobs,
         )
         plan = launch.make_plan(settings)
-        launch.check(plan)
-        states = launch.run(plan, jobs=settings.jobs)
-        say(display.summarise(plan, states))
+        checked = launch.check(plan)
+        states = launch.run(plan, jobs=settings.jobs, checked=checked)
+        say(showing.summarise(plan, states))
         console = make_console()
         console.print(report.render(report.leaderboard(results), console.width))
         page = report.write_page(results, site)

@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from biobench import atomic
 from biobench.download.archives import (
     DEFAULT_LIMITS,
     Limits,
@@ -28,7 +29,7 @@ from biobench.download.archives import (
 from biobench.download.checksums import CHUNK, Joined
 from biobench.download.problems import ArchiveRefused, SourceFailed
 from biobench.download.shelf import FOLDER
-from biobench.download.transfer import ROOM, show_bytes
+from biobench.download.sizes import ROOM, show_bytes
 from biobench.progress import report
 
 __all__ = ["Archive", "Journal", "Unpacked", "unpack"]
@@ -85,9 +86,7 @@ class Journal:
         return cls()
 
     def write(self, path: Path) -> None:
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.write_text(json.dumps(dataclasses.asdict(self)))
-        os.replace(fresh, path)
+        atomic.write(path, json.dumps(dataclasses.asdict(self)))
 
 
 def unpack(

@@ -34,7 +34,7 @@ class Embed:
     out: Path
     """Parquet file to write (.parquet); one that is there is not overwritten."""
     imports: Imports = ()
-    """modules or .py files to import first: they register backbones of your own."""
+    """modules or .py files to import first: they register what is not biobench's own."""
 
     def main(self) -> int:
         from biobench import clean, features, registry
@@ -48,7 +48,7 @@ class Embed:
         table = picture_vectors.read_pictures(self.images)
         org, ckpt = registry.parse_model(self.model)
         given = flags.read(self, features.EmbedOptions)
-        device = str(features.resolve_device(self.device))
+        device = str(features.resolve_device(str(given["device"])))
         options = features.EmbedOptions(**{**given, "device": device})
         backbone = registry.load_vision_backbone(org, ckpt)
         source = features.BackboneSource(backbone, options, name=self.model)
@@ -131,8 +131,8 @@ class Cache:
 
         entries = content_index.list_entries()
         for entry in entries:
-            place = clean.line(entry.place or "a folder that was not noted")
-            say(f"{_format_bytes(entry.n_bytes)}  {_format_age(entry.used)}  contents of {place}")
+            size, age = _format_bytes(entry.n_bytes), _format_age(entry.used)
+            say(f"{size}  {age}  {clean.line(entry.what)}")
         n_bytes = sum(entry.n_bytes for entry in entries)
         say(f"{len(entries)} folders, {_format_bytes(n_bytes)} in {content_index.contents_root()}")
 

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from biobench import stats
 from biobench.errors import BadInput
 from biobench.metrics import get_metric
-from biobench.stats.ranks import better_over_tasks, rank_intervals, ranks
+from biobench.stats.ranking import better_over_tasks, rank_intervals, ranks
 from made_predictions import make_table
 
 METRICS = {

@@ -14,8 +14,8 @@ from biobench.data.sources import Source
 from biobench.download import checksums
 from biobench.download.mirrors import Mirrors
 from biobench.download.shelf import Record, Shelf
-from biobench.download.transfer import ROOM, show_bytes
-from biobench.download.unpack import Journal
+from biobench.download.sizes import ROOM, show_bytes
+from biobench.download.unpacking import Journal
 from biobench.errors import BadInput
 
 __all__ = ["Item", "Plan", "find_missing", "find_plain", "is_complete", "make_plan", "require_room"]
@@ -190,7 +190,9 @@ def _find_state(
     if source.parts and all((folder / part.name).exists() for part in source.parts):
         return "there"
     begun_here = record.complete or shelf.journal(source.name).exists()
-    if source.archive and own and not begun_here and not find_missing(folder, own):
+    # Of a file that can be fetched, its own name says enough.
+    may_stand = bool(own) and (bool(source.archive) or not addresses[source.name])
+    if may_stand and not begun_here and not find_missing(folder, own):
         return "elsewhere"
     if _count_here(shelf, pieces):
         return "begun"

@@ -72,7 +72,7 @@ class Probe(ClassifierMixin, BaseEstimator):
     """
 
     deciding: typing.ClassVar[tuple[str, ...]]
-    edges_: typing.ClassVar[dict[str, str]] = {}
+    edges_: dict[str, str] = {}  # noqa: RUF012 - set anew by fit, never changed in place
 
     @classmethod
     def for_protocol(

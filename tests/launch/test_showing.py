@@ -10,7 +10,7 @@ import rich.console
 from biobench import cli, launch, report, results
 from biobench.console import CleanConsole
 from biobench.launch.cell import _summarise as summarise_run
-from biobench.launch.display import _Lines, _Table, summarise
+from biobench.launch.showing import _Lines, _Table, summarise
 from biobench.launch.states.state import CellState, StateFile
 from results_world import make_report
 
