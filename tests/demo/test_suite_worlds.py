@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from biobench import registry
-from biobench.commands.demo import Demo
+from biobench.commands.demonstrating import Demo
 from biobench.demo import SuiteScale, generate_suite
 from biobench.demo.suite import SUITE, layouts
 from biobench.demo.world import SUITE_MARKER
