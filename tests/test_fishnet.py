@@ -112,7 +112,7 @@ def test_a_task_of_one_label_has_no_use_for_a_probe_of_several(tmp_path):
     worlds.newt(tmp_path / "newt")
     for name in ("plantnet", "newt"):
         args = make_args(name, tmp_path / name, probe="mlp")
-        with pytest.raises(BadInput, match=r"'mlp'.*choose one of knn"):
+        with pytest.raises(BadInput, match=r"'mlp'.*choose another probe"):
             evaluate.prepare(registry.load_task(name), args)
 
 

@@ -60,7 +60,7 @@ class Prepared:
 
 def check_args(args: Args) -> None:
     """Raise BadInput for values that would fail only after hours."""
-    if args.probe and args.probe not in probes.list_joint_probes():
+    if args.probe:
         probes.PROBES.load(args.probe)
     if args.n_train == 0 or args.n_train < -1:
         raise BadInput(f"n_train is {args.n_train}; give a positive number, or -1 for all.")

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float16, Shaped
 from biobench import features, metrics, probes
 from biobench._pooling import Pooled
 from biobench._protocol import Protocol
-from biobench._retrieval import add_retrieval
+from biobench._queries import add_retrieval
 from biobench.args import Args
 from biobench.contract import Example
 from biobench.data import Manifest
@@ -149,7 +149,7 @@ def _fit(
     name: str, problems: Sequence["probes.Problem"], args: Args, keep: frozenset
 ) -> list["probes.ProbeOutput"]:
     device = str(features.resolve_device(args.device))
-    if name in probes.list_joint_probes():
+    if probes.answers_jointly(name):
         return probes.fit_predict_jointly(name, problems, seed=args.seed, device=device, keep=keep)
     return probes.fit_predict(
         name,

@@ -40,9 +40,10 @@ def select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
     if protocol.leave_one_out:
         _check_leave_one_out(protocol, args)
     table = manifest.split("train", protocol.test_split, *protocol.also_score)
-    joint = (args.probe or protocol.probe) in probes.list_joint_probes()
+    probe = args.probe or protocol.probe
+    joint = probes.answers_jointly(probe)
     if joint:
-        _check_joint(table, args.probe or protocol.probe)
+        _check_joint(table, probe)
     if args.debug:
         table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)
     if args.n_train > 0:
@@ -65,6 +66,11 @@ def _check_leave_one_out(protocol: Protocol, args: Args) -> None:
             f"{protocol.title} tests every picture by all others, so n_train has nothing to choose "
             "from; leave it out."
         )
+    if not hasattr(probes.PROBES.load(protocol.probe), "leave_one_out_scores"):
+        raise BadInput(
+            f"{protocol.title} tests every picture by all others, which the probe "
+            f"'{protocol.probe}' cannot; name one of neighbours in the task's protocol."
+        )
     if args.probe not in ("", protocol.probe):
         raise BadInput(
             f"{protocol.title} tests every picture by all others, which the probe "
@@ -79,12 +85,12 @@ def _check_joint(table: pl.DataFrame, probe: str) -> None:
     if per_subtask.height < 2 or (per_subtask["len"] != n_examples).any():
         raise BadInput(
             f"The probe '{probe}' answers several questions about each example at once, but this "
-            f"task has one label an example; choose one of {', '.join(probes.list_probes())}."
+            "task has one label an example; choose another probe."
         )
     if (per_subtask["label"] > 2).any():
         raise BadInput(
             f"The probe '{probe}' answers yes-or-no questions, but a subtask has "
-            f"{per_subtask['label'].max()} labels; choose one of {', '.join(probes.list_probes())}."
+            f"{per_subtask['label'].max()} labels; choose another probe."
         )
 
 

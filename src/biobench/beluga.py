@@ -76,9 +76,12 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a photograph; raises BadInput where the layout is not the published one."""
-    root = require_folder(pathlib.Path(args.datadir), "Beluga", "it should hold beluga.coco/.")
+    root = require_folder(
+        pathlib.Path(args.datadir), "Beluga", "it should hold beluga.coco/.", "beluga"
+    )
     path = root / ANNOTATIONS
     table, dropped = _read_pictures(path)
     n = pl.len().over("label")

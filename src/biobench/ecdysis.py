@@ -87,10 +87,11 @@ def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(title="Ecdysis", probe="linear", metric="macro-f1")
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a photograph; raises BadInput where the layout is not the published one."""
     root = require_folder(
-        pathlib.Path(args.datadir), "Ecdysis", "it should hold metadata.csv and images/."
+        pathlib.Path(args.datadir), "Ecdysis", "it should hold metadata.csv and images/.", "ecdysis"
     )
     path = root / "metadata.csv"
     rows = read_table(path, COLUMNS).with_row_index("line", 2)

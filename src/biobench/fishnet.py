@@ -94,12 +94,14 @@ def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(title="FishNet", probe="mlp", metric="macro-f1")
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a photograph and trait; raises BadInput where the layout is not the published one."""
     root = require_folder(
         pathlib.Path(args.datadir),
         "FishNet",
         f"it should hold train.csv, test.csv and {PICTURES}/.",
+        "fishnet",
     )
     dropped: dict[str, int] = {}
     tables = [_read_pictures(root / f"{split}.csv", split, dropped) for split in ("train", "test")]

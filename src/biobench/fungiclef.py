@@ -109,12 +109,14 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a picture, in observations at evaluation; BadInput where the layout is another."""
     root = require_folder(
         pathlib.Path(args.datadir),
         "FungiCLEF",
         f"it should hold {', '.join([*FOLDERS.values(), *TABLES.values(), POISON])}.",
+        "fungiclef",
     )
     poison = _read_poison(root / POISON)
     dropped: dict[str, int] = {}

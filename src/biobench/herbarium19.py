@@ -68,10 +68,14 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a sheet; raises BadInput where the layout is not the published one."""
     root = require_folder(
-        pathlib.Path(args.datadir), "Herbarium19", "it should hold train/ and validation/."
+        pathlib.Path(args.datadir),
+        "Herbarium19",
+        "it should hold train/ and validation/.",
+        "herbarium19",
     )
     table, left_out = read_class_folders(root, FOLDERS, "Herbarium19")
     return Manifest.build(root, table, source=str(root), splits=tuple(FOLDERS), left_out=left_out)

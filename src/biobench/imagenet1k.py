@@ -72,6 +72,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a picture; raises BadInput where the layout is neither of the two."""
     root = require_folder(

@@ -70,10 +70,11 @@ def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(title="iNat21", probe="linear", metric="accuracy", test_split="val")
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a photograph; raises BadInput where the layout is not the published one."""
     root = require_folder(
-        pathlib.Path(args.datadir), "iNat21", "it should hold train_mini/ and val/."
+        pathlib.Path(args.datadir), "iNat21", "it should hold train_mini/ and val/.", "inat21"
     )
     table, left_out = read_class_folders(root, FOLDERS, "iNat21")
     return Manifest.build(

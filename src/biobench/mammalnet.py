@@ -109,7 +109,10 @@ def protocol(args: Args) -> evaluate.Protocol:
 def load(args: Args) -> Manifest:
     """32 rows a clip, after decoding what has no frames; BadInput where the layout is another."""
     root = require_folder(
-        pathlib.Path(args.datadir), "MammalNet", "it should hold annotation/ and frames/."
+        pathlib.Path(args.datadir),
+        "MammalNet",
+        "it should hold annotation/ and frames/.",
+        "mammalnet",
     )
     videos = _read_videos(root / "annotation" / "detection_annotations.json")
     clips = [clip for split in ("train", "test") for clip in _read_clips(root, split, videos)]

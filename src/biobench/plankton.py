@@ -84,10 +84,11 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+@evaluate.remembered
 def load(args: Args) -> Manifest:
     """One row a picture; raises BadInput where the layout is not the published one."""
     root = require_folder(
-        pathlib.Path(args.datadir), "Plankton", f"it should hold {TRAIN}/ and {TEST}/."
+        pathlib.Path(args.datadir), "Plankton", f"it should hold {TRAIN}/ and {TEST}/.", "plankton"
     )
     folders = {"train": TRAIN, "test": _find_folder(root, TEST)}
     table, left_out = read_class_folders(root, folders, "Plankton")

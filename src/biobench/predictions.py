@@ -36,7 +36,6 @@ KNOWN_COLUMNS = {
     "train_count": pl.Int64(),
 }
 
-
 _READ = {
     **KNOWN_COLUMNS,
     "probability": pl.Float64(),

@@ -35,7 +35,15 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
         probes.make("rigde")
 
 
-@pytest.mark.parametrize("name", probes.list_probes())
+def test_a_probe_that_answers_all_questions_at_once_is_not_fitted_on_each():
+    with pytest.raises(BadInput, match="fit it jointly"):
+        probes.fit_predict("mlp", [make_problem()])
+
+
+SINGLE = [name for name in probes.list_probes() if not probes.answers_jointly(name)]
+
+
+@pytest.mark.parametrize("name", SINGLE)
 def test_gives_labels_and_the_best_classes(name):
     problem = make_problem(n_classes=7)
     (output,) = probes.fit_predict(name, [problem], **FEW.get(name, {}))

@@ -6,7 +6,6 @@ from typing import Literal
 
 __all__ = ["Demo"]
 
-TASKS = ["newt", "kabr", "iwildcam", "plantnet"]
 MODELS = [
     "timm:tf_efficientnet_lite0",
     "baseline:color-hog",

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from jaxtyping import UInt8
 
 from biobench import clean
 from biobench.data import contents
@@ -242,7 +241,7 @@ def read_table(path: pathlib.Path, columns: Iterable[str], **options: Any) -> pl
     return table
 
 
-def _mark(hashes: pl.Series) -> bytes | UInt8[np.ndarray, "n 17"]:
+def _mark(hashes: pl.Series) -> bytes | memoryview:
     """The hashes, each with a byte before it that says that there is one."""
     arrow = hashes.cast(pl.Binary).to_arrow().cast(pa.large_binary())
     size = contents.HASH_BYTES
@@ -253,7 +252,7 @@ def _mark(hashes: pl.Series) -> bytes | UInt8[np.ndarray, "n 17"]:
     # In one piece, because half a million small ones take as long as listing their files.
     marked = np.ones((len(arrow), 1 + size), np.uint8)
     marked[:, 1:] = np.frombuffer(data, np.uint8, size * len(arrow)).reshape(-1, size)
-    return marked
+    return marked.data
 
 
 def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

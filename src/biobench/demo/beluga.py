@@ -35,7 +35,7 @@ class Sighting:
 class Beluga(ShotLayout):
     """The whole layout."""
 
-    folder = "beluga"
+    folder: str = "beluga"
 
     def sightings(self) -> Iterator[Sighting]:
         """Two individuals a class; each seen on two days, but the first on one."""

@@ -39,7 +39,7 @@ class Photograph:
 class Ecdysis(ShotLayout):
     """The whole layout."""
 
-    folder = "ecdysis"
+    folder: str = "ecdysis"
 
     def photographs(self) -> Iterator[Photograph]:
         """Two photographs a specimen, days apart from specimen to specimen, ids in no order."""

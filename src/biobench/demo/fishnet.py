@@ -24,7 +24,7 @@ _SPECIES = (24, 27, 54, 57, 84, 87)
 class FishNet(ShotLayout):
     """The whole layout."""
 
-    folder = "fishnet"
+    folder: str = "fishnet"
 
     def traits(self, species: int) -> list[str]:
         """FeedingPath and eight yes-or-no traits of a species; each has both answers."""

@@ -19,7 +19,7 @@ _FIELDS = "eventDate,countryCode,class,order,family,genus,species,image_path,obs
 class FungiClef(ShotLayout):
     """The whole layout."""
 
-    folder = "fungiclef"
+    folder: str = "fungiclef"
 
     def pictures(self) -> Iterator[tuple[str, int, str, str, str]]:
         """Split, species, class_id, observation and file's stem of every picture."""

@@ -16,7 +16,7 @@ __all__ = ["Herbarium19"]
 class Herbarium19(ShotLayout):
     """The whole layout."""
 
-    folder = "herbarium19"
+    folder: str = "herbarium19"
 
     def shots(self) -> Iterator[Shot]:
         """Pressed plants."""

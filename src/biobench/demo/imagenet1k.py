@@ -16,7 +16,7 @@ __all__ = ["ImageNet1k"]
 class ImageNet1k(ShotLayout):
     """The whole layout."""
 
-    folder = "imagenet1k"
+    folder: str = "imagenet1k"
 
     def shots(self) -> Iterator[Shot]:
         """Animals, and flowers in every third class."""

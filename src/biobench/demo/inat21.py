@@ -18,7 +18,7 @@ __all__ = ["INat21"]
 class INat21(ShotLayout):
     """The whole layout."""
 
-    folder = "inat21"
+    folder: str = "inat21"
 
     def class_name(self, number: int) -> str:
         """Number, five ranks, genus and epithet; the last class has no such name."""

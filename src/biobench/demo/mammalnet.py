@@ -34,7 +34,7 @@ class Part:
 class MammalNet(ShotLayout):
     """The whole layout."""
 
-    folder = "mammalnet"
+    folder: str = "mammalnet"
     batch = N_FRAMES
 
     def clips(self) -> Iterator[Part]:

@@ -20,7 +20,7 @@ TEST = "phytoplankton_Utö_2021_labeled"
 class Plankton(ShotLayout):
     """The whole layout."""
 
-    folder = "plankton"
+    folder: str = "plankton"
 
     def class_name(self, number: int) -> str:
         """A genus, in an order that is not that of the numbers."""

@@ -234,7 +234,7 @@ class ShotLayout:
 
     scale: SuiteScale
     seed: int
-    folder: typing.ClassVar[str]
+    folder: str = ""
     batch: typing.ClassVar[int] = 32
 
     def shots(self) -> Iterator[Shot]:

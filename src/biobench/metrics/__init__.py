@@ -50,6 +50,7 @@ if typing.TYPE_CHECKING:
         TopAccuracy,
         predicted,
     )
+    from biobench.metrics.ratios import CostScore, RetrievalMap, RetrievalRecall
     from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows, tabulate
     from biobench.metrics.weighted import (
         Auroc,

@@ -10,8 +10,8 @@ from biobench.probes._estimator import Probe
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
 from biobench.probes.factory import (
     PROBES,
+    answers_jointly,
     describe,
-    list_joint_probes,
     list_probes,
     make,
     register_probe,
@@ -47,10 +47,10 @@ __all__ = [
     "RidgeSweepRegressor",
     "SimpleShot",
     "SvmSearch",
+    "answers_jointly",
     "describe",
     "fit_predict",
     "fit_predict_jointly",
-    "list_joint_probes",
     "list_probes",
     "make",
     "rank_others",

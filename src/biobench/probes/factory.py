@@ -10,15 +10,14 @@ import typing
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from biobench.probes._estimator import find_faults
+from biobench.probes._estimator import find_faults, is_joint
 from biobench.probes.folds import FoldKind, Folds
-from biobench.probes.mlp import MultiLabelMlp
 from biobench.registry import Registry
 
 __all__ = [
     "PROBES",
+    "answers_jointly",
     "describe",
-    "list_joint_probes",
     "list_probes",
     "make",
     "register_probe",
@@ -31,6 +30,7 @@ PROBES: Registry[type[BaseEstimator]] = Registry(
     {
         "knn": "biobench.probes.knn:KNN",
         "linear": "biobench.probes.linear:LinearProbe",
+        "mlp": "biobench.probes.mlp:MultiLabelMlp",
         "openset": "biobench.probes.openset:OpenSet",
         "ridge": "biobench.probes.ridge:RidgeSweep",
         "simpleshot": "biobench.probes.simpleshot:SimpleShot",
@@ -38,11 +38,10 @@ PROBES: Registry[type[BaseEstimator]] = Registry(
     },
     find_faults,
 )
-_JOINT: dict[str, type[BaseEstimator]] = {"mlp": MultiLabelMlp}
 
 
 def list_probes() -> list[str]:
-    """Every name that `make` knows, but those of `list_joint_probes`."""
+    """Every name that `make` knows."""
     return PROBES.names()
 
 
@@ -50,15 +49,19 @@ def register_probe(name: str, cls: type[BaseEstimator]) -> None:
     """Make a class usable as the probe `name`; one of that name that was there is replaced, with a
     warning.
 
-    cls: a descendant of `Probe`, or any class of scikit-learn's kind with what `ProbeKind` names.
+    cls: a descendant of `Probe`, or any class of scikit-learn's kind with what `ProbeKind` names,
+        or `JointKind`.
     Raises BadInput naming what it lacks.
     """
     PROBES.register(name, cls)
 
 
-def list_joint_probes() -> list[str]:
-    """The probes that answer several yes-or-no questions about an example at once."""
-    return list(_JOINT)
+def answers_jointly(name: str) -> bool:
+    """Whether a probe answers several yes-or-no questions about an example at once, and no others.
+
+    Raises BadInput when the name is unknown.
+    """
+    return is_joint(PROBES.load(name))
 
 
 def make(
@@ -78,12 +81,8 @@ def make(
     params: constructor arguments that differ from the protocol's.
     Raises BadInput when the name is unknown.
     """
-    cls = _load(name) if isinstance(name, str) else name
+    cls = PROBES.load(name) if isinstance(name, str) else name
     return cls.for_protocol(seed=seed, folds=folds, device=device, n_jobs=n_jobs, **params)
-
-
-def _load(name: str) -> type[BaseEstimator]:
-    return _JOINT[name] if name in _JOINT else PROBES.load(name)
 
 
 def describe(

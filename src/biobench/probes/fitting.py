@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 
 from biobench import progress
 from biobench.errors import BadInput
+from biobench.probes._estimator import is_joint
 from biobench.probes.calibration import calibrate
 from biobench.probes.factory import PROBES, make, split_steps
 
@@ -92,6 +93,8 @@ def fit_predict(
         raise BadInput("Folds by group need groups, but no training example has one.")
     # The class, because a worker process has not registered what this one has.
     cls = PROBES.load(name)
+    if is_joint(cls):
+        raise BadInput(f"The probe '{name}' answers all questions at once; fit it jointly.")
     total = len(problems)
     outputs: list[ProbeOutput] = []
     start = time.monotonic()

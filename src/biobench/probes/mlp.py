@@ -33,6 +33,7 @@ class MultiLabelMlp(ClassifierMixin, BaseEstimator):
     Attributes: `classes_`: [0, 1] for a matrix of traits, else the two labels; `loss_curve_`.
     """
 
+    joint = True
     deciding = ("hidden", "dropout", "epochs", "batch_size", "learning_rate")
 
     def __init__(
