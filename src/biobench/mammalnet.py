@@ -106,6 +106,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+# Not remembered: what it finds hangs on the decoder that is installed, too.
 def load(args: Args) -> Manifest:
     """32 rows a clip, after decoding what has no frames; BadInput where the layout is another."""
     root = require_folder(
