@@ -61,7 +61,7 @@ SOURCES = (
         name="full_video.tar.gz",
         urls=("https://mammalnet.s3.amazonaws.com/full_video.tar.gz",),
         archive="tar",
-        gives=("full_video",),
+        gives=("full_video*",),
         licence="unknown",
         citation=_CITATION,
     ),
