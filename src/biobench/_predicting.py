@@ -10,7 +10,9 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
+from biobench._pooling import Pooled
 from biobench._protocol import Protocol
+from biobench._queries import add_retrieval
 from biobench.args import Args
 from biobench.contract import Example
 from biobench.data import Manifest
@@ -91,37 +93,38 @@ def predict(
     readable = pl.col("positions").list.len() > 0
     usable = examples.filter(readable)
     tables, problems = [], []
+    pooled = Pooled(feats, protocol)
     for subtask, train, test in _iter_problems(usable, protocol):
         problems.append(
             probes.Problem(
-                x_train=_pool(train["positions"], feats, protocol),
+                x_train=pooled.get("train", train["positions"]),
                 y_train=train["label"].to_numpy().astype(str),
-                x_test=_pool(test["positions"], feats, protocol),
+                x_test=pooled.get("test", test["positions"]),
                 subtask=subtask,
                 groups=_get_groups(train) if args.folds == "group" else None,
+                left_out=train["fold"].to_numpy() if protocol.leave_one_out else None,
             )
         )
         tables.append(test)
     odd = _find_traps(problems, protocol, settings)
     keep, warnings = _find_kept(protocol, args, problems)
-    outputs = probes.fit_predict(
-        str(settings["probe"]),
-        problems,
-        seed=args.seed,
-        folds=args.folds,
-        device=str(features.resolve_device(args.device)),
-        n_jobs=joblib.cpu_count(),
-        keep=keep,
-    )
+    outputs = _fit(str(settings["probe"]), problems, args, keep)
     scored = [_attach(test, output) for test, output in zip(tables, outputs, strict=True)]
+    if protocol.leave_one_out:
+        scored = [
+            add_retrieval(test, problem.x_train, protocol.apart)
+            for test, problem in zip(scored, problems, strict=True)
+        ]
     unreadable = examples.filter(~readable & (pl.col("split") != "train"))
     predictions = pl.concat([*scored, unreadable], how="diagonal_relaxed")
-    predictions = _finish(predictions, examples, _count_training(usable, protocol))
+    predictions = _finish(predictions, examples, _count_training(usable, examples, protocol))
     is_train = pl.col("split") == "train"
     n_train = usable.filter(is_train).height
     if protocol.folds_test:
         # What the probe of each fold had at least.
         n_train = min(len(problem.y_train) for problem in problems)
+    if protocol.leave_one_out:
+        n_train = min(len(problem.y_train) for problem in problems) - 1
     counts = {
         "n_train": n_train,
         "n_train_unreadable": examples.filter(is_train & ~readable).height,
@@ -142,11 +145,31 @@ def predict(
     return Predicted(predictions, counts, fitted, warnings, class_scores, odd)
 
 
+def _fit(
+    name: str, problems: Sequence["probes.Problem"], args: Args, keep: frozenset
+) -> list["probes.ProbeOutput"]:
+    device = str(features.resolve_device(args.device))
+    if probes.answers_jointly(name):
+        return probes.fit_predict_jointly(name, problems, seed=args.seed, device=device, keep=keep)
+    return probes.fit_predict(
+        name,
+        problems,
+        seed=args.seed,
+        folds=args.folds,
+        device=device,
+        n_jobs=joblib.cpu_count(),
+        keep=keep,
+    )
+
+
 def _iter_problems(
     usable: pl.DataFrame, protocol: Protocol
 ) -> Iterator[tuple[str | None, pl.DataFrame, pl.DataFrame]]:
     """(name, training examples, test examples) of every probe that is to be fitted."""
     for (subtask,), rows in usable.group_by("subtask", maintain_order=True):
+        if protocol.leave_one_out:
+            yield subtask, rows, rows
+            continue
         if not protocol.folds_test:
             is_train = pl.col("split") == "train"
             yield subtask, rows.filter(is_train), rows.filter(~is_train)
@@ -157,17 +180,20 @@ def _iter_problems(
             yield name, rows.filter(~is_test), rows.filter(is_test)
 
 
-def _count_training(usable: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
+def _count_training(
+    usable: pl.DataFrame, examples: pl.DataFrame, protocol: Protocol
+) -> pl.DataFrame:
     """`train_count`: training examples by subtask and label, and by fold where there are folds."""
     keys = ["subtask", "label"]
-    if not protocol.folds_test:
+    if not (protocol.folds_test or protocol.leave_one_out):
         return usable.filter(pl.col("split") == "train").group_by(keys).agg(train_count=pl.len())
     inside = usable.group_by(*keys, "fold").agg(n=pl.len().cast(pl.Int64))
-    folds = usable.select("fold").unique()
-    every = inside.group_by(keys).agg(total=pl.col("n").sum()).join(folds, how="cross")
+    total = inside.group_by(keys).agg(total=pl.col("n").sum())
+    asked = examples.select(*keys, "fold").unique()
+    every = asked.join(total, on=keys, how="left", nulls_equal=True)
     every = every.join(inside, on=[*keys, "fold"], how="left", nulls_equal=True)
-    count = (pl.col("total") - pl.col("n").fill_null(0)).alias("train_count")
-    return every.select(*keys, "fold", count)
+    count = pl.col("total").fill_null(0) - pl.col("n").fill_null(0)
+    return every.select(*keys, "fold", count.alias("train_count"))
 
 
 def _find_traps(
@@ -176,8 +202,10 @@ def _find_traps(
     """What makes a probe's answers mean little, whatever the pictures."""
     # With folds every example is tested once; else it is either trained on or tested.
     counted = [problem.x_test for problem in problems]
-    if not protocol.folds_test:
+    if not (protocol.folds_test or protocol.leave_one_out):
         counted += [problem.x_train for problem in problems]
+    # Subtasks about the same examples share their vectors.
+    counted = list({id(x): x for x in counted}.values())
     trained = {problem.subtask or "": problem.x_train for problem in problems}
     odd = find_vector_traps(trained, counted)
     described = settings["probe_params"]
@@ -291,9 +319,12 @@ def _judge(
     rows = np.arange(len(p))
     # A class that the probe does not know has no probability.
     p_true = np.where(classes[at] == truth, p[rows, at], 0)
+    at_pred = np.searchsorted(classes, y_pred).clip(max=len(classes) - 1)
+    # What an open set's probe rejects is of no class that it has a probability of.
+    p_pred = np.where(classes[at_pred] == y_pred, p[rows, at_pred], np.nan)
     squares = np.einsum("ij,ij->i", p, p)
     return {
-        "probability": pl.Series(p[rows, np.searchsorted(classes, y_pred)], dtype=pl.Float64),
+        "probability": pl.Series(p_pred, dtype=pl.Float64).fill_nan(None),
         "brier": pl.Series(squares - 2 * p_true + 1, dtype=pl.Float64),
     }
 
@@ -336,23 +367,3 @@ def _finish(predictions: pl.DataFrame, examples: pl.DataFrame, train_count: pl.D
         .drop("positions")
         .select(*first, pl.exclude(first))
     )
-
-
-def _pool(
-    positions: pl.Series, feats: "features.Features", protocol: Protocol
-) -> Float[np.ndarray, "n dim"]:
-    """One vector an example from the features of its images."""
-    if protocol.pooling == "none":
-        x = feats.take(positions.list.first().to_numpy().astype(np.int64))
-        return _normalize(x) if protocol.normalize else x
-    pooled = np.empty((len(positions), feats.dim), dtype=np.float32)
-    reduce = {"mean": np.mean, "max": np.max}[protocol.pooling]
-    for i, index in enumerate(positions.to_list()):
-        x = feats.take(np.asarray(index, dtype=np.int64))
-        pooled[i] = reduce(_normalize(x) if protocol.normalize else x, axis=0)
-    return pooled
-
-
-def _normalize(x: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.maximum(norms, np.finfo(np.float32).tiny)

@@ -27,3 +27,7 @@ class Protocol:
     """raised whenever the task's loader or protocol changes what it computes."""
     folds_test: int = 0
     """test every example once, in the folds of the manifest's column `fold`; 0: one test split."""
+    leave_one_out: bool = False
+    """test each example by all those of another `fold` (a probe of neighbours), and as a query."""
+    apart: str = ""
+    """a column: queries are also scored without neighbours that share its value."""

@@ -37,14 +37,61 @@ def select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
             "n_train does not go with folds_test: a fold trains on all pictures of the others; "
             "leave one of them out."
         )
+    if protocol.leave_one_out:
+        _check_leave_one_out(protocol, args)
     table = manifest.split("train", protocol.test_split, *protocol.also_score)
+    probe = args.probe or protocol.probe
+    joint = probes.answers_jointly(probe)
+    if joint:
+        _check_joint(table, probe)
     if args.debug:
         table = _sample(table, "split", DEBUG_EXAMPLES, args.seed, everywhere=True)
     if args.n_train > 0:
-        unit = "label" if args.n_train_unit == "class" else None
-        train = _sample(table.filter(pl.col("split") == "train"), unit, args.n_train, args.seed)
+        if joint and args.n_train_unit == "class":
+            raise BadInput(
+                "Every example has several labels here, so n_train cannot count examples of a "
+                "class; set n_train_unit to 'total', or choose another probe."
+            )
+        unit = "label" if args.n_train_unit == "class" else "split" if joint else None
+        train = table.filter(pl.col("split") == "train")
+        train = _sample(train, unit, args.n_train, args.seed, everywhere=joint)
         table = pl.concat([train, table.filter(pl.col("split") != "train")])
     return dataclasses.replace(manifest, table=table)
+
+
+def _check_leave_one_out(protocol: Protocol, args: Args) -> None:
+    """Raise BadInput for what cannot be where every example is predicted from all others."""
+    if args.n_train != -1:
+        raise BadInput(
+            f"{protocol.title} tests every picture by all others, so n_train has nothing to choose "
+            "from; leave it out."
+        )
+    if not hasattr(probes.PROBES.load(protocol.probe), "leave_one_out_scores"):
+        raise BadInput(
+            f"{protocol.title} tests every picture by all others, which the probe "
+            f"'{protocol.probe}' cannot; name one of neighbours in the task's protocol."
+        )
+    if args.probe not in ("", protocol.probe):
+        raise BadInput(
+            f"{protocol.title} tests every picture by all others, which the probe "
+            f"'{protocol.probe}' does; '{args.probe}' would have to be fitted anew for each."
+        )
+
+
+def _check_joint(table: pl.DataFrame, probe: str) -> None:
+    """Raise BadInput unless every subtask is a yes-or-no question about the same examples."""
+    per_subtask = table.group_by("subtask").agg(pl.col("label").n_unique(), pl.len())
+    n_examples = table["example"].n_unique()
+    if per_subtask.height < 2 or (per_subtask["len"] != n_examples).any():
+        raise BadInput(
+            f"The probe '{probe}' answers several questions about each example at once, but this "
+            "task has one label an example; choose another probe."
+        )
+    if (per_subtask["label"] > 2).any():
+        raise BadInput(
+            f"The probe '{probe}' answers yes-or-no questions, but a subtask has "
+            f"{per_subtask['label'].max()} labels; choose another probe."
+        )
 
 
 def _sample(

@@ -64,10 +64,12 @@ def run(
     model_args: ModelArgs,
     *,
     calc_splits: Callable[[pl.DataFrame], dict[str, float]] = lambda predictions: {},
+    add_columns: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> tuple[ModelArgs, TaskReport]:
     """Embed every image once, fit the probe, score the test examples.
 
     calc_splits: predictions (columns in docs/architecture.md, plus `split`) -> named sub-scores.
+    add_columns: predictions -> the same with what the task's metric reads of each besides.
     Raises BadInput before any embedding, CellFailed where too many pictures cannot be read.
     """
     start = time.perf_counter()
@@ -87,6 +89,8 @@ def run(
 
     examples = group_examples(manifest, images, feats)
     predicted = predict(examples, feats, protocol, described, args)
+    if add_columns:
+        predicted = dataclasses.replace(predicted, predictions=add_columns(predicted.predictions))
     predictions = predicted.predictions
     fitted = time.perf_counter()
 
@@ -95,7 +99,8 @@ def run(
     images_of = zip(data.images(), hashes.to_list(), strict=True)
     known = {image: content.hex() for image, content in images_of if content is not None}
     scored = manifest.split("train", protocol.test_split)
-    found = [*traps.find_traps(scored, known), *predicted.odd]
+    rejects = probes.UNKNOWN if described["probe"] == "openset" else None
+    found = [*traps.find_traps(scored, known, rejects), *predicted.odd]
     provenance = Provenance(
         protocol=described,
         manifest=data.digest(hashes),
@@ -252,10 +257,9 @@ _loaded: dict[str, typing.Any] = {}
 def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     """Everything besides data and backbone that decides the numbers."""
     name = args.probe or protocol.probe
-    fields = dataclasses.asdict(protocol)
-    if not protocol.folds_test:
-        # Runs with one test split are the same protocol as before there were folds.
-        del fields["folds_test"]
+    # A run without what was added since is the same protocol as it was before.
+    added = ("folds_test", "leave_one_out", "apart")
+    fields = {k: v for k, v in dataclasses.asdict(protocol).items() if v or k not in added}
     decided = get_decided(args, "protocol")
     if "metrics" in decided:
         # In whichever order, and however often, they were named.

@@ -36,11 +36,16 @@ KNOWN_COLUMNS = {
     "train_count": pl.Int64(),
 }
 
-
 _READ = {
     **KNOWN_COLUMNS,
     "probability": pl.Float64(),
     "brier": pl.Float64(),
+    "cost": pl.Float64(),
+    "worst_cost": pl.Float64(),
+    "recall_at_1": pl.Float64(),
+    "recall_at_1_apart": pl.Float64(),
+    "average_precision": pl.Float64(),
+    "average_precision_apart": pl.Float64(),
     CLASS_SCORES: pl.List(pl.Float32()),
 }
 """types of the columns that metrics read; the others are texts, as classes are compared."""

@@ -151,3 +151,10 @@ def test_vectors_that_differ_late_from_the_first_are_not_equal():
     assert kinds == ["problems whose training vectors are all equal"]
     x[-1, 2] = 2
     assert traps.find_vector_traps({"": x}, [x]) == []
+
+
+def test_groups_that_are_the_classes_themselves_are_no_leak():
+    table = make(
+        ("a", "train", "ant", "ant"), ("b", "test", "ant", "ant"), ("c", "train", "b", "b")
+    )
+    assert "groups in training and in test" not in find(table)

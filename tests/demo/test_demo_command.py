@@ -10,7 +10,8 @@ import pytest
 
 from biobench import results
 from biobench.cli import main
-from biobench.commands.demonstrating import MODELS, TASKS
+from biobench.commands.demonstrating import MODELS
+from biobench.demo.world import FOLDERS as TASKS
 
 PRETRAINED, *FLOORS = MODELS
 

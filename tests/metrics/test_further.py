@@ -25,7 +25,8 @@ FAMILY = {"adder": "Viperidae", "boa": "Boidae", "cobra": "Elapidae", "desert co
 COSTS = metrics.ExpectedCost((("boa", "adder", 10.0), ("adder", "*", 2.0), ("*", "*", 1.0)))
 
 WEIGHTED = ("ece", "mean-average-precision", "macro-auroc", "open-set-auroc", "open-set-tnr95")
-WEIGHTED += ("average-precision:boa", "auroc:cobra")
+WEIGHTED += ("average-precision:boa", "auroc:cobra", "cost-score")
+WEIGHTED += ("recall-at-1", "recall-at-1-apart", "retrieval-map", "retrieval-map-apart")
 MEANS = ("top5-accuracy", "top-accuracy:2", "brier", "rank-accuracy:genus")
 MEANS += ("taxonomic-distance:genus,family",)
 EVERY = [*WEIGHTED, *MEANS, "expected-cost"]
@@ -66,6 +67,16 @@ def make(n=60, *, seed=0, group_size=1, skill=1.0):
             "class_scores": pl.Series(
                 scores.astype(np.float32).tolist(), dtype=pl.List(pl.Float32)
             ),
+            "worst_cost": np.where(truth == 1, 101.0, 2.0),
+            "cost": np.where(truth == pred, 0.0, np.where(truth == 1, 10.0, 1.0)),
+            "recall_at_1": (truth == pred).astype(float),
+            "recall_at_1_apart": [
+                float(i == j) if i else None for i, j in zip(truth, pred, strict=True)
+            ],
+            "average_precision": p[np.arange(n), truth],
+            "average_precision_apart": [
+                x if i else None for i, x in zip(truth, p[:, 1], strict=True)
+            ],
         },
         schema_overrides={"group": pl.String},
     )
@@ -95,6 +106,13 @@ def reference(name, truth, scores, p):
     if name == "taxonomic-distance:genus,family":
         kin = np.isin(pred, (2, 3)) & np.isin(truth, (2, 3))
         return np.mean(np.where(pred == truth, 0, np.where(kin, 2, 3)))
+    if name == "cost-score":
+        worst = np.where(truth == 1, 101, 2)
+        return 1 - ((pred != truth) * np.where(truth == 1, 10, 1)).sum() / worst.sum()
+    if name.startswith(("recall-at-1", "retrieval-map")):
+        some = truth != 0 if name.endswith("apart") else truth >= 0
+        own = p[:, 1] if name.endswith("apart") else p[np.arange(len(p)), truth]
+        return np.mean((truth == pred if name.startswith("recall") else own)[some])
     if name == "expected-cost":
         matrix = np.ones((4, 4)) - np.eye(4)
         matrix[0] = [0, 2, 2, 2]

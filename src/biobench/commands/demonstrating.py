@@ -6,7 +6,6 @@ from typing import Literal
 
 __all__ = ["Demo"]
 
-TASKS = ["newt", "kabr", "iwildcam", "plantnet"]
 MODELS = [
     "timm:tf_efficientnet_lite0",
     "baseline:color-hog",
@@ -17,15 +16,17 @@ MODELS = [
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """Generate a world, run the four core tasks on it with four backbones, show the leaderboard.
+    """Generate a world, run the tasks on it with four backbones, show the leaderboard.
 
     One of the backbones is pretrained, three are floors. Running it again reuses what is there.
     """
 
     out: Path = Path("demo")
     """where data, results and the page go."""
+    tasks: Literal["core", "all"] = "core"
+    """core is newt, kabr, iwildcam and plantnet; all adds a small world of each other task."""
     size: Literal["small", "full"] = "small"
-    """full writes the published counts of pictures and classes, for tests of scale."""
+    """full draws the core tasks with the published counts, for tests of scale."""
     seed: int = 0
     """of the world; the same seed draws the same bytes."""
     device: str = "auto"
@@ -46,12 +47,12 @@ class Demo:
         data, results, site = self.out / "data", self.out / "results", self.out / "site"
         say(f"drawing a world into {data}")
         with progress.listen(_print_quarters):
-            world = demo.generate(data, size=self.size, seed=self.seed)
+            world = demo.generate(data, size=self.size, seed=self.seed, tasks=self.tasks)
         for task, counts in world.counts.items():
             say(f"{task}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
         settings = launch.load(
             models=MODELS,
-            tasks=TASKS,
+            tasks=list(world.counts),
             data=str(data),
             results=str(results),
             device=self.device,

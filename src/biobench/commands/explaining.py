@@ -31,11 +31,13 @@ Imports = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE…", help_beh
 """modules or .py files that register backbones, tasks, probes or metrics, imported first."""
 
 # A test holds them equal to what there is; asking would cost the import of numpy and scikit-learn.
-PROBES = ("knn", "linear", "ridge", "simpleshot", "svm")
+PROBES = ("knn", "linear", "mlp", "openset", "ridge", "simpleshot", "svm")
 METRICS = (
-    *("accuracy", "auroc:CLASS", "average-precision:CLASS", "brier", "ece", "expected-cost:FILE"),
+    *("accuracy", "auroc:CLASS", "average-precision:CLASS", "brier", "cost-score", "ece"),
+    "expected-cost:FILE",
     *("macro-accuracy", "macro-auroc", "macro-f1", "mean-average-precision", "mean-score"),
-    *("open-set-auroc", "open-set-tnr95", "rank-accuracy:RANK", "taxonomic-distance"),
+    *("open-set-auroc", "open-set-tnr95", "rank-accuracy:RANK", "recall-at-1"),
+    *("recall-at-1-apart", "retrieval-map", "retrieval-map-apart", "taxonomic-distance"),
     *("taxonomic-distance:RANK,RANK", "top-accuracy:K", "top5-accuracy"),
 )
 

@@ -1,5 +1,6 @@
 """What a task hands on: the manifest of its pictures, and how a picture is read."""
 
+from biobench.data.class_folders import read_class_folders
 from biobench.data.manifest import (
     Manifest,
     read_table,
@@ -14,6 +15,7 @@ from biobench.data.picture_files import (
     Pictures,
     count_left_out,
     list_pictures,
+    match_case,
     match_suffix_case,
 )
 from biobench.data.picture_table import PictureTable, parse_columns, read_picture_table
@@ -26,8 +28,10 @@ __all__ = [
     "Pictures",
     "count_left_out",
     "list_pictures",
+    "match_case",
     "match_suffix_case",
     "parse_columns",
+    "read_class_folders",
     "read_picture_table",
     "read_table",
     "require_columns",

@@ -23,6 +23,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
+from biobench.data import packed
+
 __all__ = ["STAMP", "Listing", "State", "list_files", "look_at", "once", "to_int64"]
 
 STAMP = ("size", "mtime", "ctime", "inode")
@@ -179,6 +181,8 @@ def _list_folder(folder: str, wanted: dict[str, int] | None) -> _Folder:
     # because then the path to it is not walked again for each file.
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except NotADirectoryError:
+        return _list_packed(folder)
     except OSError as err:
         return _Folder([], none, {}, False, _explain(err))
     try:
@@ -211,6 +215,17 @@ def _look_at(entries: Sequence[os.DirEntry]) -> tuple[Int64[np.ndarray, "n 4"], 
         except OSError as err:
             missing[entry.name] = _explain(err)
     return rows, missing
+
+
+def _list_packed(path: str) -> _Folder:
+    """The pictures inside a Parquet file, each of which changes when the file does."""
+    try:
+        stamp = [to_int64(value) for value in _get_stamp(os.stat(path))]
+        n = packed.count_packed(path)
+    except OSError:
+        n, stamp = 0, [-1] * len(STAMP)
+    stamps = np.tile(np.array(stamp, np.int64), (n, 1))
+    return _Folder(list(map(str, range(n))), stamps, {}, n > 0)
 
 
 def _explain(err: OSError) -> str:

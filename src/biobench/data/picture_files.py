@@ -21,6 +21,7 @@ __all__ = [
     "Pictures",
     "count_left_out",
     "list_pictures",
+    "match_case",
     "match_suffix_case",
     "name_reason",
     "show_name",
@@ -60,6 +61,11 @@ SINGULAR = {
     UNREADABLE_FOLDER: "folder that cannot be read",
     NOT_UTF8: "name that is not UTF-8",
     AGAIN: "folder that is listed already under another name",
+    "pictures outside a class folder": "picture outside a class folder",
+    "pictures that are not there": "picture that is not there",
+    "rows without a picture": "row without a picture",
+    "rows without a name at any rank": "row without a name at any rank",
+    "rows without a date": "row without a date",
 }
 
 
@@ -127,6 +133,26 @@ def match_suffix_case(root: pathlib.Path, names: Iterable[str]) -> pl.Series:
             actual[stem + suffix] = stem + suffix
             actual.setdefault(stem + suffix.lower(), stem + suffix)
     found = [actual.get(name) or actual.get(_lower_suffix(name), name) for name in names]
+    return pl.Series("image", found, dtype=pl.String)
+
+
+def match_case(root: pathlib.Path, names: Iterable[str]) -> pl.Series:
+    """`names` with each file called as on disk, whatever case the name is written in.
+
+    A name that is there as it is written is left as it is.
+    """
+    names = list(names)
+    actual = {}
+    for folder in {name.rpartition("/")[0] for name in names}:
+        if (root / folder).is_dir():
+            prefix = f"{folder}/" if folder else ""
+            for entry in sorted(os.listdir(root / folder)):
+                actual.setdefault(prefix + entry.lower(), prefix + entry)
+                actual[prefix + entry] = prefix + entry
+    found = []
+    for name in names:
+        folder, slash, base = name.rpartition("/")
+        found.append(actual.get(name) or actual.get(folder + slash + base.lower(), name))
     return pl.Series("image", found, dtype=pl.String)
 
 

@@ -42,18 +42,21 @@ class Trap:
     sentence: str
 
 
-def find_traps(table: pl.DataFrame, contents: Mapping[str, str] | None = None) -> list[Trap]:
+def find_traps(
+    table: pl.DataFrame, contents: Mapping[str, str] | None = None, rejects: str | None = None
+) -> list[Trap]:
     """Every leak and label trap that the manifest's columns and the contents show.
 
     table: columns image, example, split, label, subtask, group, and fold where there are folds.
     contents: image -> hash of its bytes, for as many images as are known.
+    rejects: the label of what is of no training class, where a probe can say so.
     """
     examples = _with_side(table).unique(_KEYS, keep="first", maintain_order=True)
     labels = table["label"].unique(maintain_order=True).to_list()
     found = [
         _find_shared_pictures(table, contents),
         _find_groups(examples),
-        _find_untrained(examples),
+        _find_untrained(examples.filter(pl.col("label").ne_missing(rejects))),
         _find_alike(labels),
         _find_numbers(labels),
         _find_missing(examples),
@@ -131,6 +134,9 @@ def _find_shared_pictures(table: pl.DataFrame, contents: Mapping[str, str] | Non
 
 
 def _find_groups(examples: pl.DataFrame) -> Trap | None:
+    if examples["group"].eq_missing(examples["label"]).all():
+        # The classes themselves are the groups (individuals to be found again): they are in both.
+        return None
     torn = _on_both_sides(examples.filter(pl.col("group").is_not_null()), "group")
     groups = torn["group"].unique(maintain_order=True).to_list()
     return _make(

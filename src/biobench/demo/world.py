@@ -1,10 +1,11 @@
-"""Draws the whole world: four data sets below one folder, in parallel, the same for the same seed.
+"""Draws the whole world: data sets below one folder, in parallel, the same for the same seed.
 
     world = generate(Path("demo"), size="small", seed=0)
     world.counts["newt"]["images"]
+    generate(Path("demo"), tasks="all")      # and a small world of each task of the wider suite
 
-A file `demo-world.json` beside the four folders says what was drawn; a finished world that is asked
-for again is left as it is.
+A file `demo-world.json` beside the four core folders says what was drawn, `demo-suite.json` the
+same of the others; a finished world that is asked for again is left as it is.
 """
 
 import concurrent.futures
@@ -18,18 +19,30 @@ import os
 import pathlib
 import shutil
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from biobench import atomic
-from biobench.demo import iwildcam, kabr, newt, plantnet
+from biobench.demo import iwildcam, kabr, newt, plantnet, suite
 from biobench.demo.layout import Layout, Unit
+from biobench.demo.shots import SuiteScale
 from biobench.errors import BadInput
 from biobench.progress import report
 
-__all__ = ["FOLDERS", "MARKER", "Scale", "World", "generate", "layouts", "scale_of"]
+__all__ = [
+    "FOLDERS",
+    "MARKER",
+    "SUITE_MARKER",
+    "Scale",
+    "World",
+    "generate",
+    "generate_suite",
+    "layouts",
+    "scale_of",
+]
 
 MARKER = "demo-world.json"
+SUITE_MARKER = "demo-suite.json"
 FOLDERS = ("newt", "kabr", "iwildcam", "plantnet")
 Size = Literal["small", "full"]
 
@@ -49,7 +62,7 @@ class World:
     """What was drawn."""
 
     out: pathlib.Path
-    """holds one folder a task: newt, kabr, iwildcam, plantnet."""
+    """holds one folder a task."""
     seed: int
     counts: dict[str, dict[str, int]]
     """by task: images, classes, and what else can be counted."""
@@ -60,30 +73,65 @@ class World:
 
 
 def generate(
-    out: pathlib.Path, *, size: Size | Scale = "small", seed: int = 0, n_jobs: int = 0
+    out: pathlib.Path,
+    *,
+    size: Size | Scale = "small",
+    seed: int = 0,
+    n_jobs: int = 0,
+    tasks: Literal["core", "all"] = "core",
 ) -> World:
     """Draw the world into `out` and return its counts; reports progress as stage "draw".
 
-    size: "small" (a few thousand pictures), "full" (the published counts) or counts of your own.
+    size: "small" (a few thousand pictures), "full" (the published counts) or counts of your own, of
+        the four core tasks; the others are always small.
     n_jobs: processes; 0 takes one a core. The bytes do not depend on it. With more than one, the
         calling script must guard its entry with `if __name__ == "__main__":`.
-    Raises BadInput if `out` holds one of the four folders but no world that we drew.
+    tasks: "all" draws the wider suite as well, which leaves the core world as it is.
+    Raises BadInput if `out` holds one of the folders but no world that we drew.
     """
     scale = size if isinstance(size, Scale) else scale_of(size)
-    sets = layouts(scale, seed)
-    world = World(
-        pathlib.Path(out), seed, {s.folder: s.counts() for s in sets}, _digest(scale, seed), True
-    )
-    found = _read_marker(world.out)
-    if found == {"digest": world.digest, "finished": True}:
+    digest = _digest(dataclasses.asdict(scale), seed)
+    world = _generate(pathlib.Path(out), layouts(scale, seed), seed, digest, MARKER, n_jobs)
+    if tasks == "core":
+        return world
+    more = generate_suite(out, seed=seed, n_jobs=n_jobs)
+    counts = {**world.counts, **more.counts}
+    return dataclasses.replace(world, counts=counts, drawn=world.drawn or more.drawn)
+
+
+def generate_suite(
+    out: pathlib.Path,
+    *,
+    scale: SuiteScale | None = None,
+    seed: int = 0,
+    n_jobs: int = 0,
+    names: Iterable[str] = (),
+) -> World:
+    """Draw the worlds of the wider suite into `out`, as `generate` does.
+
+    names: the tasks; empty means all of them.
+    """
+    scale = scale or SuiteScale()
+    sets = suite.layouts(scale, seed, names)
+    spec = [dataclasses.asdict(scale), *(layout.folder for layout in sets)]
+    return _generate(pathlib.Path(out), sets, seed, _digest(spec, seed), SUITE_MARKER, n_jobs)
+
+
+def _generate(
+    out: pathlib.Path, sets: Sequence[Layout], seed: int, digest: str, marker: str, n_jobs: int
+) -> World:
+    world = World(out, seed, {s.folder: s.counts() for s in sets}, digest, True)
+    path = out / marker
+    found = _read_marker(path)
+    if found == {"digest": digest, "finished": True}:
         return dataclasses.replace(world, drawn=False)
-    _clear(world.out, found)
-    _write_marker(world, finished=False)
-    _draw(world.out, sets, n_jobs or _cores())
+    _clear(out, [layout.folder for layout in sets], found)
+    _write_marker(path, world, finished=False)
+    _draw(out, sets, n_jobs or _cores())
     for layout in sets:
         for name, lines in layout.tables():
-            _write_lines(world.out / layout.folder / name, lines)
-    _write_marker(world, finished=True)
+            _write_lines(out / layout.folder / name, lines)
+    _write_marker(path, world, finished=True)
     return world
 
 
@@ -103,7 +151,7 @@ def scale_of(size: Size) -> Scale:
     return Scale(*(getattr(module, size.upper()) for module in modules))
 
 
-def _draw(out: pathlib.Path, sets: tuple[Layout, ...], n_jobs: int) -> None:
+def _draw(out: pathlib.Path, sets: Sequence[Layout], n_jobs: int) -> None:
     total = sum(layout.counts()["images"] for layout in sets)
     jobs = ((str(out / layout.folder), unit) for layout in sets for unit in layout.units())
     done = 0
@@ -157,32 +205,32 @@ def _write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
         stream.writelines(line + "\n" for line in lines)
 
 
-def _read_marker(out: pathlib.Path) -> dict[str, object] | None:
+def _read_marker(path: pathlib.Path) -> dict[str, object] | None:
     try:
-        marker = json.loads((out / MARKER).read_text())
+        marker = json.loads(path.read_text())
         return {"digest": marker["digest"], "finished": marker["finished"]}
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
         raise BadInput(
-            f"{out / MARKER} does not describe a demo world; remove it or choose another --out."
+            f"{path} does not describe a demo world; remove it or choose another --out."
         ) from None
 
 
-def _write_marker(world: World, *, finished: bool) -> None:
+def _write_marker(path: pathlib.Path, world: World, *, finished: bool) -> None:
     marker = {
         "digest": world.digest,
         "finished": finished,
         "seed": world.seed,
         "counts": world.counts,
     }
-    world.out.mkdir(parents=True, exist_ok=True)
-    atomic.write(world.out / MARKER, json.dumps(marker, indent=1) + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write(path, json.dumps(marker, indent=1) + "\n")
 
 
-def _clear(out: pathlib.Path, found: dict[str, object] | None) -> None:
+def _clear(out: pathlib.Path, folders: Sequence[str], found: dict[str, object] | None) -> None:
     """Remove an older or unfinished world, but never pictures that are not ours."""
-    here = [out / name for name in FOLDERS if (out / name).exists()]
+    here = [out / name for name in folders if (out / name).exists()]
     if here and found is None:
         raise BadInput(
             f"{here[0]} exists and was not drawn by this program; choose another --out, so that no "
@@ -192,9 +240,9 @@ def _clear(out: pathlib.Path, found: dict[str, object] | None) -> None:
         shutil.rmtree(folder)
 
 
-def _digest(scale: Scale, seed: int) -> str:
+def _digest(scale: object, seed: int) -> str:
     """Names the pictures: counts, seed and the code that draws them."""
-    spec = json.dumps([dataclasses.asdict(scale), seed], sort_keys=True)
+    spec = json.dumps([scale, seed], sort_keys=True)
     return hashlib.sha256(f"{spec}{_code_digest()}".encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,8 @@ from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
-from biobench.data.contents import Record, read_file
+from biobench.data import packed
+from biobench.data.contents import Record, read_file, read_packed
 from biobench.data.images import UndecodableImage, decode, open_picture
 
 __all__ = ["Clock", "Decoded", "PictureChunks", "start_worker"]
@@ -141,6 +142,8 @@ def start_worker(_: int) -> None:
 
 def _read(root: pathlib.Path, path: str) -> tuple[bytes, Record]:
     try:
+        if inside := packed.split_name(os.path.join(root, path)):
+            return read_packed(*inside, path)
         with open_picture(root / path) as file:
             return read_file(file, path)
     except OSError as err:

@@ -50,6 +50,7 @@ if typing.TYPE_CHECKING:
         TopAccuracy,
         predicted,
     )
+    from biobench.metrics.ratios import CostScore, RetrievalMap, RetrievalRecall
     from biobench.metrics.rows import ExampleMean, WeightedMetric, make_rows, tabulate
     from biobench.metrics.weighted import (
         Auroc,
@@ -73,6 +74,7 @@ _LAZY = {
         "TopAccuracy",
         "predicted",
     ),
+    "biobench.metrics.ratios": ("CostScore", "RetrievalMap", "RetrievalRecall"),
     "biobench.metrics.weighted": (
         "Auroc",
         "AveragePrecision",
@@ -96,6 +98,7 @@ __all__ = [
     "Auroc",
     "AveragePrecision",
     "Brier",
+    "CostScore",
     "Counts",
     "ExampleMean",
     "ExpectedCalibrationError",
@@ -110,6 +113,8 @@ __all__ = [
     "OpenSetAuroc",
     "OpenSetTnr",
     "RankAccuracy",
+    "RetrievalMap",
+    "RetrievalRecall",
     "TaxonomicDistance",
     "TopAccuracy",
     "WeightedMetric",
@@ -154,6 +159,11 @@ _FURTHER = {
     "macro-auroc": "biobench.metrics.weighted:MacroAuroc",
     "open-set-auroc": "biobench.metrics.weighted:OpenSetAuroc",
     "open-set-tnr95": "biobench.metrics.weighted:OpenSetTnr",
+    "cost-score": "biobench.metrics.ratios:CostScore",
+    "recall-at-1": "biobench.metrics.ratios:RetrievalRecall",
+    "recall-at-1-apart": "biobench.metrics.ratios:RECALL_APART",
+    "retrieval-map": "biobench.metrics.ratios:RetrievalMap",
+    "retrieval-map-apart": "biobench.metrics.ratios:MAP_APART",
 }
 
 

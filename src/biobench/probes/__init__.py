@@ -8,14 +8,23 @@ probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in paralle
 
 from biobench.probes._estimator import Probe
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
-from biobench.probes.factory import PROBES, describe, list_probes, make, register_probe
+from biobench.probes.factory import (
+    PROBES,
+    answers_jointly,
+    describe,
+    list_probes,
+    make,
+    register_probe,
+)
 from biobench.probes.fewshot import subset
 from biobench.probes.fitting import ProbeOutput, Problem, fit_predict
 from biobench.probes.folds import Folds
+from biobench.probes.joint import fit_predict_jointly
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
 from biobench.probes.mlp import MultiLabelMlp
-from biobench.probes.openset import OpenSet
+from biobench.probes.openset import UNKNOWN, OpenSet
+from biobench.probes.retrieval import Retrieved, rank_others
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
@@ -24,6 +33,7 @@ __all__ = [
     "KNN",
     "LEAST_TEMPERATURE",
     "PROBES",
+    "UNKNOWN",
     "CenterNormalize",
     "Folds",
     "LinearProbe",
@@ -32,14 +42,18 @@ __all__ = [
     "Probe",
     "ProbeOutput",
     "Problem",
+    "Retrieved",
     "RidgeSweep",
     "RidgeSweepRegressor",
     "SimpleShot",
     "SvmSearch",
+    "answers_jointly",
     "describe",
     "fit_predict",
+    "fit_predict_jointly",
     "list_probes",
     "make",
+    "rank_others",
     "register_probe",
     "subset",
 ]

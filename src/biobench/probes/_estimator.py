@@ -16,6 +16,7 @@ from biobench.probes.folds import FoldKind, Folds
 from biobench.registry import list_lacking
 
 __all__ = [
+    "JointKind",
     "Probe",
     "ProbeKind",
     "check_features",
@@ -23,6 +24,7 @@ __all__ = [
     "check_training_set",
     "find_edges",
     "find_faults",
+    "is_joint",
     "iter_chunks",
     "sum_by_class",
 ]
@@ -54,6 +56,35 @@ class ProbeKind(typing.Protocol):
 
     def predict(self, X):
         """The class [n] of each row."""
+        ...
+
+    def get_params(self, deep=True) -> dict:
+        """The constructor's arguments, as scikit-learn has it."""
+        ...
+
+
+class JointKind(typing.Protocol):
+    """What can be a probe that answers several yes-or-no questions about an example at once."""
+
+    joint: bool
+    """True."""
+    deciding: tuple[str, ...]
+    """as `ProbeKind`'s."""
+
+    def for_protocol(self, *, seed, folds, device, n_jobs, **params) -> BaseEstimator:
+        """Makes the estimator."""
+        ...
+
+    def fit(self, X, y):
+        """Fits features X [n d] and answers y, 0/1 [n t]."""
+        ...
+
+    def predict_proba(self, X) -> Float[np.ndarray, "n t"]:
+        """Probability of yes of every question."""
+        ...
+
+    def predict(self, X):
+        """The answers, 0/1 [n t]."""
         ...
 
     def get_params(self, deep=True) -> dict:
@@ -117,7 +148,7 @@ def find_faults(name: str, cls: typing.Any) -> list[str]:
     """What a class lacks to be a probe, in words; empty where nothing."""
     if not isinstance(cls, type):
         return ["it is no class"]
-    lacking = list_lacking(cls, ProbeKind)
+    lacking = list_lacking(cls, JointKind if is_joint(cls) else ProbeKind)
     if issubclass(cls, Probe):
         own = {name for base in cls.__mro__[: cls.__mro__.index(Probe)] for name in vars(base)}
         if not {"_score_classes", "class_scores"} & own:
@@ -128,6 +159,11 @@ def find_faults(name: str, cls: typing.Any) -> list[str]:
     if unknown:
         return [f"its constructor takes no {', '.join(unknown)}, which `deciding` names"]
     return []
+
+
+def is_joint(cls: typing.Any) -> bool:
+    """Whether a class is a probe of `JointKind`, in place of one of `ProbeKind`."""
+    return getattr(cls, "joint", False)
 
 
 def check_training_set(estimator: BaseEstimator, X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,11 +10,19 @@ import typing
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from biobench.probes._estimator import Probe, find_faults
+from biobench.probes._estimator import find_faults, is_joint
 from biobench.probes.folds import FoldKind, Folds
 from biobench.registry import Registry
 
-__all__ = ["PROBES", "describe", "list_probes", "make", "register_probe", "split_steps"]
+__all__ = [
+    "PROBES",
+    "answers_jointly",
+    "describe",
+    "list_probes",
+    "make",
+    "register_probe",
+    "split_steps",
+]
 
 PROBES: Registry[type[BaseEstimator]] = Registry(
     "probe",
@@ -22,6 +30,8 @@ PROBES: Registry[type[BaseEstimator]] = Registry(
     {
         "knn": "biobench.probes.knn:KNN",
         "linear": "biobench.probes.linear:LinearProbe",
+        "mlp": "biobench.probes.mlp:MultiLabelMlp",
+        "openset": "biobench.probes.openset:OpenSet",
         "ridge": "biobench.probes.ridge:RidgeSweep",
         "simpleshot": "biobench.probes.simpleshot:SimpleShot",
         "svm": "biobench.probes.svm:SvmSearch",
@@ -39,10 +49,19 @@ def register_probe(name: str, cls: type[BaseEstimator]) -> None:
     """Make a class usable as the probe `name`; one of that name that was there is replaced, with a
     warning.
 
-    cls: a descendant of `Probe`, or any class of scikit-learn's kind with what `ProbeKind` names.
+    cls: a descendant of `Probe`, or any class of scikit-learn's kind with what `ProbeKind` names,
+        or `JointKind`.
     Raises BadInput naming what it lacks.
     """
     PROBES.register(name, cls)
+
+
+def answers_jointly(name: str) -> bool:
+    """Whether a probe answers several yes-or-no questions about an example at once, and no others.
+
+    Raises BadInput when the name is unknown.
+    """
+    return is_joint(PROBES.load(name))
 
 
 def make(
@@ -83,7 +102,7 @@ def describe(
     return out
 
 
-def split_steps(probe: BaseEstimator) -> tuple[list[BaseEstimator], Probe]:
+def split_steps(probe: BaseEstimator) -> tuple[list[BaseEstimator], typing.Any]:
     """The transformers of a pipeline and the probe that it ends in; of a probe, none and itself."""
     *steps, last = [step for _, step in getattr(probe, "steps", [("", probe)])]
     return steps, last
@@ -92,6 +111,8 @@ def split_steps(probe: BaseEstimator) -> tuple[list[BaseEstimator], Probe]:
 def _to_json(value: object) -> object:
     if isinstance(value, Folds):
         return {"n_splits": value.n_splits, "kind": value.kind}
+    if isinstance(value, BaseEstimator):
+        return type(value).__name__
     if isinstance(value, tuple | list | np.ndarray):
         return [_to_json(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -8,7 +8,7 @@ A problem is a training set and the features to predict: a whole task, or one of
 import dataclasses
 import time
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import joblib
 import numpy as np
@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator
 
 from biobench import progress
 from biobench.errors import BadInput
-from biobench.probes._estimator import Probe, iter_chunks
+from biobench.probes._estimator import Probe, is_joint, iter_chunks
 from biobench.probes.calibration import calibrate
 from biobench.probes.factory import PROBES, make, split_steps
 
@@ -43,6 +43,8 @@ class Problem:
     subtask: str | None = None
     groups: Shaped[np.ndarray, " n"] | None = None
     """of the training examples, for folds that keep groups whole."""
+    left_out: Shaped[np.ndarray, " n"] | None = None
+    """if given, `x_test` is `x_train`, and each example is predicted from those of other values."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +93,8 @@ def fit_predict(
         raise BadInput("Folds by group need groups, but no training example has one.")
     # The class, because a worker process has not registered what this one has.
     cls = PROBES.load(name)
+    if is_joint(cls):
+        raise BadInput(f"The probe '{name}' answers all questions at once; fit it jointly.")
     total = len(problems)
     outputs: list[ProbeOutput] = []
     start = time.monotonic()
@@ -132,15 +136,10 @@ def _fit_one(
         steps, last = split_steps(probe)
         if len(problem.x_test) == 0:
             return ProbeOutput(problem.y_train[:0], None, None, _get_params(last), last.edges_)
-        x = problem.x_test
-        for step in steps:
-            x = step.transform(x)
         # What is kept of all classes is kept whole.
-        blocks = iter_chunks(x) if not keep and getattr(last, "by_chunk", False) else [slice(None)]
         parts = []
-        for rows in blocks:
-            scores = last.class_scores(x[rows])
-            parts.append((_predict(last, x[rows], scores), *_get_top(last, scores)))
+        for scores, predicted in _iter_scores(steps, last, problem, whole=bool(keep)):
+            parts.append((predicted, *_get_top(last, scores)))
         y_pred, labels, best = (np.concatenate(part) for part in zip(*parts, strict=True))
         output = ProbeOutput(
             y_pred,
@@ -168,6 +167,23 @@ def _fit(probe, problem: Problem, folds: str) -> None:
         groups = np.arange(len(problem.y_train))
     name = f"{probe.steps[-1][0]}__groups" if hasattr(probe, "steps") else "groups"
     probe.fit(problem.x_train, problem.y_train, **{name: groups})
+
+
+def _iter_scores(
+    steps, last, problem: Problem, *, whole: bool
+) -> Iterator[tuple[Float[np.ndarray, "k c"], Shaped[np.ndarray, " k"]]]:
+    """Class scores and predictions of the test examples, in blocks of rows, or in one: whole."""
+    if problem.left_out is not None:
+        scores = last.leave_one_out_scores(problem.left_out)
+        yield scores, last.classes_[scores.argmax(axis=1)]
+        return
+    x = problem.x_test
+    for step in steps:
+        x = step.transform(x)
+    in_blocks = getattr(last, "by_chunk", False) and not whole
+    for rows in iter_chunks(x) if in_blocks else [slice(None)]:
+        scores = last.class_scores(x[rows])
+        yield scores, _predict(last, x[rows], scores)
 
 
 def _predict(probe, x: Float[np.ndarray, "n d"], scores: Float[np.ndarray, "n c"]) -> np.ndarray:

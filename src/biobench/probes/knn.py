@@ -91,6 +91,19 @@ class KNN(Probe):
         search = _Search(self._X, min(self.k, n - 1), self.device, self.n_jobs)
         return search.find_others(own)
 
+    def leave_one_out_scores(
+        self, groups: Shaped[np.ndarray, " n"] | None = None
+    ) -> Float[np.ndarray, "n c"]:
+        """Each class's share of the votes for each training row, of the others.
+
+        groups: as in `leave_one_out`. Raises BadInput when some row has no neighbour left.
+        """
+        _, index = self.leave_one_out_neighbors(groups)
+        alone = np.flatnonzero((index < 0).all(axis=1))
+        if len(alone):
+            raise BadInput(f"Row {alone[0]} has no neighbour outside its group.")
+        return self._vote(index)
+
     def predict_proba(self, X) -> Float[np.ndarray, "n c"]:
         """Each class's share of the votes."""
         return self.class_scores(X)

@@ -33,6 +33,9 @@ class MultiLabelMlp(ClassifierMixin, BaseEstimator):
     Attributes: `classes_`: [0, 1] for a matrix of traits, else the two labels; `loss_curve_`.
     """
 
+    joint = True
+    deciding = ("hidden", "dropout", "epochs", "batch_size", "learning_rate")
+
     def __init__(
         self,
         hidden=512,
@@ -50,6 +53,13 @@ class MultiLabelMlp(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.random_state = random_state
         self.device = device
+
+    @classmethod
+    def for_protocol(
+        cls, *, seed: int, folds: str, device: str, n_jobs: int, **params: object
+    ) -> "MultiLabelMlp":
+        """A fresh one as a task's protocol wants it; it has no folds and no jobs."""
+        return cls(**{"random_state": seed, "device": device, **params})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

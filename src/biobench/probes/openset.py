@@ -4,6 +4,8 @@ clf = OpenSet(SimpleShot()).fit(x_train, y_train)
 clf.predict(x_test)         # labels, or clf.unknown_
 """
 
+import typing
+
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -20,7 +22,10 @@ from biobench.probes._estimator import (
 )
 from biobench.probes.simpleshot import SimpleShot
 
-__all__ = ["OpenSet"]
+__all__ = ["UNKNOWN", "OpenSet"]
+
+UNKNOWN = "unknown"
+"""the label of what is rejected, among classes that are strings."""
 
 _COVARIANCE_ROWS = 50_000
 
@@ -41,10 +46,20 @@ class OpenSet(ClassifierMixin, BaseEstimator):
     Attributes: `base_`, `means_` [c d], `threshold_`, `unknown_`, `classes_`.
     """
 
+    deciding = ("base", "quantile", "unknown")
+    edges_: typing.ClassVar[dict[str, str]] = {}
+
     def __init__(self, base=None, quantile=0.95, unknown=None):
         self.base = base
         self.quantile = quantile
         self.unknown = unknown
+
+    @classmethod
+    def for_protocol(
+        cls, *, seed: int, folds: str, device: str, n_jobs: int, **params: object
+    ) -> "OpenSet":
+        """A fresh one around SimpleShot, as a task's protocol wants it; neither has folds."""
+        return cls(**{"base": SimpleShot(device=device, n_jobs=n_jobs), **params})
 
     def fit(self, X, y):
         """Fit on features X [n d] and labels y [n].
@@ -56,7 +71,7 @@ class OpenSet(ClassifierMixin, BaseEstimator):
         for rows in iter_chunks(X):
             check_finite(X[rows], rows.start)
         numeric = self.classes_.dtype.kind in "iufb"
-        self.unknown_ = self.unknown if self.unknown is not None else -1 if numeric else "unknown"
+        self.unknown_ = self.unknown if self.unknown is not None else -1 if numeric else UNKNOWN
         if self.unknown_ in self.classes_.tolist():
             raise BadInput(f"'{self.unknown_}' is a class; choose another label for the unknown.")
         self.base_ = clone(self.base if self.base is not None else SimpleShot())
