@@ -128,6 +128,7 @@ def test_good_data_have_no_finding(good):
     checked = check(good)
     assert checked.findings == ()
     assert checked.splits == {"train": 18, "test": 9} and checked.n_classes == 3
+    assert checked.shared_classes == CLASSES
     assert checked.n_read == checked.n_pictures == 27
     assert checked.sizes == dict.fromkeys(("smallest", "median", "largest"), (72, 60))
 
@@ -179,6 +180,24 @@ def test_data_that_cannot_be_loaded_are_trouble(tmp_path):
     (finding,) = check(tmp_path, iwildcam).findings
     assert finding.kind == "data that cannot be loaded" and finding.is_trouble
     assert "metadata.csv not found" in finding.sentence
+
+
+def test_an_id_in_two_splits_is_trouble(tmp_path):
+    path = worlds.iwildcam(tmp_path) / "iwildcam_v2.0/metadata.csv"
+    table = pl.read_csv(path, infer_schema=False)
+    moved = table.filter(split="train").head(1).with_columns(split=pl.lit("test"))
+    pl.concat([table, moved]).write_csv(path)
+    (finding,) = check(tmp_path, iwildcam).findings
+    assert finding.kind == "data that cannot be loaded" and "train-00.jpg" in finding.sentence
+
+
+def test_the_classes_of_training_and_of_the_test_are_compared(good, tmp_path):
+    root = shutil.copytree(good, tmp_path / "data")
+    add_class(root, "flies", ("test",))
+    add_class(root, "moths", ("train",))
+    checked = check(root)
+    assert (checked.n_classes, checked.n_train_classes, checked.n_test_classes) == (5, 4, 4)
+    assert checked.shared_classes == CLASSES
 
 
 def test_a_missing_picture_is_counted_and_the_rest_is_looked_at(tmp_path):

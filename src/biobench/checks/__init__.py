@@ -20,6 +20,7 @@ from biobench.data import Manifest, checked, contents
 from biobench.data.checked import Checked, Finding
 from biobench.data.looking import look
 from biobench.errors import BadInput
+from biobench.evaluate import Protocol
 
 __all__ = ["SAMPLE", "Checked", "Finding", "check"]
 
@@ -55,7 +56,7 @@ def check(
     hexes = {image: content.hex() for image, content in pairs if content is not None}
     expected = getattr(task, "EXPECTED", None)
     findings = find(Data(manifest, protocol, expected, known.missing, looked, hexes))
-    found = Checked(tuple(findings), **_describe(manifest, looked))
+    found = Checked(tuple(findings), **_describe(manifest, protocol, looked))
     unread = set(there) - set(drawn) - set(hexes)
     # A run's digest holds every content: what is not read has none to be kept by.
     if not unread:
@@ -79,7 +80,7 @@ def _join(known: contents.Known, looked: pl.DataFrame) -> pl.Series:
     return joined.select(pl.coalesce("read", "hash").alias("hash"))["hash"]
 
 
-def _describe(manifest: Manifest, looked: pl.DataFrame) -> dict:
+def _describe(manifest: Manifest, protocol: Protocol, looked: pl.DataFrame) -> dict:
     splits = manifest.table.group_by("split").agg(pl.col("image").n_unique()).sort("split")
     sizes = looked.drop_nulls("width").sort(pl.col("width") * pl.col("height"), "image")
     described = {}
@@ -91,7 +92,13 @@ def _describe(manifest: Manifest, looked: pl.DataFrame) -> dict:
             "median": medians.row(0),
             "largest": pairs.row(-1),
         }
+    test = set(manifest.split(protocol.test_split)["label"])
+    # With folds, what is tested is trained on, too.
+    train = set(manifest.split("train")["label"]) or test
     return {
+        "n_train_classes": len(train),
+        "n_test_classes": len(test),
+        "shared_classes": tuple(sorted(train & test)),
         "splits": dict(splits.iter_rows()),
         "n_pictures": len(manifest.images()),
         "n_classes": manifest.table["label"].n_unique(),

@@ -47,6 +47,11 @@ def _describe(args: Args, checked: Checked) -> str:
         return line(args.datadir)
     splits = ", ".join(f"{split} {n:,}" for split, n in checked.splits.items())
     text = f"{checked.n_pictures:,} pictures ({splits}), {checked.n_classes:,} classes"
+    if checked.n_train_classes != checked.n_classes or checked.n_test_classes != checked.n_classes:
+        text += (
+            f" ({checked.n_train_classes:,} in training, {checked.n_test_classes:,} in the test, "
+            f"{len(checked.shared_classes):,} in both)"
+        )
     whole = checked.n_read == checked.n_pictures
     text += "; every picture was read" if whole else f"; {checked.n_read:,} pictures were read"
     if not whole and checked.n_read == SAMPLE:

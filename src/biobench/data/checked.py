@@ -40,6 +40,10 @@ class Checked:
     """pictures of each split; empty where the data could not be loaded."""
     n_pictures: int = 0
     n_classes: int = 0
+    n_train_classes: int = 0
+    n_test_classes: int = 0
+    shared_classes: tuple[str, ...] = ()
+    """the classes that are in training and in the test, in order."""
     n_read: int = 0
     """pictures that were read and decoded: all of them, or a sample."""
     sizes: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
