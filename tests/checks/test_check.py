@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import shutil
+import types
 
 import numpy as np
 import polars as pl
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import worlds
-from biobench import checks, folder, iwildcam, newt, plantnet, registry, results
+from biobench import checks, evaluate, folder, iwildcam, newt, plantnet, registry, results
 from biobench.cli import main
+from biobench.data import Manifest, contents
 from biobench.data import checked as kept
-from biobench.data import contents
+from biobench.data.expected import Expected
+from biobench.probes import UNKNOWN
 
 CLASSES = ("ants", "bees", "wasps")
 N_TRAIN, N_TEST = 6, 3
@@ -224,6 +227,27 @@ def test_counts_that_are_not_the_published_ones_are_trouble_and_others_are_not(
     expected = dataclasses.replace(plantnet.EXPECTED, images=counts, classes=4)
     monkeypatch.setattr(plantnet, "EXPECTED", expected)
     assert kind not in {one.kind for one in check(tmp_path, plantnet).findings}
+
+
+def test_what_is_only_there_to_be_rejected_is_not_counted_as_a_class(tmp_path):
+    rows = [("train", "a"), ("train", "b"), ("test", "a"), ("test", UNKNOWN), ("odd", "plain")]
+    names = [f"{i}.png" for i in range(len(rows))]
+    table = pl.DataFrame(rows, schema=["split", "label"], orient="row")
+    table = table.with_columns(pl.Series("image", names), pl.Series("example", names))
+    for i, name in enumerate(names):
+        make_scene(i).save(tmp_path / name)
+    task = types.ModuleType("fungi")
+    task.EXPECTED = Expected(classes=2, source="a paper")
+    task.load = lambda args: Manifest.build(tmp_path, table, source="fungi")
+    task.protocol = lambda args: evaluate.Protocol(
+        "Fungi", "openset", "mean-score", also_score=("odd",)
+    )
+    task.Args = folder.Args
+    found = {one.kind for one in check(tmp_path, task).findings}
+    assert found == {"rare classes", "training classes that the test lacks"}
+    task.EXPECTED = Expected(classes=3, source="a paper")
+    (finding,) = check(tmp_path, task).troubles
+    assert "2 classes instead of 3 (a paper)" in finding.sentence
 
 
 def test_a_picture_of_one_question_may_serve_another_on_the_other_side(tmp_path):

@@ -49,6 +49,11 @@ class Data:
     """image -> hash of its bytes, for as many as are known."""
 
     @property
+    def rejects(self) -> str | None:
+        """The label of what is of no training class, where the probe can say so."""
+        return UNKNOWN if self.protocol.probe == "openset" else None
+
+    @property
     def scored(self) -> pl.DataFrame:
         """The rows of training and of the test split."""
         return self.manifest.split("train", self.protocol.test_split)
@@ -114,11 +119,14 @@ def _find_counts(data: Data) -> Iterator[Finding]:
         wrong.append(
             f"{n_images:,} pictures ({n_left_out:,} left out) instead of {expected.total:,}"
         )
-    for what, n, column in (
-        ("classes", expected.classes, "label"),
-        ("subtasks", expected.subtasks, "subtask"),
+    # What is only there to be rejected is no class.
+    classes = table.filter(
+        ~pl.col("split").is_in(data.protocol.also_score) & pl.col("label").ne_missing(data.rejects)
+    )
+    for what, n, found in (
+        ("classes", expected.classes, classes["label"].n_unique()),
+        ("subtasks", expected.subtasks, table["subtask"].n_unique()),
     ):
-        found = table[column].n_unique()
         if n and found != n:
             wrong.append(f"{found:,} {what} instead of {n:,}")
     if wrong:
@@ -130,8 +138,7 @@ def _find_counts(data: Data) -> Iterator[Finding]:
 
 
 def _find_traps(data: Data) -> Iterator[Finding]:
-    rejects = UNKNOWN if data.protocol.probe == "openset" else None
-    for trap in traps.find_traps(data.scored, data.contents, rejects):
+    for trap in traps.find_traps(data.scored, data.contents, data.rejects):
         is_trouble = data.expected is None or trap.kind not in _LEGAL
         yield Finding(trap.kind, trap.n, trap.sentence, is_trouble)
 
