@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import worlds
-from biobench import _remembering, evaluate, plantnet
+from biobench import _remembering, evaluate, plantnet, registry
 from biobench.data import LeftOut, Manifest, contents, listing
 
 
@@ -52,6 +52,11 @@ def test_what_was_loaded_comes_back_equal_and_is_not_read_again(root, loads):
         for name in ("root", "dropped", "left_out", "notes"):
             assert getattr(manifest, name) == getattr(fresh, name)
     assert again.digest() == fresh.digest()
+
+
+@pytest.mark.parametrize("name", sorted({*registry.TASKS.builtins} - {"mammalnet"}))
+def test_what_a_task_loads_is_remembered(name):
+    assert evaluate.is_remembered(registry.load_task(name).load)
 
 
 @pytest.mark.parametrize(

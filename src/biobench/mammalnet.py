@@ -61,7 +61,7 @@ SOURCES = (
         name="full_video.tar.gz",
         urls=("https://mammalnet.s3.amazonaws.com/full_video.tar.gz",),
         archive="tar",
-        gives=("full_video",),
+        gives=("full_video*",),
         licence="unknown",
         citation=_CITATION,
     ),
@@ -106,6 +106,7 @@ def protocol(args: Args) -> evaluate.Protocol:
     )
 
 
+# Not remembered: what it finds hangs on the decoder that is installed, too.
 def load(args: Args) -> Manifest:
     """32 rows a clip, after decoding what has no frames; BadInput where the layout is another."""
     root = require_folder(

@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from biobench import folder as folder_task
-from biobench import iwildcam, kabr, newt, plantnet, report, results
+from biobench import registry, report, results
 from biobench.report.headings import find_probe
 from biobench.report.selection import select
 from results_world import CLOSE, GOOD, POOR, make_report
@@ -20,8 +19,9 @@ def head(keep, **protocol):
     return board.head("birds"), board
 
 
-@pytest.mark.parametrize("task", [newt, kabr, iwildcam, plantnet, folder_task])
-def test_the_usual_probe_is_the_task_s_own(task):
+@pytest.mark.parametrize("name", registry.list_tasks())
+def test_the_usual_probe_is_the_task_s_own(name):
+    task = registry.load_task(name)
     protocol = task.protocol(task.Args(datadir="x"))
     assert find_probe(protocol.title, protocol.metric) == protocol.probe
 

@@ -15,7 +15,7 @@ __all__ = ["CostScore", "RetrievalMap", "RetrievalRecall"]
 class _Ratio(WeightedMetric):
     """A ratio of two sums; subclasses say what an example adds to each."""
 
-    bounds: typing.ClassVar[tuple[float, float]] = (0.0, 1.0)
+    bounds: typing.ClassVar[tuple[float, float] | None] = (0.0, 1.0)
 
     def read(self, predictions: pl.DataFrame) -> pl.DataFrame:
         """The columns above and below."""
@@ -56,7 +56,7 @@ class CostScore(_Ratio):
     would; the task says what costs how much. Without a prediction an example costs the worst.
     """
 
-    name: typing.ClassVar[str] = "cost-score"
+    name = "cost-score"
     columns: typing.ClassVar[tuple[str, ...]] = ("y_pred", "cost", "worst_cost")
 
     @property

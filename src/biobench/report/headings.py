@@ -21,7 +21,19 @@ __all__ = ["USUAL_PROBE", "USUAL_SEED", "find_probe", "head_columns", "shorten"]
 
 USUAL_PROBE = "ridge"
 """the probe of every task that is not among the following."""
-_PROBES = {("NeWT", "mean-score"): "svm", ("KABR", "mean-score"): "simpleshot"}
+_PROBES = {
+    ("NeWT", "mean-score"): "svm",
+    ("KABR", "mean-score"): "simpleshot",
+    ("ImageNet-1k", "accuracy"): "linear",
+    ("iNat21", "accuracy"): "linear",
+    ("Herbarium19", "macro-f1"): "linear",
+    ("Plankton", "macro-f1"): "linear",
+    ("FungiCLEF", "cost-score"): "openset",
+    ("FishNet", "macro-f1"): "mlp",
+    ("Beluga", "macro-f1"): "knn",
+    ("MammalNet", "macro-f1"): "simpleshot",
+    ("Ecdysis", "macro-f1"): "linear",
+}
 USUAL_SEED = "42"
 
 
