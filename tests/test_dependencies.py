@@ -73,7 +73,9 @@ IMPORTED = find_imports(SOURCE.rglob("*.py"))
 
 def test_the_package_imports_what_it_declares_and_nothing_else():
     runtime = parse(PROJECT["dependencies"])
-    optional = parse(f"biobench[{extra}]" for extra in ("baselines", "demo", "report", "slurm"))
+    optional = parse(
+        f"biobench[{extra}]" for extra in ("baselines", "demo", "report", "slurm", "video")
+    )
     assert set(IMPORTED) == runtime | optional
 
 

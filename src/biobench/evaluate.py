@@ -25,7 +25,7 @@ from biobench._protocol import Protocol
 from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
 from biobench._subset import select_data
 from biobench.args import Args, BatchSize
-from biobench.data import Manifest, contents, traps
+from biobench.data import Manifest, checked, contents, traps
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
 from biobench.fields import get_decided
@@ -101,9 +101,11 @@ def run(
     scored = manifest.split("train", protocol.test_split)
     rejects = probes.UNKNOWN if described["probe"] == "openset" else None
     found = [*traps.find_traps(scored, known, rejects), *predicted.odd]
+    digest = data.digest(hashes)
+    summary, said = checked.summarise(digest, {trap.kind for trap in found})
     provenance = Provenance(
         protocol=described,
-        manifest=data.digest(hashes),
+        manifest=digest,
         manifest_of="contents",
         versions=_get_versions(),
         backbone=_describe_model(source, model_args),
@@ -125,12 +127,14 @@ def run(
         warnings=[
             *manifest.notes,
             *(trap.sentence for trap in found),
+            *said,
             *feats.warnings,
             *predicted.warnings,
             *not_defined,
         ],
         left_out=[dataclasses.asdict(out) for out in manifest.left_out],
         imports=_list_imports(described, model_args),
+        checked=summary,
     )
     main = predictions.filter(pl.col("split") == protocol.test_split).drop("split")
     report = TaskReport(

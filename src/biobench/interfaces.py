@@ -80,6 +80,9 @@ class Provenance:
     imports: list[dict[str, str]] = dataclasses.field(default_factory=list[dict[str, str]])
     """one entry a task, backbone, probe or metric that is not biobench's own: kind, name, and
     imports (what `--imports` must be given to find it) or package (the one that offers it)."""
+    checked: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
+    """what `biobench check` found of these data: n_pictures, n_read, and findings (kind, n,
+    sentence, is_trouble); empty where they were not checked."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""

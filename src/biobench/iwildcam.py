@@ -31,10 +31,11 @@ from biobench.data import (
     require_folder,
     require_values,
 )
+from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("split", "filename", "y", "location_remapped", "sequence_remapped", "datetime")
 SPLITS = ("train", "val", "test", "id_val", "id_test")
@@ -58,6 +59,9 @@ SOURCES = (
         about=11_957_420_032,
     ),
 )
+
+
+EXPECTED = Expected(images={"test": 42_791}, source="Koh et al., ICML 2021")
 
 
 @dataclasses.dataclass(frozen=True)

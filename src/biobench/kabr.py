@@ -39,11 +39,12 @@ from biobench.data import (
     require_folder,
     require_values,
 )
+from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("original_vido_id", "video_id", "frame_id", "path", "labels")
 N_FRAMES = 16
@@ -78,6 +79,8 @@ def _list_sources() -> Iterator[Source]:
 
 
 SOURCES = tuple(_list_sources())
+
+EXPECTED = Expected(classes=N_CLASSES, source="Kholiavchenko et al., WACV Workshops 2024")
 
 
 @dataclasses.dataclass(frozen=True)

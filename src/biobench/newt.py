@@ -31,11 +31,12 @@ from biobench.data import (
     require_folder,
     require_values,
 )
+from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("id", "task_cluster", "task_subcluster", "task", "label", "text_label", "split")
 LABELS_CSV = "newt2021_labels.csv"
@@ -64,6 +65,9 @@ SOURCES = (
         about=4_100_000_000,
     ),
 )
+
+
+EXPECTED = Expected(subtasks=164, source="arXiv 2103.16483")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,11 +25,12 @@ import polars as pl
 
 from biobench import evaluate
 from biobench.data import Manifest, list_pictures, require_folder
+from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 METADATA = "plantnet300K_metadata.json"
 SPECIES = "plantnet300K_species_id_2_name.json"
@@ -45,6 +46,13 @@ SOURCES = (
         citation="Garcin et al., NeurIPS 2021 Datasets and Benchmarks",
         about=29_500_000_000,
     ),
+)
+
+
+EXPECTED = Expected(
+    images={"train": 243_916, "val": 31_118, "test": 31_112},
+    classes=1081,
+    source="Garcin et al., NeurIPS 2021",
 )
 
 

@@ -17,6 +17,10 @@ COMMANDS = {
         "downloading:Download",
         "fetch, verify and unpack the published data of tasks",
     ),
+    "check": (
+        "inspecting:Check",
+        "is the data of tasks whole, readable and free of leaks?",
+    ),
     "run": ("running:Run", "benchmark models on tasks: flags, or a TOML file with a grid"),
     "status": ("running:Status", "the cells of a plan: waiting, running, done, failed"),
     "cancel": ("running:Cancel", "cancel a plan's jobs on Slurm"),

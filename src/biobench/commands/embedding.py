@@ -1,16 +1,13 @@
 """`biobench embed` and `biobench cache`."""
 
-import contextlib
 import dataclasses
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from biobench.commands import flags
+from biobench.commands import flags, printing
 from biobench.commands.explaining import Imports
 from biobench.features.options import EmbedOptions
 
@@ -53,7 +50,7 @@ class Embed:
         backbone = registry.load_vision_backbone(org, ckpt)
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
-            with _show_progress():
+            with printing.show_progress("embed", "embedding …"):
                 found = source(table.root, table.images)
         except CellFailed as err:
             say(f"biobench: {clean.sentence(str(err))}", error=True)
@@ -169,38 +166,6 @@ class Cache:
             place = content_index.contents_root()
             say(f"{len(folders)} folders deleted, {_format_bytes(n_bytes)} {verb} in {place}")
         return 0
-
-
-@contextlib.contextmanager
-def _show_progress() -> Iterator[None]:
-    """A bar with rate and time left on a terminal, one plain line elsewhere."""
-    from biobench import progress, screen
-
-    if not screen.is_terminal(sys.stderr):
-        screen.say("embedding …", error=True)
-        yield
-        return
-    import rich.progress as bars
-
-    from biobench.console import CleanConsole
-
-    columns = (
-        bars.TextColumn("{task.description}", markup=False),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}", markup=False),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=CleanConsole(stderr=True)) as display:
-        task = display.add_task("embed", total=None, rate="")
-
-        def update(stage: str, done: int, total: int) -> None:
-            speed = display.tasks[0].speed
-            rate = f"{speed:.1f} images/s" if speed else ""
-            display.update(task, description=stage, completed=done, total=total, rate=rate)
-
-        with progress.listen(update):
-            yield
 
 
 def _print_left_out(left_out) -> None:

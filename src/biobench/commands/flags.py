@@ -15,7 +15,7 @@ several of the classes have is that of the first.
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +34,13 @@ _KNOWN = {
 }
 
 
-def take(*sources: type, after: str, only_given: bool = True) -> Callable[[type], type]:
-    """A class decorator, below `dataclass`: the options of `sources` as fields behind `after`."""
+def take(
+    *sources: type, after: str, only_given: bool = True, only: Collection[str] = ()
+) -> Callable[[type], type]:
+    """A class decorator, below `dataclass`: the options of `sources` as fields behind `after`.
+
+    only: the names of those to take; without, all.
+    """
 
     def add(command: type) -> type:
         own = dict(command.__annotations__)
@@ -43,7 +48,7 @@ def take(*sources: type, after: str, only_given: bool = True) -> Callable[[type]
         made = {}
         for source in sources:
             for name, said in list_flags(source).items():
-                if name not in made and name not in own:
+                if name not in made and name not in own and (not only or name in only):
                     made[name], default = _make_flag(source, name, said, only_given)
                     setattr(command, name, default)
         names = [*list(own)[:at], *made, *list(own)[at:]]
@@ -54,13 +59,14 @@ def take(*sources: type, after: str, only_given: bool = True) -> Callable[[type]
 
 
 def read(command: object, source: type) -> dict[str, typing.Any]:
-    """The options of `source` that were given to a command made by `take`, as its fields hold them.
+    """The options of `source` that a command made by `take` has and was given, as its fields hold
+    them.
 
     Paths are absolute texts, several values a list.
     """
     given = {}
     for name, said in list_flags(source).items():
-        value = getattr(command, name)
+        value = getattr(command, name, None)
         if isinstance(value, tuple):
             value = list(value) or None
         elif isinstance(value, bool) and value == said.default:

@@ -53,6 +53,9 @@ DAMAGED_SUFFIX = ".damaged"
 PLACE = "folder.json"
 MANIFESTS = "manifests"
 """beside the folders: what tasks have loaded (`biobench._remembering`)."""
+CHECKS = "checks"
+"""beside the folders: what checks have found (`biobench.data.checked`)."""
+_NAMES = {MANIFESTS: "loaded data sets", CHECKS: "what checks found"}
 
 MAX_FILES = 32
 """files of one folder's index beyond which they are made into one."""
@@ -183,7 +186,7 @@ def _list_folders() -> list[pathlib.Path]:
 
 
 def _describe(folder: pathlib.Path) -> Entry:
-    what = "loaded data sets" if folder.name == MANIFESTS else "contents of a folder"
+    what = _NAMES.get(folder.name, "contents of a folder")
     sizes, times = [], [0.0]
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         what = f"contents of {json.loads((folder / PLACE).read_bytes())['folder']}"

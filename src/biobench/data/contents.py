@@ -37,7 +37,7 @@ from jaxtyping import Int64
 from biobench import progress
 from biobench.data import content_index, packed
 from biobench.data.content_index import cache_home, contents_root
-from biobench.data.images import MAX_BYTES
+from biobench.data.images import MAX_BYTES, UndecodableImage, open_picture
 from biobench.data.listing import STAMP, list_files, look_at, to_int64
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "read",
     "read_file",
     "read_packed",
+    "read_picture",
     "remember",
 ]
 
@@ -254,6 +255,17 @@ def read_packed(shard: str, row: int, path: str) -> tuple[bytes, Record]:
         stamp = _take_stamp(file)
     data = packed.read_packed(shard, row)
     return data, Record(hashlib.sha256(data).digest()[:HASH_BYTES], path, *stamp)
+
+
+def read_picture(root: pathlib.Path, path: str) -> tuple[bytes, Record]:
+    """The bytes and the record of a picture below `root`; raises UndecodableImage."""
+    try:
+        if inside := packed.split_name(os.path.join(root, path)):
+            return read_packed(*inside, path)
+        with open_picture(root / path) as file:
+            return read_file(file, path)
+    except OSError as err:
+        raise UndecodableImage(f"cannot be read: {err.strerror or err}") from err
 
 
 def hash_file(file: io.IOBase, path: str) -> Record:

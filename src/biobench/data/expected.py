@@ -23,5 +23,7 @@ class Expected:
     """classes of all splits together."""
     examples: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """scored units of each split, where they are not single pictures: clips, observations."""
+    subtasks: int | None = None
+    """questions that are asked separately."""
     source: str = ""
     """where the counts are published."""

@@ -21,7 +21,14 @@ from jaxtyping import Num
 
 from biobench.data.picture_files import show_name
 
-__all__ = ["Trap", "find_shared", "find_traps", "find_vector_traps", "find_voting_trap"]
+__all__ = [
+    "Trap",
+    "find_shared",
+    "find_traps",
+    "find_vector_traps",
+    "find_voting_trap",
+    "with_side",
+]
 
 MISSING = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>", "#n/a", "nat", "nil"})
 """labels, in lower case, that programs write where a value is missing."""
@@ -51,7 +58,7 @@ def find_traps(
     contents: image -> hash of its bytes, for as many images as are known.
     rejects: the label of what is of no training class, where a probe can say so.
     """
-    examples = _with_side(table).unique(_KEYS, keep="first", maintain_order=True)
+    examples = with_side(table).unique(_KEYS, keep="first", maintain_order=True)
     labels = table["label"].unique(maintain_order=True).to_list()
     found = [
         _find_shared_pictures(table, contents),
@@ -71,7 +78,7 @@ def find_shared(table: pl.DataFrame, contents: Mapping[str, str] | None = None) 
     # A hash has no slash in front, so none is taken for a path.
     names = [contents.get(image) or f"/{posixpath.normpath(image)}" for image in images]
     keys = pl.DataFrame({"image": images, "content": names}, schema_overrides={"image": pl.String})
-    rows = _with_side(table).join(keys, on="image", maintain_order="left")
+    rows = with_side(table).join(keys, on="image", maintain_order="left")
     return _on_both_sides(rows, "content").select(_KEYS).unique(maintain_order=True)
 
 
@@ -189,7 +196,7 @@ def _find_missing(examples: pl.DataFrame) -> Trap | None:
     )
 
 
-def _with_side(table: pl.DataFrame) -> pl.DataFrame:
+def with_side(table: pl.DataFrame) -> pl.DataFrame:
     """With `side`, what a probe is trained on or not, and `tested`."""
     if "fold" in table.columns and table["fold"].null_count() == 0:
         return table.with_columns(pl.col("fold").cast(pl.String).alias("side"), tested=pl.lit(True))

@@ -15,9 +15,8 @@ from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
-from biobench.data import packed
-from biobench.data.contents import Record, read_file, read_packed
-from biobench.data.images import UndecodableImage, decode, open_picture
+from biobench.data.contents import Record, read_picture
+from biobench.data.images import UndecodableImage, decode
 
 __all__ = ["Clock", "Decoded", "PictureChunks", "start_worker"]
 
@@ -80,7 +79,7 @@ class PictureChunks(torch.utils.data.Dataset):
             record = None
             try:
                 with clock.stage("read"):
-                    data, record = _read(self.root, path)
+                    data, record = read_picture(self.root, path)
                 # Frames of a video repeat: once a chunk is enough.
                 if record.hash in self.known or record.hash in decoded:
                     recognised.append(record)
@@ -138,13 +137,3 @@ def start_worker(_: int) -> None:
     """Make a decoding worker give way to the network where both want the same core."""
     with contextlib.suppress(OSError):
         os.nice(5)
-
-
-def _read(root: pathlib.Path, path: str) -> tuple[bytes, Record]:
-    try:
-        if inside := packed.split_name(os.path.join(root, path)):
-            return read_packed(*inside, path)
-        with open_picture(root / path) as file:
-            return read_file(file, path)
-    except OSError as err:
-        raise UndecodableImage(f"cannot be read: {err.strerror or err}") from err

@@ -246,7 +246,7 @@ def _expand(
     args = {key: value for key, value in settings.args.items() if key in allowed}
     _check_refused(name, settings.args.keys() - allowed.keys())
     args.update((key, value) for key, value in table.items() if key in allowed)
-    args["datadir"] = _find_data(name, kind, args, settings.data)
+    args["datadir"] = find_data(name, kind, args, settings.data)
     if "title" in allowed and name != kind:
         args.setdefault("title", name)
     if settings.debug:
@@ -269,7 +269,8 @@ def _check_refused(name: str, keys: Collection[str]) -> None:
             )
 
 
-def _find_data(name: str, kind: str, args: dict[str, object], data: str) -> str:
+def find_data(name: str, kind: str, args: dict[str, object], data: str) -> str:
+    """The data folder of a task of this kind, below `data`; raises BadInput where none is named."""
     if args.get("datadir"):
         return os.path.abspath(str(args["datadir"]))
     if not data:

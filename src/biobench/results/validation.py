@@ -78,6 +78,7 @@ class Provenance(msgspec.Struct):
     manifest_of: typing.Literal["", "contents"] = ""
     left_out: list[dict[str, str]] = []
     imports: list[dict[str, str]] = []
+    checked: Object = {}
 
 
 class Report(msgspec.Struct):
