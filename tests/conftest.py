@@ -8,7 +8,12 @@ from jaxtyping import install_import_hook
 
 hook = install_import_hook("biobench", "typecheck.check")
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+# How long an example takes says something of the machine alone.
+hypothesis.settings.register_profile("biobench", deadline=None)
+hypothesis.settings.load_profile("biobench")
 
 
 @pytest.fixture(autouse=True)

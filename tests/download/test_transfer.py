@@ -84,7 +84,8 @@ def test_wherever_it_is_cut_the_file_arrives_equal_and_no_byte_comes_twice(
         found, address = make_fetcher(Clock()).fetch(wanted, partial)
         assert partial.read_bytes() == CONTENT
         assert (found, address) == (SHA256, site.url(PATH))
-        assert site.sent[PATH] == len(CONTENT)
+    # Once the server is down, for it may count what it sent after that has arrived.
+    assert site.sent[PATH] == len(CONTENT)
 
 
 def test_it_goes_on_in_another_process_where_it_was_left(site, clock, partial):

@@ -9,7 +9,7 @@ import rich.console
 
 from biobench import cli, launch, report, results
 from biobench.console import CleanConsole
-from biobench.launch.cell import _summarise as summarise_run
+from biobench.launch.checking import summarise as summarise_run
 from biobench.launch.showing import _Lines, _Table, summarise
 from biobench.launch.states.state import CellState, StateFile
 from results_world import make_report

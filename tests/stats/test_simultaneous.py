@@ -138,7 +138,10 @@ def test_the_order_of_the_models_and_their_copies_change_nothing(seed, grouped, 
     turned = matrix_of(p_of(values[:, ::-1], grouped), 3)
     assert turned[::-1, ::-1] == pytest.approx(p, abs=1e-12)
     copied = matrix_of(p_of(values[:, [0, 1, 2, 2]], grouped), 4)
-    assert copied[2, 3] == 1 and copied[:3, :3] == pytest.approx(p, abs=1e-12)
+    # Below what so many draws can show stands a bound that adds up over all pairs, copies included.
+    least = 1 / 2001
+    assert copied[2, 3] == 1
+    assert np.maximum(copied[:3, :3], least) == pytest.approx(np.maximum(p, least), abs=1e-12)
 
 
 def test_all_pairs_of_twenty_models_are_told_from_one_that_is_better():

@@ -137,12 +137,17 @@ def _make_section(
     return Section(
         task=board.head(task),
         anchor=f"task-{number}",
-        metric=every[0]["provenance"]["protocol"].get("metric", "of its own"),
+        metric=_get_metric(every[0]),
         cells=cells,
         plot=plot_intervals(cells, f"Scores on {board.head(task)} with their intervals"),
         splits=[(name, [_get_split(reports[m], name) for m in shown]) for name in sorted(names)],
         breakdowns=_break_down(board, task),
     )
+
+
+def _get_metric(report: dict) -> str:
+    name = report["provenance"]["protocol"].get("metric")
+    return name if isinstance(name, str) else "of its own"
 
 
 def _get_split(reports: list[dict], name: str) -> float | None:

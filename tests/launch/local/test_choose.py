@@ -52,6 +52,7 @@ def test_every_cell_runs_once_and_no_pictures_are_embedded_twice_at_a_time(plan,
     assert sorted(ran) == sorted(cell.id for cell in plan)
 
 
+@settings(deadline=None)
 @given(cells)
 def test_a_worker_stays_with_its_model_and_goes_in_the_plans_order(plan):
     waiting, model, ran = list(plan), None, []
