@@ -131,7 +131,7 @@ def test_run_status_and_leaderboard_show_one_interval(tmp_path, capsys, n_groups
     (row,) = report.leaderboard(tmp_path).table.iter_rows(named=True)
     shown = f"{row['score']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
     (cell,) = plan.cells
-    state = StateFile(plan.folder, cell.id).update(state="done", **summarise_run(plan, run, {}))
+    state = StateFile(plan.folder, cell.id).update(state="done", **summarise_run(plan, run, None))
     _Lines(plan)(cell, state)
     assert cli.main(["status", "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count(shown) == 2

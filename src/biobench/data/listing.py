@@ -31,8 +31,8 @@ STAMP = ("size", "mtime", "ctime", "inode")
 """what must be as it was for a file to be taken for unchanged: bytes, nanoseconds (of the content's
 last change; of the last change of anything, which no program can set), number of the inode."""
 
-N_LISTERS = 4
-"""threads; a network disk answers several at once."""
+N_LISTERS = 2
+"""threads: the kernel looks at one folder while Python takes in another. More only wait."""
 MIN_FOLDERS = 4
 """folders that are worth threads."""
 SECOND = 1_000_000_000
