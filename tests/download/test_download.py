@@ -695,9 +695,10 @@ def test_a_world_in_the_published_archives_is_downloaded_and_loaded(
 ):
     task, world = registry.load_task(name), draw_world(name, tmp_path / "world")
     served = pack(name, world)
+    # This world is small: the room that the published one needs is not looked for.
+    small = [dataclasses.replace(s, size=None, about=None) for s in task.SOURCES]
     sources = [
-        dataclasses.replace(s, checksum=hash_of(served[s.name])) if s.checksum else s
-        for s in task.SOURCES
+        dataclasses.replace(s, checksum=hash_of(served[s.name])) if s.checksum else s for s in small
     ]
     monkeypatch.setattr(task, "SOURCES", tuple(sources))
     times = download.Clock(sleep=lambda seconds: None)
