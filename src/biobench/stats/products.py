@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy import sparse
 
-from biobench.metrics import code_rows
 from biobench.stats.coded import Coded
 
 __all__ = ["LabelCounter"]
@@ -73,7 +72,7 @@ class LabelCounter:
         parts: dict[str, tuple[Inside, Outside | None]] = {}
         known: dict[bytes, Inside] = {}
         for name in fields:
-            codes = np.stack([_code(name, model) for model in models])
+            codes = np.stack([model.code(name) for model in models])
             is_inside = codes == models[0].true
             # Predictions and hits share their part inside.
             key = is_inside.tobytes()
@@ -111,8 +110,3 @@ class LabelCounter:
             some = slice(first, first + _COLUMNS)
             found[:, some] = tally @ np.ascontiguousarray(copies[:, some])
         return found.reshape(len(codes), self.n_classes, -1)
-
-
-def _code(count: str, model: Coded) -> Int64[np.ndarray, " n"]:
-    assert model.true is not None and model.pred is not None
-    return code_rows(count, model.true, model.pred)
