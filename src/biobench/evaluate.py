@@ -99,7 +99,7 @@ def run(
     images_of = zip(data.images(), hashes.to_list(), strict=True)
     known = {image: content.hex() for image, content in images_of if content is not None}
     scored = manifest.split("train", protocol.test_split)
-    rejects = probes.UNKNOWN if described["probe"] == "openset" else None
+    rejects = probes.get_rejected(str(described["probe"]))
     found = [*traps.find_traps(scored, known, rejects), *predicted.odd]
     digest = data.digest(hashes)
     summary, said = checked.summarise(digest, {trap.kind for trap in found})

@@ -106,6 +106,8 @@ class Probe(ClassifierMixin, BaseEstimator):
     by_chunk: typing.ClassVar[bool] = False
     """whether `class_scores` of rows in the slices of `iter_chunks` are, to the last bit, those of
     all rows at once; they are then never all held."""
+    rejected_label: typing.ClassVar[str | None] = None
+    """the label that it gives to what is of no training class, where it gives one."""
     edges_: dict[str, str] = {}  # noqa: RUF012 - set anew by fit, never changed in place
 
     @classmethod

@@ -18,6 +18,7 @@ __all__ = [
     "PROBES",
     "answers_jointly",
     "describe",
+    "get_rejected",
     "list_probes",
     "make",
     "register_probe",
@@ -62,6 +63,14 @@ def answers_jointly(name: str) -> bool:
     Raises BadInput when the name is unknown.
     """
     return is_joint(PROBES.load(name))
+
+
+def get_rejected(name: str) -> str | None:
+    """The label that a probe gives to what is of no training class; None where it gives none.
+
+    Raises BadInput when the name is unknown.
+    """
+    return getattr(PROBES.load(name), "rejected_label", None)
 
 
 def make(

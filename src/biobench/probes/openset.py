@@ -47,6 +47,7 @@ class OpenSet(ClassifierMixin, BaseEstimator):
     """
 
     deciding = ("base", "quantile", "unknown")
+    rejected_label: typing.ClassVar[str | None] = UNKNOWN
     edges_: typing.ClassVar[dict[str, str]] = {}
 
     def __init__(self, base=None, quantile=0.95, unknown=None):
