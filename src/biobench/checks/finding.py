@@ -4,7 +4,7 @@ findings = find(Data(manifest, protocol, expected, missing, looked, contents))
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 
@@ -12,9 +12,9 @@ from biobench.data import Manifest, traps
 from biobench.data.checked import Finding
 from biobench.data.expected import Expected
 from biobench.data.near import MAX_DISTANCE, find_nearest
-from biobench.data.picture_files import show_name
+from biobench.data.picture_files import show_name, show_names
 from biobench.evaluate import Protocol
-from biobench.probes import UNKNOWN
+from biobench.probes import get_rejected
 
 __all__ = ["Data", "find"]
 
@@ -51,7 +51,7 @@ class Data:
     @property
     def rejects(self) -> str | None:
         """The label of what is of no training class, where the probe can say so."""
-        return UNKNOWN if self.protocol.probe == "openset" else None
+        return get_rejected(self.protocol.probe)
 
     @property
     def scored(self) -> pl.DataFrame:
@@ -81,23 +81,20 @@ def _find_missing(data: Data) -> Iterator[Finding]:
         yield Finding(
             "pictures that are missing",
             len(names),
-            f"{len(names):,} pictures are not there ({_show(names)}): a run would stop; bring them "
-            "back, or correct the table that names them.",
+            f"{len(names):,} pictures are not there ({show_names(names)}): a run would stop; bring "
+            "them back, or correct the table that names them.",
         )
 
 
 def _find_undecodable(data: Data) -> Iterator[Finding]:
     bad = data.looked.filter(pl.col("reason").is_not_null())
     if bad.height:
-        shown = "; ".join(
-            f"{show_name(image)}: {reason}"
-            for image, reason in bad.select("image", "reason").head(N_SHOWN).iter_rows()
-        )
+        shown = _show_first(bad, "reason", lambda reason: f": {reason}")
         yield Finding(
             "pictures that cannot be decoded",
             bad.height,
             f"{bad.height:,} of {data.looked.height:,} pictures that were read cannot be decoded "
-            f"({shown}{'; …' * (bad.height > N_SHOWN)}).",
+            f"({shown}).",
         )
 
 
@@ -146,15 +143,11 @@ def _find_traps(data: Data) -> Iterator[Finding]:
 def _find_torn(data: Data) -> Iterator[Finding]:
     """Cameras, sequences and the like on both sides, where they are not the groups already."""
     rows = data.scored
-    kind = "groups in training and in test"
     for column in rows.columns:
         if column.lower() not in TOGETHER or rows[column].cast(pl.String).equals(rows["group"]):
             continue
-        grouped = rows.with_columns(pl.col(column).cast(pl.String).alias("group"))
-        for trap in traps.find_traps(grouped, data.contents):
-            if trap.kind == kind:
-                text = trap.sentence.replace("groups are", f"values of '{column}' are", 1)
-                yield Finding(f"values of '{column}' in training and in test", trap.n, text)
+        if trap := traps.find_torn(rows, column):
+            yield Finding(trap.kind, trap.n, trap.sentence)
 
 
 def _find_near(data: Data) -> Iterator[Finding]:
@@ -170,16 +163,12 @@ def _find_near(data: Data) -> Iterator[Finding]:
     )
     near = near.unique(["subtask", "example"], keep="first", maintain_order=True)
     if near.height:
-        shown = "; ".join(
-            f"{show_name(image)} and {show_name(other)}"
-            for image, other in near.select("image", "other").head(N_SHOWN).iter_rows()
-        )
+        shown = _show_first(near, "other", lambda other: f" and {show_name(other)}")
         yield Finding(
             "test examples with nearly the same picture in training",
             near.height,
             f"{near.height:,} test examples have a picture that is nearly the same as one in "
-            f"training (at most {MAX_DISTANCE} of 64 bits of a perceptual hash differ: {shown}"
-            f"{'; …' * (near.height > N_SHOWN)}).",
+            f"training (at most {MAX_DISTANCE} of 64 bits of a perceptual hash differ: {shown}).",
         )
 
 
@@ -203,7 +192,7 @@ def _find_rare(data: Data) -> Iterator[Finding]:
             "rare classes",
             rare.height,
             f"{rare.height:,} of {counts.height:,} classes have fewer than {RARE} training "
-            f"examples ({_show(rare['label'].to_list())}).",
+            f"examples ({show_names(rare['label'].to_list())}).",
             is_trouble=False,
         )
 
@@ -220,7 +209,7 @@ def _find_untested(data: Data) -> Iterator[Finding]:
             "training classes that the test lacks",
             alone.height,
             f"{alone.height:,} classes of training are not in the test "
-            f"({_show(alone['label'].to_list())}): nothing is measured of them.",
+            f"({show_names(alone['label'].to_list())}): nothing is measured of them.",
             is_trouble=False,
         )
 
@@ -232,7 +221,7 @@ def _find_small(data: Data) -> Iterator[Finding]:
             "small pictures",
             small.height,
             f"{small.height:,} pictures are under {SMALL} pixels high or wide "
-            f"({_show(small['image'].to_list())}).",
+            f"({show_names(small['image'].to_list())}).",
             is_trouble=False,
         )
 
@@ -244,6 +233,10 @@ def _find_left_out(data: Data) -> Iterator[Finding]:
         yield Finding("notes on how the data were read", 1, note, is_trouble=False)
 
 
-def _show(names: list[str]) -> str:
-    shown = ", ".join(f"'{show_name(name)}'" for name in names[:N_SHOWN])
-    return shown + ", …" * (len(names) > N_SHOWN)
+def _show_first(rows: pl.DataFrame, column: str, say: Callable[[str], str]) -> str:
+    """The first pictures, each with what `say` makes of its value of a column."""
+    shown = "; ".join(
+        f"{show_name(image)}{say(value)}"
+        for image, value in rows.select("image", column).head(N_SHOWN).iter_rows()
+    )
+    return shown + "; …" * (rows.height > N_SHOWN)

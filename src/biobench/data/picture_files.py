@@ -25,6 +25,7 @@ __all__ = [
     "match_suffix_case",
     "name_reason",
     "show_name",
+    "show_names",
 ]
 
 SUFFIXES = frozenset(
@@ -116,6 +117,12 @@ def show_name(name: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in name
     )
+
+
+def show_names(names: Sequence[str], most: int = 3) -> str:
+    """The first names in quotes, each as `show_name` writes it, and a mark that there are more."""
+    shown = ", ".join(f"'{show_name(name)}'" for name in names[:most])
+    return shown + ", …" * (len(names) > most)
 
 
 def match_suffix_case(root: pathlib.Path, names: Iterable[str]) -> pl.Series:

@@ -19,11 +19,12 @@ import numpy as np
 import polars as pl
 from jaxtyping import Num
 
-from biobench.data.picture_files import show_name
+from biobench.data.picture_files import show_name, show_names
 
 __all__ = [
     "Trap",
     "find_shared",
+    "find_torn",
     "find_traps",
     "find_vector_traps",
     "find_voting_trap",
@@ -58,11 +59,11 @@ def find_traps(
     contents: image -> hash of its bytes, for as many images as are known.
     rejects: the label of what is of no training class, where a probe can say so.
     """
-    examples = with_side(table).unique(_KEYS, keep="first", maintain_order=True)
+    examples = _list_examples(table)
     labels = table["label"].unique(maintain_order=True).to_list()
     found = [
         _find_shared_pictures(table, contents),
-        _find_groups(examples),
+        _find_torn(examples, "group", "groups"),
         _find_untrained(examples.filter(pl.col("label").ne_missing(rejects))),
         _find_alike(labels),
         _find_numbers(labels),
@@ -80,6 +81,12 @@ def find_shared(table: pl.DataFrame, contents: Mapping[str, str] | None = None) 
     keys = pl.DataFrame({"image": images, "content": names}, schema_overrides={"image": pl.String})
     rows = with_side(table).join(keys, on="image", maintain_order="left")
     return _on_both_sides(rows, "content").select(_KEYS).unique(maintain_order=True)
+
+
+def find_torn(table: pl.DataFrame, column: str) -> Trap | None:
+    """Values of a column (camera, sequence) that are in training and in the test, if there are."""
+    text = table.with_columns(pl.col(column).cast(pl.String))
+    return _find_torn(_list_examples(text), column, f"values of '{column}'")
 
 
 def find_voting_trap(n_train: Mapping[str, int], k: int) -> Trap | None:
@@ -117,7 +124,7 @@ def find_vector_traps(
         )
         traps.append(Trap("feature vectors of zeros", n_zero, (), text))
     if equal:
-        where = f" in {len(equal):,} problems ({_show(equal)})" if equal != [""] else ""
+        where = f" in {len(equal):,} problems ({show_names(equal)})" if equal != [""] else ""
         text = f"All training vectors are equal{where}: the score says nothing of the pictures."
         kind = "problems whose training vectors are all equal"
         traps.append(Trap(kind, len(equal), tuple(equal[:3]), text))
@@ -140,16 +147,20 @@ def _find_shared_pictures(table: pl.DataFrame, contents: Mapping[str, str] | Non
     )
 
 
-def _find_groups(examples: pl.DataFrame) -> Trap | None:
-    if examples["group"].eq_missing(examples["label"]).all():
+def _list_examples(table: pl.DataFrame) -> pl.DataFrame:
+    return with_side(table).unique(_KEYS, keep="first", maintain_order=True)
+
+
+def _find_torn(examples: pl.DataFrame, column: str, what: str) -> Trap | None:
+    if examples[column].eq_missing(examples["label"]).all():
         # The classes themselves are the groups (individuals to be found again): they are in both.
         return None
-    torn = _on_both_sides(examples.filter(pl.col("group").is_not_null()), "group")
-    groups = torn["group"].unique(maintain_order=True).to_list()
+    torn = _on_both_sides(examples.filter(pl.col(column).is_not_null()), column)
+    groups = torn[column].unique(maintain_order=True).to_list()
     return _make(
-        "groups in training and in test",
+        f"{what} in training and in test",
         groups,
-        f"{{n}} groups are in training and in test ({{shown}}), with {torn.height:,} test "
+        f"{{n}} {what} are in training and in test ({{shown}}), with {torn.height:,} test "
         "examples: what was learnt of a group is asked again.",
     )
 
@@ -252,11 +263,5 @@ def _make(kind: str, items: Sequence[str], sentence: str, *, show: bool = True) 
         return None
     # Names may hold braces: they go in last.
     if show:
-        sentence = sentence.replace("{n}", f"{len(items):,}").replace("{shown}", _show(items))
+        sentence = sentence.replace("{n}", f"{len(items):,}").replace("{shown}", show_names(items))
     return Trap(kind, len(items), tuple(items[:3]), sentence)
-
-
-def _show(items: Sequence[str]) -> str:
-    return ", ".join(f"'{show_name(item)}'" for item in items[:3]) + (
-        ", …" if len(items) > 3 else ""
-    )
