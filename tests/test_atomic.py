@@ -26,6 +26,16 @@ def test_what_was_written_replaces_what_was_there(tmp_path, data, durable):
     assert list_names(tmp_path) == ["a"]
 
 
+def test_a_sealed_file_is_read_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a"
+    atomic.write_sealed(path, b"some data")
+    whole = path.read_bytes()
+    assert bytes(atomic.read_sealed(path) or b"") == b"some data"
+    for damaged in (whole[:-1], b"", whole[1:], b"S" + whole[1:], whole + b"x"):
+        path.write_bytes(damaged)
+        assert atomic.read_sealed(path) is None
+
+
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, error):
     path = tmp_path / "a"

@@ -39,7 +39,6 @@ Load = Callable[..., Manifest]
 
 FORMAT = 1
 SUFFIX = ".manifest"
-DIGEST_BYTES = 32
 MAX_KEPT = 32
 SETTLED = 2_000_000_000
 """nanoseconds after which no further change can have the same time, on any filesystem."""
@@ -227,7 +226,7 @@ def _write(key: str, kept: _Kept) -> bool:
         return False
     path = _get_path(key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, data + hashlib.sha256(data).digest())
+    atomic.write_sealed(path, data)
     others = sorted(path.parent.glob(f"*{SUFFIX}"), key=lambda path: -path.stat().st_mtime)
     for old in others[MAX_KEPT:]:
         old.unlink(missing_ok=True)
@@ -241,9 +240,8 @@ def _is_same(one: Manifest, other: Manifest) -> bool:
 
 def _read(key: str) -> _Kept | None:
     try:
-        data = _get_path(key).read_bytes()
-        data, end = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
-        return _parse(data) if hashlib.sha256(data).digest() == end else None
+        data = atomic.read_sealed(_get_path(key))
+        return None if data is None else _parse(bytes(data))
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
         return None
 

@@ -3,18 +3,23 @@
 write(path, data)                       # text or bytes; durable=True outlives a power cut
 with replacing(path) as partial:        # for what writes by itself, to a path
     table.write_parquet(partial)
+write_sealed(path, data)                # with its digest behind it
+read_sealed(path)                       # the data, or None where the file is damaged
 """
 
 import contextlib
+import hashlib
 import os
 import pathlib
 import uuid
 from collections.abc import Iterator
 
-__all__ = ["PREFIX", "replacing", "sync", "write"]
+__all__ = ["PREFIX", "read_sealed", "replacing", "sync", "write", "write_sealed"]
 
 PREFIX = ".tmp-"
 """how the names of files begin that are not whole yet; a process that was killed leaves one."""
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @contextlib.contextmanager
@@ -43,6 +48,18 @@ def write(path: pathlib.Path, data: bytes | memoryview | str, *, durable: bool =
     """Put a file with `data` (text as UTF-8) in the place of `path`, as `replacing` does."""
     with replacing(path, durable=durable) as partial:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def write_sealed(path: pathlib.Path, data: bytes | memoryview) -> None:
+    """`write` data and their SHA-256 behind them, for `read_sealed`."""
+    write(path, b"".join((data, hashlib.sha256(data).digest())))
+
+
+def read_sealed(path: pathlib.Path) -> memoryview | None:
+    """What `write_sealed` wrote, without a copy; None where it is not whole. Raises OSError."""
+    whole = memoryview(path.read_bytes())
+    data, end = whole[:-_DIGEST_BYTES], whole[-_DIGEST_BYTES:]
+    return data if hashlib.sha256(data).digest() == end else None
 
 
 def sync(path: pathlib.Path) -> None:

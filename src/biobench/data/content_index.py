@@ -62,7 +62,6 @@ MAX_FILES = 32
 MAX_SETS = 8
 """sets of images that are kept a folder: few-shot runs and tasks may share one."""
 STALE_SECONDS = 3600.0
-DIGEST_BYTES = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +121,7 @@ def keep_set(
     text = json.dumps([_describe_index(folder), digest, list(folders)])
     arrow = files.drop("path").to_arrow().replace_schema_metadata({"set": text})
     data = _to_bytes(arrow)
-    atomic.write(folder / _name_set(images), data + hashlib.sha256(data).digest())
+    atomic.write_sealed(folder / _name_set(images), data)
     kept = sorted(_stat_all(folder, SET_SUFFIX), reverse=True)
     for _, path in kept[MAX_SETS:]:
         path.unlink(missing_ok=True)
@@ -133,9 +132,8 @@ def find_set(root: pathlib.Path | str, images: Sequence[str]) -> KeptSet | None:
     folder = _get_folder(root)
     path = folder / _name_set(images)
     try:
-        data = memoryview(path.read_bytes())
-        data, end = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
-        if hashlib.sha256(data).digest() != end:
+        data = atomic.read_sealed(path)
+        if data is None:
             return None
         with pa.ipc.open_file(pa.py_buffer(data)) as reader:
             arrow = reader.read_all()
