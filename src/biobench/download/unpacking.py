@@ -14,7 +14,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from biobench import atomic
@@ -147,11 +147,22 @@ def _place(member: Member, place: Callable[[str], str]) -> Member:
     return dataclasses.replace(member, name=name, target=target)
 
 
-def _write(member: Member, target: Path) -> None:
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """As `atomic.replacing`, but by one name a folder: what a killed run left there is written over
+    by the next, so that it need not be looked for among a million pictures."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # One name a folder: what a killed run left there is written over by the next.
     partial = target.with_name(".biobench-partial")
     try:
+        yield partial
+        os.replace(partial, target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _write(member: Member, target: Path) -> None:
+    with _replacing(target) as partial:
         written = 0
         with member.open() as source, partial.open("wb", buffering=0) as file:
             while written <= member.size and (chunk := source.read(CHUNK)):
@@ -160,10 +171,6 @@ def _write(member: Member, target: Path) -> None:
             raise ArchiveRefused(
                 f"its member '{member.name}' has not the {member.size:,} bytes told"
             )
-        os.replace(partial, target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _copy_target(member: Member, into: Path, names: dict[str, None], most: int) -> int:
@@ -177,10 +184,8 @@ def _copy_target(member: Member, into: Path, names: dict[str, None], most: int) 
     if size > most:
         raise ArchiveRefused(f"with '{member.name}' it becomes too large: a bomb")
     if source != target:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(".biobench-partial")
-        shutil.copyfile(source, partial)
-        os.replace(partial, target)
+        with _replacing(target) as partial:
+            shutil.copyfile(source, partial)
     names[member.name] = None
     return size
 
