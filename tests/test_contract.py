@@ -165,9 +165,17 @@ def test_registering_twice_warns(monkeypatch):
 def test_another_package_adds_backbones_and_tasks_by_entry_points(tmp_path):
     (tmp_path / "lab.py").write_text(
         "from biobench.interfaces import VisionBackbone\n"
-        "class Net(VisionBackbone):\n    def __init__(self, ckpt): super().__init__()\n"
+        "class Net(VisionBackbone):\n"
+        "    def __init__(self, ckpt): super().__init__()\n"
+        "    def img_encode(self, batch): ...\n"
+        "    def make_img_transform(self): ...\n"
     )
-    (tmp_path / "labtask.py").write_text("Args = load = protocol = benchmark = None\n")
+    (tmp_path / "labtask.py").write_text(
+        "from biobench.interfaces import TaskArgs as Args\n"
+        "def load(args): ...\n"
+        "def protocol(args): ...\n"
+        "def benchmark(args, model_args): ...\n"
+    )
     info = tmp_path / "lab-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
