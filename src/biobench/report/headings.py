@@ -17,7 +17,7 @@ import polars as pl
 from biobench import results
 from biobench.errors import BadInput
 
-__all__ = ["USUAL_PROBE", "USUAL_SEED", "find_probe", "head_columns", "shorten"]
+__all__ = ["USUAL_PROBE", "USUAL_SEED", "find_probe", "head_columns", "shorten", "write_part"]
 
 USUAL_PROBE = "ridge"
 """the probe of every task that is not among the following."""
@@ -34,11 +34,22 @@ _PROBES = {
     ("MammalNet", "macro-f1"): "simpleshot",
     ("Ecdysis", "macro-f1"): "linear",
 }
+_PROBES_2026 = {
+    "NeWT": "svc",
+    "KABR": "logistic-search",
+    "MammalNet": "logistic-search",
+    "FungiCLEF": "openset",
+    "FishNet": "mlp",
+    "Beluga": "knn",
+}
+"""of the preset 2026; that of every other task is `adamw-head`."""
 USUAL_SEED = "42"
 
 
-def find_probe(name: object, metric: object) -> str:
-    """The probe of a task itself, by the name of its reports and its metric."""
+def find_probe(name: object, metric: object, preset: object = None) -> str:
+    """The probe of a task itself, by the name of its reports, its metric and its preset."""
+    if preset:
+        return _PROBES_2026.get(str(name), "adamw-head")
     return _PROBES.get((str(name), str(metric)), USUAL_PROBE)
 
 
@@ -60,7 +71,7 @@ def head_columns(
             parts = [
                 folders.get(here["manifest"][0], f"{key}={value}")
                 if key == "data"
-                else f"{key}={value}"
+                else write_part(key, value)
                 for key, value in differing.get(column, ())
             ]
             known = {key for key, _ in differing.get(column, ())}
@@ -75,10 +86,15 @@ def shorten(text: str, width: int = 24) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
+def write_part(key: str, value: str) -> str:
+    """A key of a protocol and its value; of a preset, which names itself, the value alone."""
+    return value if key == "preset" else f"{key}={value}"
+
+
 def _list_unusual(rows: pl.DataFrame, known: set[str]) -> list[str]:
     """What of a column's protocol is not the task's own, but for the keys that are `known`."""
     protocol = json.loads(rows["protocol"][0])
-    usual = find_probe(rows["name"][0], protocol.get("metric"))
+    usual = find_probe(rows["name"][0], protocol.get("metric"), protocol.get("preset"))
     n_train = protocol.get("n_train", -1)
     found = {}
     if protocol.get("probe", usual) != usual:

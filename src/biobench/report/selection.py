@@ -4,9 +4,10 @@
     chosen.runs        # the newest run of each cell, with the columns `row`, `column`, `seed`
 
 A task that was run under several protocols (or on several versions of its data) stands in one
-column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Seeds are no
-protocols but replicates of one: runs that differ in nothing else share a row and a column, and are
-pooled. A model name that stood for several weights has one row for each, named by the digest.
+column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Those of a preset
+always have its name: `newt [2026]`. Seeds are no protocols but replicates of one: runs that differ
+in nothing else share a row and a column, and are pooled. A model name that stood for several
+weights has one row for each, named by the digest.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ import polars as pl
 
 from biobench import results
 from biobench.errors import BadInput, did_you_mean
-from biobench.report.headings import head_columns, shorten
+from biobench.report.headings import head_columns, shorten, write_part
 
 __all__ = ["Selection", "select"]
 
@@ -39,7 +40,7 @@ class Selection:
     n_older: int
     """runs that a newer one of the same cell stands for."""
     split: list[str]
-    """tasks that stand in several columns, because they have several protocols."""
+    """tasks that stand in several columns, because they have several protocols of one preset."""
     problems: list[results.Problem]
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each column is called for people (`biobench.report.headings`)."""
@@ -71,7 +72,9 @@ def select(
     runs = _keep_where(runs, where or {})
     newest, differing = _name(results.current(runs))
     newest = newest.unique(["row", "column", "seed"], keep="last", maintain_order=True)
-    split = newest.filter(pl.col("column") != pl.col("task"))["task"].unique().sort().to_list()
+    preset = pl.col("protocol").str.json_path_match("$.preset").alias("preset")
+    columns = newest.group_by("task", preset).agg(pl.col("column").n_unique())
+    split = columns.filter(pl.col("column") > 1)["task"].unique().sort().to_list()
     headings = head_columns(newest, differing)
     return Selection(newest, runs.height - newest.height, split, found.problems, headings)
 
@@ -115,8 +118,8 @@ def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, s
         for protocol in flat:
             protocol.pop("seed", None)
             protocol.pop("metrics", None)
-        for key, pairs in zip(protocols["replicated"], _tell_apart(flat), strict=True):
-            text = ", ".join(f"{name}={value}" for name, value in pairs)
+        for key, pairs in zip(protocols["replicated"], _tell_kinds_apart(flat), strict=True):
+            text = ", ".join(write_part(name, value) for name, value in pairs)
             labels[task, key] = f"{task} [{text}]" if text else task
             differing[labels[task, key]] = pairs
     several = (
@@ -152,6 +155,18 @@ def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
         rows.append((NONE if seed is None else str(seed), few_shot, key))
     schema = {"seed": pl.String, "few_shot": pl.Boolean, "replicated": pl.String}
     return runs.hstack(pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def _tell_kinds_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
+    """As `_tell_apart`, but presets are told from the others by that, however few there are."""
+    presets = [protocol.get("preset") for protocol in protocols]
+    told: list[list[tuple[str, str]]] = [[] for _ in protocols]
+    for preset in dict.fromkeys(presets):
+        same = [i for i, one in enumerate(presets) if one == preset]
+        head = [("preset", preset)] * (preset is not None)
+        for i, pairs in zip(same, _tell_apart([protocols[i] for i in same]), strict=True):
+            told[i] = [*head, *pairs]
+    return told
 
 
 def _tell_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
