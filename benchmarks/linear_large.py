@@ -1,14 +1,13 @@
 """Time and memory of the linear probe at the size of iNat21 mini and of ImageNet.
 
-    python benchmarks/linear_large.py                                # both, at full size: many hours
+    python benchmarks/linear_large.py                                # both at full size: hours
     python benchmarks/linear_large.py --case inat21 --scale 0.05     # a twentieth of the examples
     python benchmarks/linear_large.py --case inat21 --penalties 1 --folds 1 --max-iter 1    # memory
 
-Writes memory-mapped features of as many classes as the data set has (a tenth of the examples has a
-tenth of the examples of each class), fits `linear`, predicts a tenth as many examples block by
-block, as a run does, and prints one line a quantity. The reference is what one evaluation of the
-loss costs at least: the two products between features and classes, X @ W and X.T @ P, timed in this
-very run on some of the rows. Memory is what no file backs: the mapped features are not counted.
+Writes memory-mapped features of as many classes as the data set has, also at a smaller scale, fits
+`linear`, predicts a tenth as many examples block by block, as a run does, and prints one line a
+quantity. The reference is what one evaluation of the loss costs at least: the two products between
+features and classes, X @ W and X.T @ P, timed in this very run on some of the rows. Memory is what no file backs: the mapped features are not counted.
 The exit code is 1 where it exceeds 4 GiB.
 """
 
@@ -150,7 +149,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count())
     parser.add_argument("--folder", default=os.environ.get("TMPDIR"), help="for the features")
     args = parser.parse_args()
-    return 0 if all([run(name, args) for name in args.case or CASES]) else 1
+    fits = [run(name, args) for name in args.case or CASES]
+    return 0 if all(fits) else 1
 
 
 if __name__ == "__main__":
