@@ -268,8 +268,8 @@ def test_every_picture_and_every_medium_is_used_or_listed(package):
 def test_it_is_said_what_was_read_and_that_machines_were_passed_over(package):
     notes = read(package).notes
     assert notes[0] == (
-        "datapackage.json is read as a Camtrap DP package: label from 'scientific_name', group from "
-        "'deployment' (--columns says otherwise)."
+        "datapackage.json is read as a Camtrap DP package: label from 'scientific_name', group "
+        "from 'deployment' (--columns says otherwise)."
     )
     assert "1 classifications by machines are passed over for those by people." in notes
 
@@ -302,7 +302,7 @@ def test_other_roles_may_be_named_and_unknown_columns_are_refused(package):
     assert set(read(package, group="camera").table["group"]) == {"C1", "C2"}
     assert "group" not in read(package, group="").table.columns
     with pytest.raises(
-        BadInput, match="no column 'scientificNmae'.*Did you mean 'scientific_name'"
+        BadInput, match=r"no column 'scientificNmae'.*Did you mean 'scientific_name'"
     ):
         read(package, label="scientificNmae")
     with pytest.raises(BadInput, match="--root"):
@@ -355,7 +355,7 @@ def test_the_order_of_rows_changes_nothing(package):
 
 def test_a_package_of_which_nothing_can_be_used_says_why(package):
     write(package / "observations.csv", OBSERVATIONS[-2:])
-    with pytest.raises(BadInput, match="none of its pictures.*2 observations that belong to no"):
+    with pytest.raises(BadInput, match=r"none of its pictures.*2 observations that belong to no"):
         read(package)
 
 
@@ -364,7 +364,7 @@ def test_a_table_that_is_elsewhere_or_packed_is_refused(package, path):
     broken = describe()
     broken["resources"][1]["path"] = path
     write_json(package / "datapackage.json", broken)
-    with pytest.raises(BadInput, match="media.csv"):
+    with pytest.raises(BadInput, match=r"media\.csv"):
         read(package)
 
 

@@ -27,6 +27,8 @@ NAMES = [
         ("./x/4711.jpg", "x/4711.jpg"),
         ("file:///data/x/4711.jpg", "x/4711.jpg"),
         ("https://example.org/a/s/%C3%BC.png?size=large", "s/ü.png"),
+        ("https://example.org/a/4711.jpg", "x/4711.jpg"),
+        ("https://example.org/a/IMG_1.JPG", None),
         ("gs://bucket/deployment/4712_1.jpg", "4712_1.jpg"),
         # Either could be meant.
         ("IMG_1.JPG", None),

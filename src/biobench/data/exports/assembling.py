@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from biobench.data.exports.base import BOX, HUMAN, RANKS, SCHEMA, VEHICLE, VIDEO, Rows, plain
+from biobench.data.exports.base import BLANK, BOX, HUMAN, RANKS, SCHEMA, VEHICLE, VIDEO, Rows, plain
 from biobench.data.exports.boxes import to_pixels
 from biobench.data.exports.finding import Files
 from biobench.data.picture_files import LeftOut, list_pictures, show_name
@@ -56,7 +56,8 @@ def assemble(
     others = {
         o.path: o.reason for o in found.left_out if os.path.realpath(root / o.path) not in own
     }
-    table, reasons, sentences = _judge(rows, chosen, Files(found.names), others)
+    asked = bool(columns.get("label"))
+    table, reasons, sentences = _judge(rows, chosen, asked, Files(found.names), others)
     left_out = [
         LeftOut(show_name(name), why) for name, why in sorted({**others, **reasons}.items())
     ]
@@ -107,16 +108,20 @@ class _Picture:
 
 
 def _judge(
-    rows: Rows, chosen: Mapping[str, str], files: Files, others: Mapping[str, str]
+    rows: Rows,
+    chosen: Mapping[str, str],
+    asked: bool,
+    files: Files,
+    others: Mapping[str, str],
 ) -> tuple[pl.DataFrame, dict[str, str], list[str]]:
     """One row a picture that is used, why others are not, and sentences on what was chosen.
 
-    others: the files that are no pictures, and why.
+    asked: whether the label was named. others: the files that are no pictures, and why.
     """
     table = rows.table
-    if rows.everything and plain(chosen["label"]) == plain(rows.everything):
-        shows = pl.col(rows.everything).is_not_null()
-        table = table.with_columns(pl.when(~shows).then(pl.col("why")).alias("why"))
+    if asked and chosen["label"] == rows.everything:
+        is_class = pl.col("why").is_in([BLANK, *THINGS])
+        table = table.with_columns(pl.when(~is_class).then("why").alias("why"))
     labels = table[chosen["label"]].cast(pl.String).str.strip_chars().to_list()
     boxes = table["box"].to_list()
     pictures, left_out = _gather(table, labels, chosen["label"], files, others)

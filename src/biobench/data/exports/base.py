@@ -94,7 +94,7 @@ class Rows:
     own: tuple[pathlib.Path, ...]
     """the files that the export consists of."""
     everything: str = ""
-    """the label by which nothing is left out for what it shows: blanks and people are classes."""
+    """the label with which, where it is asked for, blanks, people and vehicles are classes."""
     notes: tuple[str, ...] = ()
     """what was guessed, one sentence each."""
 

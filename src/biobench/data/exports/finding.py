@@ -41,8 +41,15 @@ class Files:
                 self._by_id[key].append(name)
 
     def find(self, path: str) -> str | None:
-        """The one file that a path may mean, whatever case and folders it is written with."""
+        """The one file that a path may mean, whatever case and folders it is written with.
+
+        Of an address the last part is enough: its folders are another machine's.
+        """
         parts = split_path(path)
+        found = self._find(parts)
+        return self._find(parts[-1:]) if found is None and is_remote(path) else found
+
+    def _find(self, parts: Sequence[str]) -> str | None:
         if not parts:
             return None
         written = "/".join(parts)
