@@ -95,3 +95,12 @@ class PictureArgs(Args):
     folds_test: int = option(0, decides=("protocol",), refused=True)
     """task folder: test every picture once, in so many folds, whole groups together; 0 is one test
     set."""
+    split_by: str = option("random", decides=("data",), metavar="WHAT", refused=True)
+    """task folder: what is not torn by the split into training and test: camera, date (a day),
+    observer, or the name of a column; random parts pictures, or groups where there are some."""
+    boxes: str = option("", decides=("data",), metavar="FILE", path=True)
+    """task folder: MegaDetector's output, for the boxes of animals; in a folder it is found."""
+    box_confidence: float | None = option(
+        None, decides=("data",), metavar="X", usual="what that file recommends, else 0.2"
+    )
+    """task folder: the least confidence of a box of MegaDetector's."""
