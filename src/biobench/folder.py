@@ -22,7 +22,8 @@ Protocol
     The split is the one nearest to 80/20 by class that keeps groups whole and every class in
     training (`biobench.data.splitting`). It hangs on `split_seed` alone, so runs with other seeds
     share one test set. With `folds_test` K there are K such parts, and every picture is tested
-    once, by a probe that was trained on the other parts.
+    once, by a probe that was trained on the other parts. A probe that is trained on no picture
+    (`zero-shot`) needs no training split: without a split every picture is tested.
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ from typing import Literal
 
 import polars as pl
 
-from biobench import evaluate
+from biobench import evaluate, probes
 from biobench.args import PictureArgs
 from biobench.data import (
     LeftOut,
@@ -107,7 +108,7 @@ def _load_folder(root: pathlib.Path, args: Args) -> Manifest:
     found = list_pictures(root, first=[name for name in tops if split_names.read_role(name)])
     parts = [name.split("/") for name in found.names]
     inside = dict.fromkeys(part[0] for part in parts if len(part) > 1)
-    layout = split_names.read_layout(inside, str(root))
+    layout = split_names.read_layout(inside, str(root), trained=_is_trained(args))
     depth = 3 if layout.roles else 2
     kept, left_out = [], list(found.left_out)
     for part in parts:
@@ -199,6 +200,9 @@ def _build(
                 "With folds_test the given split is not used: every picture is tested.",
             ]
         table = _fold(table, source, args)
+    elif "split" not in table.columns and not _is_trained(args):
+        table = table.with_columns(pl.lit("test").alias("split"))
+        notes = [*notes, "No split is given, and the probe needs none: every picture is tested."]
     elif "split" not in table.columns:
         table, more = _split(table, source, args)
         notes = [*notes, *more]
@@ -206,18 +210,23 @@ def _build(
         root,
         table,
         source=source,
-        splits=("test",) if args.folds_test else ("train", "test"),
+        splits=("test",) if args.folds_test or not _is_trained(args) else ("train", "test"),
         dropped=dropped,
         left_out=left_out,
         notes=notes,
     )
     trained = manifest.table if args.folds_test else manifest.split("train")
     classes = trained["label"].n_unique()
-    if classes < 2:
+    if classes < 2 and _is_trained(args):
         raise BadInput(
             f"{source}: the training pictures have {classes} class; at least 2 are needed."
         )
     return manifest
+
+
+def _is_trained(args: Args) -> bool:
+    """Whether the probe needs training pictures."""
+    return not (args.probe and probes.reads_text(args.probe))
 
 
 def _split(table: pl.DataFrame, source: str, args: Args) -> tuple[pl.DataFrame, tuple[str, ...]]:
