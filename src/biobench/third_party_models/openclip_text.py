@@ -12,7 +12,7 @@ import hashlib
 import json
 import pathlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -41,7 +41,7 @@ class OpenClipText(TextTower):
 
     model: typing.Any  # torch would have it that every attribute may be a tensor
 
-    def __init__(self, model: torch.nn.Module, tokenizer: typing.Callable, source: str = ""):
+    def __init__(self, model: torch.nn.Module, tokenizer: Callable, source: str = ""):
         super().__init__()
         clip: typing.Any = model
         self.logit_scale = float(clip.logit_scale.detach().exp())
@@ -69,7 +69,7 @@ class OpenClipText(TextTower):
         return f"{self._described}\n{weights.describe_structure(self.model)}"
 
 
-def load_tokenizer(ckpt: str, name: str) -> typing.Callable:
+def load_tokenizer(ckpt: str, name: str) -> Callable:
     """The tokenizer of a model; name: an architecture of OpenCLIP, or `local-dir:FOLDER`.
 
     ckpt: the model as the user wrote it, for messages. Raises BadInput where it cannot be had.
