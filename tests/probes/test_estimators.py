@@ -20,6 +20,7 @@ CLASSIFIERS = {
     "knn": probes.KNN(k=3),
     "linear": probes.LinearProbe(Cs=3, cv=probes.Folds(3)),
     "open-set": probes.OpenSet(),
+    "zero-shot": probes.ZeroShot(),
 }
 every_classifier = pytest.mark.parametrize("clf", CLASSIFIERS.values(), ids=CLASSIFIERS)
 
@@ -37,6 +38,7 @@ every_classifier = pytest.mark.parametrize("clf", CLASSIFIERS.values(), ids=CLAS
         probes.MultiLabelMlp(hidden=64, epochs=40, batch_size=16, learning_rate=0.01),
         # They use -1 as a class, which is what OpenSet calls the unknown by default.
         probes.OpenSet(unknown=-99),
+        probes.ZeroShot(),
     ]
 )
 def test_passes_the_checks_of_scikit_learn(estimator, check):

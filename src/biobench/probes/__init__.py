@@ -15,6 +15,7 @@ from biobench.probes.factory import (
     get_rejected,
     list_probes,
     make,
+    reads_text,
     register_probe,
 )
 from biobench.probes.fewshot import subset
@@ -29,6 +30,7 @@ from biobench.probes.retrieval import Retrieved, rank_others
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svm import SvmSearch
+from biobench.probes.zeroshot import ZeroShot
 
 __all__ = [
     "KNN",
@@ -48,6 +50,7 @@ __all__ = [
     "RidgeSweepRegressor",
     "SimpleShot",
     "SvmSearch",
+    "ZeroShot",
     "answers_jointly",
     "describe",
     "fit_predict",
@@ -56,6 +59,7 @@ __all__ = [
     "list_probes",
     "make",
     "rank_others",
+    "reads_text",
     "register_probe",
     "subset",
 ]
