@@ -42,6 +42,6 @@ def plot_intervals(cells: Sequence[CellView], title: str) -> str:
             parts.append(
                 f'<line class="interval" x1="{ends[0]}" x2="{ends[1]}" y1="{y}" y2="{y}"/>'
             )
-        kind = "dot best" if cell.is_best else "dot"
+        kind = "dot best" if cell.is_best else "dot published" if cell.published else "dot"
         parts.append(f'<circle class="{kind}" cx="{x(cell.score):.1f}" cy="{y}" r="5"/>')
     return "".join([*parts, "</svg>"])
