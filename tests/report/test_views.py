@@ -70,6 +70,8 @@ def test_where_the_low_score_is_the_better_one_the_best_is_the_lowest():
             "tied_with_best": [True, True, False],
             "runs": [["x"], ["y"], ["z"]],
             "seeds": [["42"], ["42"], ["42"]],
+            "published": [False, False, False],
+            "doubts": [[], [], []],
         }
     )
     cells = view_cells(table, {"t": -1})

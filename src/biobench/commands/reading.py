@@ -199,10 +199,10 @@ class Export:
 
 @dataclasses.dataclass(frozen=True)
 class Import:
-    """Take in a results folder from elsewhere, or an older reports.sqlite."""
+    """Take in a results folder from elsewhere, the published leaderboard, or an older database."""
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOURCE")]
-    """a results folder, or a database with the table reports."""
+    """a results folder, a published results.json or its database, or an older reports.sqlite."""
     results: Path = Path("results")
     """the results folder to add to; nothing in it is changed."""
     imports: Imports = ()
@@ -212,12 +212,13 @@ class Import:
         from biobench import results
 
         import_modules(self.imports)
-        take = results.import_folder if self.source.is_dir() else results.import_sqlite
-        done = take(self.source, self.results)
+        done = results.import_any(self.source, self.results)
         say(
             f"{self.results}: {done.n_imported:,} runs imported, {done.n_present:,} were there "
             f"already, {len(done.problems):,} left out."
         )
+        for note in done.notes:
+            say(clean.sentence(note))
         _warn(done.problems)
         return 0
 
