@@ -20,6 +20,7 @@ CLASSIFIERS = {
     "knn": probes.KNN(k=3),
     "linear": probes.LinearProbe(Cs=3, cv=probes.Folds(3)),
     "open-set": probes.OpenSet(),
+    "zero-shot": probes.ZeroShot(),
     "adamw-head": probes.AdamWHead(n_steps=60, batch_size=16, learning_rate=0.02),
     "logistic-search": probes.LogisticSearch(n_iter=3, max_iter=20, cv=probes.Folds(3)),
     "svc": probes.LinearSvc(),
@@ -41,6 +42,7 @@ every_classifier = pytest.mark.parametrize("clf", CLASSIFIERS.values(), ids=CLAS
         probes.MultiLabelMlp(hidden=64, epochs=40, batch_size=16, learning_rate=0.01),
         # They use -1 as a class, which is what OpenSet calls the unknown by default.
         probes.OpenSet(unknown=-99),
+        probes.ZeroShot(),
         probes.AdamWHead(n_steps=40, batch_size=16, learning_rate=0.02),
         probes.LogisticSearch(n_iter=2, max_iter=100, cv=3),
         probes.LinearSvc(),

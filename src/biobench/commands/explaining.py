@@ -33,7 +33,7 @@ Imports = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE…", help_beh
 # A test holds them equal to what there is; asking would cost the import of numpy and scikit-learn.
 PROBES = (
     *("adamw-head", "knn", "linear", "logistic-search", "mlp", "openset", "ridge"),
-    *("simpleshot", "svc", "svm"),
+    *("simpleshot", "svc", "svm", "zero-shot"),
 )
 METRICS = (
     *("accuracy", "auroc:CLASS", "average-precision:CLASS", "brier", "cost-score", "ece"),

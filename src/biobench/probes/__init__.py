@@ -16,6 +16,7 @@ from biobench.probes.factory import (
     get_rejected,
     list_probes,
     make,
+    reads_text,
     register_probe,
 )
 from biobench.probes.fewshot import subset
@@ -32,6 +33,7 @@ from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
 from biobench.probes.svc import LinearSvc
 from biobench.probes.svm import SvmSearch
+from biobench.probes.zeroshot import ZeroShot
 
 __all__ = [
     "KNN",
@@ -54,6 +56,7 @@ __all__ = [
     "RidgeSweepRegressor",
     "SimpleShot",
     "SvmSearch",
+    "ZeroShot",
     "answers_jointly",
     "describe",
     "fit_predict",
@@ -62,6 +65,7 @@ __all__ = [
     "list_probes",
     "make",
     "rank_others",
+    "reads_text",
     "register_probe",
     "subset",
 ]

@@ -19,10 +19,12 @@ from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.presets import find_presets, name_mean
+from biobench.report.published_notes import explain_doubts
 from biobench.report.reconciling import name_doubts
 from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import select
 from biobench.report.views import Note
+from biobench.stats.pair import SCHEMA
 
 __all__ = ["Comparison", "compare"]
 
@@ -32,7 +34,8 @@ class Comparison:
     """What two models' scores differ by. `table` has the columns task, a, b, score_a, score_b,
     difference (a - b), ci_low, ci_high (its interval), p, p_holm, n, n_groups, n_left_out,
     detectable (the smallest difference that would have been seen four times in five; null where no
-    difference could) and warnings."""
+    difference could) and warnings. Where the predictions of one of them are not here, the
+    difference is that of two numbers, and all behind it is null."""
 
     a: str
     b: str
@@ -86,7 +89,8 @@ def compare(
     unknown = results.describe_unknown(runs)
     cells, unreadable = read_cells(scorable)
     shared = {task for _, task in cells if (a, task) in cells and (b, task) in cells}
-    if not shared:
+    untested = _compare_untested(runs, a, b, shared, unreadable)
+    if not shared and not untested.height:
         raise BadInput(
             " ".join(unknown)
             or f"{a} and {b} share no task whose predictions can be read; run both on one task "
@@ -96,13 +100,17 @@ def compare(
     used = scorable.filter(pl.col("column").is_in(shared))
     doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
     by_task = get_metrics(scorable, shared)
-    presets = find_presets(used)
-    table = _compare_by_preset(cells, by_task, presets, a, b)
-    means = {MEAN, *map(name_mean, presets.values())}
+    presets = find_presets(runs.filter(pl.col("column").is_in([*shared, *untested["task"]])))
+    is_alone = len(set(presets.values())) == 1
+    means = {preset: MEAN if is_alone else name_mean(preset) for preset in presets.values()}
+    tested = _compare_by_preset(cells, by_task, presets, means, a, b)
+    table = pl.concat([*tested, untested])
     # A score and an error have no mean that says anything, nor has a part of the tasks.
-    are_alike = len({is_better_low(one) for one in by_task.values()}) == 1
-    if selection.split or len(shared) < 2 or unknown or not are_alike:
-        table = table.filter(~pl.col("task").is_in(means))
+    are_alike = len({is_better_low(one) for one in by_task.values()}) < 2
+    partial = {means[presets[task]] for task in untested["task"]}
+    if selection.split or unknown or not are_alike:
+        partial = set(means.values())
+    table = table.filter(~pl.col("task").is_in(partial))
     problems = [*selection.problems, *unreadable]
     heads = selection.headings
     if len(set(presets.values())) == 1:
@@ -110,10 +118,14 @@ def compare(
     named = table.with_columns(pl.col("task").replace(heads))
     # Of both, but by a metric that is not known here.
     lost = runs.join(scorable, on="run", how="anti").filter("has_predictions")["column"]
-    alone = sorted(heads[column] for column in set(runs["column"]) - shared - set(lost))
-    notes = _explain(named, means, alone, problems)
+    known = shared | set(lost) | set(untested["task"])
+    alone = sorted(heads[column] for column in set(runs["column"]) - known)
+    notes = _explain(named, {MEAN, *map(name_mean, means)}, alone, problems)
     seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
-    notes[2:2] = explain_seeds(seeds, selection.with_headings())
+    at = 2 if table["p"].count() else 0
+    notes[at:at] = explain_seeds(seeds, selection.with_headings())
+    said = selection.with_headings().runs.filter(pl.col("run").is_in(runs["run"].implode()))
+    notes += explain_doubts(said.filter(pl.col("column").is_in(named["task"].implode())))
     notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
     if metric:
         notes.insert(0, Note(describe_rescoring(metric)))
@@ -122,20 +134,54 @@ def compare(
 
 
 def _compare_by_preset(
-    cells: Cells, metrics: Mapping[str, Metric], presets: Mapping[str, str], a: str, b: str
-) -> pl.DataFrame:
-    """The comparison of each preset's tasks by itself: its own mean, its own correction of p."""
+    cells: Cells,
+    metrics: Mapping[str, Metric],
+    presets: Mapping[str, str],
+    means: Mapping[str, str],
+    a: str,
+    b: str,
+) -> list[pl.DataFrame]:
+    """The comparison of each preset's tasks by itself: its own mean, its own correction of p.
+
+    presets: of each task. means: what the mean of each preset is called.
+    """
     tables = []
-    for preset in dict.fromkeys(presets.values()):
-        tasks = [task for task, one in presets.items() if one == preset]
-        ours = {task: metrics[task] for task in tasks}
-        table = stats.compare_models(cells.keep_tasks(tasks), ours, a, b)
-        if len(tasks) < 2:
+    for preset, mean in means.items():
+        ours = {task: one for task, one in metrics.items() if presets[task] == preset}
+        if not ours:
+            continue
+        table = stats.compare_models(cells.keep_tasks(ours), ours, a, b)
+        if len(ours) < 2:
             table = table.filter(pl.col("task") != MEAN)
-        if len(tasks) < len(presets):
-            table = table.with_columns(pl.col("task").replace({MEAN: name_mean(preset)}))
-        tables.append(table)
-    return pl.concat(tables)
+        tables.append(table.with_columns(pl.col("task").replace({MEAN: mean})))
+    return tables
+
+
+def _compare_untested(
+    runs: pl.DataFrame,
+    a: str,
+    b: str,
+    tested: set[str],
+    unreadable: Sequence[results.Problem],
+) -> pl.DataFrame:
+    """What the scores of tasks differ by of which a model has no predictions here."""
+    gone = [str(problem.path) for problem in unreadable]
+    rest = runs.filter(~pl.col("column").is_in(list(tested)), ~pl.col("run").is_in(gone))
+    # Of both there are predictions where only the metric cannot be used; that is said elsewhere.
+    bare = rest.filter(~pl.col("has_predictions"))["column"].unique()
+    rest = rest.filter(pl.col("column").is_in(bare.implode()))
+    rows = []
+    for task, cell in rest.group_by("column", maintain_order=True):
+        scores = {row: _mean_score(one) for (row,), one in cell.group_by("row")}
+        if {a, b} <= scores.keys():
+            given = {"score_a": scores[a], "score_b": scores[b], "warnings": []}
+            rows.append({"task": task[0], "a": a, "b": b} | given)
+    table = pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("task")
+    return table.with_columns(difference=pl.col("score_a") - pl.col("score_b"))
+
+
+def _mean_score(cell: pl.DataFrame) -> float:
+    return float(cell["score"].to_numpy().mean())
 
 
 def _get_seeds(cells: Cells) -> pl.DataFrame:
@@ -154,7 +200,7 @@ def _explain(
         "Detectable: the smallest difference that this test set shows four times in five; below "
         "it, no difference found is no sign that there is none.",
     ]
-    notes = [Note(text) for text in texts]
+    notes = [Note(text) for text in texts] if table["p"].count() else []
     tasks = table.filter(~pl.col("task").is_in(means))
     grouped = tasks.filter(pl.col("n_groups") < pl.col("n"))
     if grouped.height:
@@ -164,7 +210,15 @@ def _explain(
                 f"exchanged in {name_some(grouped['task'].to_list())}."
             )
         )
-    nothing = table.filter(pl.col("detectable").is_null())
+    untested = table.filter(pl.col("p").is_null())["task"].to_list()
+    if untested:
+        notes.append(
+            Note(
+                f"Not tested: {name_some(untested)}. The predictions of at least one of the two "
+                "are not here; the difference is that of two numbers, and says nothing by itself."
+            )
+        )
+    nothing = table.filter(pl.col("detectable").is_null(), pl.col("p").is_not_null())
     if nothing.height:
         notes.append(
             Note(

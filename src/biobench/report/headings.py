@@ -75,6 +75,9 @@ def head_columns(
                 for key, value in differing.get(column, ())
             ]
             known = {key for key, _ in differing.get(column, ())}
+            preset = json.loads(here["protocol"][0]).get("preset")
+            if preset and "preset" not in known:
+                parts.insert(0, write_part("preset", str(preset)))
             parts += _list_unusual(here, known)
             heads[column] = f"{task} [{', '.join(parts)}]" if parts else task
     names = list(heads.values())
@@ -87,8 +90,8 @@ def shorten(text: str, width: int = 24) -> str:
 
 
 def write_part(key: str, value: str) -> str:
-    """A key of a protocol and its value; of a preset, which names itself, the value alone."""
-    return value if key == "preset" else f"{key}={value}"
+    """A key of a protocol and its value; of what names itself, the value alone."""
+    return value if key == "preset" or value == "published" else f"{key}={value}"
 
 
 def _list_unusual(rows: pl.DataFrame, known: set[str]) -> list[str]:

@@ -4,10 +4,10 @@
     chosen.runs        # the newest run of each cell, with the columns `row`, `column`, `seed`
 
 A task that was run under several protocols (or on several versions of its data) stands in one
-column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Those of a preset
-always have its name: `newt [2026]`. Seeds are no protocols but replicates of one: runs that differ
-in nothing else share a row and a column, and are pooled. A model name that stood for several
-weights has one row for each, named by the digest.
+column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Where runs of
+several presets are shown, each task names its own: `newt [2026]`. Seeds are no protocols but
+replicates of one: runs that differ in nothing else share a row and a column, and are pooled. A
+model name that stood for several weights has one row for each, named by the digest.
 """
 
 import dataclasses
@@ -21,10 +21,13 @@ import polars as pl
 from biobench import results
 from biobench.errors import BadInput, did_you_mean
 from biobench.report.headings import head_columns, shorten, write_part
+from biobench.report.placing import name_rows, place
 
 __all__ = ["Selection", "select"]
 
 DIGEST_LENGTH = 8
+
+PUBLISHED = "published"
 
 NONE = "none"
 """how the value of a key that a protocol does not have is written."""
@@ -110,20 +113,23 @@ def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, s
 
     Returns also by column the keys and values by which it is told apart.
     """
-    runs = _add_seed(runs)
+    runs = place(_add_seed(runs))
     labels, differing = {}, {}
+    with_preset = runs["protocol"].str.json_path_match("$.preset").n_unique() > 1
     for (task,), rows in runs.group_by("task", maintain_order=True):
         protocols = rows.unique("replicated", maintain_order=True)
         flat = [_flatten(row) for row in protocols.select("protocol", "manifest").rows()]
         for protocol in flat:
             protocol.pop("seed", None)
             protocol.pop("metrics", None)
-        for key, pairs in zip(protocols["replicated"], _tell_kinds_apart(flat), strict=True):
+        told = _tell_kinds_apart(flat, with_preset=with_preset)
+        for key, pairs in zip(protocols["replicated"], told, strict=True):
             text = ", ".join(write_part(name, value) for name, value in pairs)
             labels[task, key] = f"{task} [{text}]" if text else task
             differing[labels[task, key]] = pairs
     several = (
-        runs.group_by("task", "replicated", "model")
+        runs.filter(pl.col("published").is_null())
+        .group_by("task", "replicated", "model")
         .agg(pl.col("backbone_digest").n_unique().alias("n"))
         .filter(pl.col("n") > 1)["model"]
         .to_list()
@@ -136,7 +142,7 @@ def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, s
             [f"{m} @{b[:DIGEST_LENGTH]}" if m in several else m for _, _, m, b in keys],
         ),
     ).drop("replicated")
-    return named, differing
+    return name_rows(named), differing
 
 
 def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
@@ -157,13 +163,19 @@ def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
     return runs.hstack(pl.DataFrame(rows, schema=schema, orient="row"))
 
 
-def _tell_kinds_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
-    """As `_tell_apart`, but presets are told from the others by that, however few there are."""
-    presets = [protocol.get("preset") for protocol in protocols]
+def _tell_kinds_apart(
+    protocols: list[dict[str, str]], *, with_preset: bool
+) -> list[list[tuple[str, str]]]:
+    """As `_tell_apart`, but presets, and what was published, are told from the others by that.
+
+    with_preset: whether runs of several presets are shown, so that each task names its own.
+    """
+    kinds = [(p.get("preset"), p.get("imported") == PUBLISHED) for p in protocols]
     told: list[list[tuple[str, str]]] = [[] for _ in protocols]
-    for preset in dict.fromkeys(presets):
-        same = [i for i, one in enumerate(presets) if one == preset]
-        head = [("preset", preset)] * (preset is not None)
+    for preset, is_published in dict.fromkeys(kinds):
+        same = [i for i, kind in enumerate(kinds) if kind == (preset, is_published)]
+        head = [("preset", preset)] * (with_preset and preset is not None)
+        head += [("imported", PUBLISHED)] * (is_published and (preset, False) in kinds)
         for i, pairs in zip(same, _tell_apart([protocols[i] for i in same]), strict=True):
             told[i] = [*head, *pairs]
     return told
