@@ -26,6 +26,7 @@ from biobench._remembering import Seen, get_seen, is_remembered, remembered, ses
 from biobench._subset import select_data
 from biobench.args import Args, BatchSize
 from biobench.data import Manifest, checked, contents, traps
+from biobench.data.crops import Views, list_views
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
 from biobench.fields import get_decided
@@ -77,17 +78,19 @@ def run(
     described = _describe(protocol, args)
     data, manifest = select_data(manifest, protocol, args)
     manifest.check_files()
-    images = manifest.images()
+    views = list_views(manifest.table, args.crop, args.crop_margin)
     source = get_source(args, model_args)
     loaded = time.perf_counter()
 
-    feats = source(manifest.root, images)
+    # What is not cropped is asked of any source, also of one that knows of no parts.
+    parts = {"crops": views.crops} if views.crops else {}
+    feats = source(manifest.root, views.names, **parts)
     embedded = time.perf_counter()
-    skipped = _check_failures(manifest, feats)
+    skipped = _check_failures(manifest, feats, views)
     hashes = hash_data(data, feats)
     hashed = time.perf_counter()
 
-    examples = group_examples(manifest, images, feats)
+    examples = group_examples(manifest, views, feats)
     predicted = predict(examples, feats, protocol, described, args)
     if add_columns:
         predicted = dataclasses.replace(predicted, predictions=add_columns(predicted.predictions))
@@ -118,7 +121,8 @@ def run(
         },
         skipped=skipped,
         counts={
-            "n_images": len(images),
+            "n_images": len(manifest.images()),
+            **({"n_crops": len(views.crops)} if views.crops else {}),
             **predicted.counts,
             **manifest.dropped,
             **{trap.kind: trap.n for trap in found},
@@ -126,6 +130,7 @@ def run(
         fitted=predicted.fitted,
         warnings=[
             *manifest.notes,
+            *views.warnings,
             *(trap.sentence for trap in found),
             *said,
             *feats.warnings,
@@ -162,6 +167,7 @@ def prepare(task: types.ModuleType, args: Args) -> Prepared:
         seen = get_seen(task.load, args)
         known = contents.lookup(data.root, data.images(), trusted=seen.contents if seen else "")
         used.check_files(known)
+        list_views(used.table, args.crop, args.crop_margin)
         seen = get_seen(task.load, args, known)
         return Prepared(_describe(protocol, args), used, data, known, seen)
 
@@ -306,10 +312,13 @@ def _get_versions() -> dict[str, str]:
     return versions
 
 
-def _check_failures(manifest: Manifest, feats: "features.Features") -> list[dict[str, str]]:
+def _check_failures(
+    manifest: Manifest, feats: "features.Features", views: Views
+) -> list[dict[str, str]]:
     if not feats.failures:
         return []
-    splits = manifest.table.select("image", "split").unique(maintain_order=True)
+    named = manifest.table.select(views.of_row.alias("image"), "split")
+    splits = named.unique(maintain_order=True)
     failed = splits.filter(pl.col("image").is_in(list(feats.failures)))
     totals = dict(splits.group_by("split").len().iter_rows())
     for split, n_failed in failed.group_by("split").len().sort("split").iter_rows():
