@@ -74,6 +74,8 @@ class PictureTable:
     """rows left out, by reason."""
     left_out: tuple[LeftOut, ...] = ()
     """pictures left out, one by one."""
+    names: dict[str, str] = dataclasses.field(default_factory=dict)
+    """what the source calls the columns that are roles, by role."""
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
@@ -132,7 +134,8 @@ def read_picture_table(
         pixels = boxes.to_pixels(root, table["path"].to_list(), table["box"])
         table = table.with_columns(pixels)
         said = [*said, f"Boxes of {path.name} are fractions of the pictures, made pixels."]
-    return PictureTable(root, table, (*notes, *said), dropped, tuple(left_out))
+    names = {r: n for r, n in _assign(found.table.columns, given).items() if r in table.columns}
+    return PictureTable(root, table, (*notes, *said), dropped, tuple(left_out), names)
 
 
 def _assign(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
