@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 
-from biobench import atomic
+from biobench import atomic, probes
 from biobench.args import Args
 from biobench.data import LeftOut, Manifest, content_index, contents, listing
 from biobench.features.code import list_module
@@ -96,8 +96,8 @@ def remembered(load: Load) -> Load:
 
     For a task that reads only what lies there, and whose manifest follows from that, from its own
     code and the modules beside it, and from the fields of its `Args`, of those of `evaluate.Args`
-    only datadir, seed and debug. A table of pictures, which may name files anywhere, is read every
-    time.
+    only datadir, seed, debug, and whether the probe is trained. A table of pictures, which may name
+    files anywhere, is read every time.
     """
 
     @functools.wraps(load)
@@ -135,6 +135,9 @@ def get_seen(load: Load, args: Args, known: contents.Known | None = None) -> See
 def _get_key(load: Load, args: Args) -> str:
     fields = {name: value for name, value in vars(args).items() if name not in NO_DATA}
     fields["datadir"] = os.path.abspath(args.datadir)
+    if args.probe and probes.reads_text(args.probe):
+        # Data without a training split are then data, too.
+        fields["trained"] = False
     text = json.dumps(fields, sort_keys=True, default=repr)
     parts = [str(FORMAT), load.__module__, _digest_code(load.__module__), text]
     return hashlib.sha256("\x1f".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]

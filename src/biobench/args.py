@@ -79,6 +79,20 @@ class Args(Embedding, TaskArgs):
     )
     """metrics to report beside the task's own (docs/metrics.md); what they need is kept with the
     predictions."""
+    names: str = option("", decides=("protocol",), path=True)
+    """zero-shot: table of what the labels are called, columns label, scientific, common, kingdom to
+    species (docs/zero-shot.md)."""
+    candidates: str = option("", decides=("protocol",), path=True)
+    """zero-shot: list of the species that there can be, one a line; without it, the classes of the
+    data."""
+    prompt: Literal["mixed", "common", "scientific", "taxonomic"] = option(
+        "mixed", decides=("protocol",)
+    )
+    """zero-shot: the form of name that prompts use; mixed is lineage and common name."""
+    templates: Literal["openai", "simple", "bioclip", "none"] = option(
+        "openai", decides=("protocol",)
+    )
+    """zero-shot: the sentences that names are put into; each class is their mean."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,8 @@ Protocol
     training (`biobench.data.splitting`). It hangs on `split_seed` alone, so runs with other seeds
     share one test set. With `split_by` it is cameras, days, observers or the values of a column
     that stay whole. With `folds_test` K there are K such parts, and every picture is tested
-    once, by a probe that was trained on the other parts.
+    once, by a probe that was trained on the other parts. A probe that is trained on no
+    picture (`zero-shot`) needs no training split: without a split every picture is tested.
 """
 
 import dataclasses
@@ -39,7 +40,7 @@ from typing import Literal
 
 import polars as pl
 
-from biobench import evaluate
+from biobench import evaluate, probes
 from biobench.args import PictureArgs
 from biobench.data import (
     LeftOut,
@@ -143,7 +144,7 @@ def _load_folder(root: pathlib.Path, args: Args, boxes: exports.Boxes | None) ->
     found = list_pictures(root, first=[name for name in tops if split_names.read_role(name)])
     parts = [name.split("/") for name in found.names]
     inside = dict.fromkeys(part[0] for part in parts if len(part) > 1)
-    layout = split_names.read_layout(inside, str(root))
+    layout = split_names.read_layout(inside, str(root), trained=_is_trained(args))
     depth = 3 if layout.roles else 2
     kept, left_out = [], list(found.left_out)
     for part in parts:
@@ -236,14 +237,14 @@ def _build(found: PictureTable, source: str, args: Args, boxes: exports.Boxes | 
         found.root,
         table,
         source=source,
-        splits=("test",) if args.folds_test else ("train", "test"),
+        splits=("test",) if args.folds_test or not _is_trained(args) else ("train", "test"),
         dropped=found.dropped,
         left_out=left_out,
         notes=(*notes, *said),
     )
     trained = manifest.table if args.folds_test else manifest.split("train")
     classes = trained["label"].n_unique()
-    if classes < 2:
+    if classes < 2 and _is_trained(args):
         raise BadInput(
             f"{source}: the training pictures have {classes} class; at least 2 are needed."
         )
@@ -287,8 +288,16 @@ def _part(
         return _fold(table, units, source, args), notes
     if "split" in table.columns:
         return table, notes
+    if not _is_trained(args):
+        notes.append("No split is given, and the probe needs none: every picture is tested.")
+        return table.with_columns(pl.lit("test").alias("split")), notes
     table, said = _split(table, units, kept.one if kept else "group", source, args)
     return table, [*notes, *said]
+
+
+def _is_trained(args: Args) -> bool:
+    """Whether the probe needs training pictures."""
+    return not (args.probe and probes.reads_text(args.probe))
 
 
 def _split(

@@ -22,7 +22,10 @@ __all__ = ["KIND", "Found", "look", "write_config"]
 
 KIND = "folder"
 MODELS = (
-    ("open-clip:ViT-B-16/openai", "a foundation model; its weights are downloaded once"),
+    (
+        "open-clip:ViT-B-16/openai",
+        "a large network trained on captions; its weights are downloaded once",
+    ),
     ("timm:tf_efficientnet_lite0", "a small network trained on ImageNet"),
     ("baseline:random-vit", "a floor: a network that was never trained"),
 )

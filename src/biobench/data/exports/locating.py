@@ -13,7 +13,7 @@ import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
 
-from biobench.data.exports.base import MISSING, REMOTE
+from biobench.data.exports.kind import MISSING, REMOTE
 
 __all__ = ["Files", "is_remote", "say_gone", "split_path"]
 
