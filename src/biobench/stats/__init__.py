@@ -6,6 +6,7 @@
 The methods, and the simulations that chose them, are written up in docs/statistics.md.
 """
 
+from biobench.stats.association import LEAST_MODELS, RankCorrelation, rank_correlation
 from biobench.stats.by_part import breakdown
 from biobench.stats.comparing import Comparison, compare
 from biobench.stats.intervals import Interval, confidence_interval, interval_from_table
@@ -15,9 +16,11 @@ from biobench.stats.simultaneous import holm
 from biobench.stats.suites import MEAN, Suite, leaderboard, suite
 
 __all__ = [
+    "LEAST_MODELS",
     "MEAN",
     "Comparison",
     "Interval",
+    "RankCorrelation",
     "Suite",
     "breakdown",
     "compare",
@@ -28,6 +31,7 @@ __all__ = [
     "join_seeds",
     "leaderboard",
     "pool_intervals",
+    "rank_correlation",
     "split_seeds",
     "suite",
 ]
