@@ -210,7 +210,8 @@ def _name_labels(
     the truth that is asked for.
     """
     keys = ["subtask", "label"]
-    own = [column for column in names.NAMES if column in manifest.table.columns]
+    known = [column for column in names.NAMES if column != "text"]
+    own = [column for column in known if column in manifest.table.columns]
     labels = manifest.table.group_by(keys, maintain_order=True).agg(
         # What is not the same for all pictures of a label is no name of it.
         pl.when(pl.col(column).drop_nulls().n_unique() == 1)
@@ -218,7 +219,7 @@ def _name_labels(
         .alias(column)
         for column in own
     )
-    lacking = [column for column in (*names.NAMES, "text") if column not in labels.columns]
+    lacking = [column for column in names.NAMES if column not in labels.columns]
     labels = labels.with_columns(pl.lit(None, pl.String).alias(column) for column in lacking)
     if given is not None:
         labels = _join_names(labels, given)
