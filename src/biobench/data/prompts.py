@@ -3,8 +3,7 @@
     name = write_name({"scientific": "Vulpes vulpes", "common": "red fox", …}, "mixed")
     prompts = [template.format(name) for template in list_templates("openai")]
 
-Forms (Stevens et al., "BioCLIP: A Vision Foundation Model for the Tree of Life", CVPR 2024, arXiv
-2311.18803, section 3.2):
+Forms (Stevens et al., "BioCLIP", CVPR 2024, arXiv 2311.18803, section 3.2):
 
     common       red fox
     scientific   Vulpes vulpes
