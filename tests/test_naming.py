@@ -1,5 +1,6 @@
 """Zero-shot runs equal a plain loop over the library's own calls, from a folder to the table."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from PIL import Image
 
 import reading_models
-from biobench import cli, evaluate, folder, launch, results
+import suite_worlds
+import worlds
+from biobench import _naming, cli, evaluate, folder, launch, registry, results
 from biobench.errors import BadInput
 from biobench.features import BackboneSource, TextSource
 from biobench.launch.cell import run_cell
@@ -219,6 +222,52 @@ def test_classes_that_are_called_alike_are_said(world, tmp_path):
     report, table = run(world, names=str(tmp_path / "names.csv"))
     assert report.provenance.counts["classes with the name of another"] == 2
     assert "wolf" not in set(table["y_pred"])
+
+
+def test_names_that_are_cut_off_to_the_same_are_said(world, tmp_path):
+    long = "x1 " * 30
+    text = f"label,common\nfox,{long}fox\nlynx,lynx\nmoth,moth\nwolf,{long}wolf\n"
+    (tmp_path / "names.csv").write_text(text)
+    report, _ = run(world, names=str(tmp_path / "names.csv"), templates="none")
+    (said,) = [text for text in report.provenance.warnings if "same vector" in text]
+    assert said.startswith("2 names become the same vector as another ('x1 x1")
+
+
+def test_published_tasks_bring_names_of_their_own(tmp_path, world):
+    _, files = world
+    model = ("open-clip", f"local:reads-clip/{files['reads-clip']}")
+    options = dict(probe="zero-shot", templates="none", device="cpu", n_workers=0)
+    root = suite_worlds.draw(tmp_path, "inat21")
+    task = registry.load_task("inat21")
+    _, report = task.benchmark(task.Args(datadir=str(root), prompt="scientific", **options), model)
+    right = [e.info["genus"] == e.info["y_pred_genus"] for e in report.examples]
+    assert report.splits["genus-acc"] == np.mean(right)
+    task = registry.load_task("newt")
+    args = task.Args(datadir=str(worlds.newt(tmp_path / "newt")), **options)
+    manifest, classes = _naming.find_classes(task.load(args), task.protocol(args), args)
+    words = pl.col("text_label").str.replace_all("_", " ").alias("name")
+    called = manifest.table.select("subtask", "label", words).unique()
+    assert (
+        classes.table.select("subtask", "label", "name")
+        .join(called, on=["subtask", "label", "name"], how="anti")
+        .is_empty()
+    )
+    _, report = task.benchmark(args, model)
+    assert {example.info["y_pred"] for example in report.examples} <= {"0", "1"}
+
+
+def test_numbers_may_be_named_by_a_tasks_own_table(tmp_path, world):
+    task = registry.load_task("iwildcam")
+    root = worlds.iwildcam(tmp_path)
+    args = task.Args(datadir=str(root), probe="zero-shot", templates="none", device="cpu")
+    with pytest.raises(BadInput, match="labels of iWildCam name no class"):
+        evaluate.prepare(task, args)
+    numbers = task.load(args).table["label"].unique()
+    lines = [f"{i},species {number},{number}" for i, number in enumerate(numbers)]
+    (tmp_path / "categories.csv").write_text("\n".join(["category_id,name,y", *lines]))
+    args = dataclasses.replace(args, names=str(tmp_path / "categories.csv"))
+    described = evaluate.prepare(task, args).protocol["zero_shot"]
+    assert described["n_classes"] == len(numbers)
 
 
 def test_nothing_is_trained_and_no_training_picture_is_read(world, tmp_path):

@@ -135,7 +135,7 @@ def run(
             *(trap.sentence for trap in found),
             *said,
             *(classes.notes if classes else ()),
-            *(prompted.features.warnings if prompted else ()),
+            *(prompted.warnings if prompted else ()),
             *feats.warnings,
             *predicted.warnings,
             *not_defined,
