@@ -32,6 +32,7 @@ from biobench import atomic, probes
 from biobench.args import Args
 from biobench.data import LeftOut, Manifest, content_index, contents, listing
 from biobench.features.code import list_module
+from biobench.fields import list_options
 
 __all__ = ["Seen", "get_seen", "is_remembered", "remembered", "session"]
 
@@ -147,7 +148,7 @@ def _digest_code(module: str) -> str:
     """Of everything that makes a manifest of files: the task, the package, and who reads tables."""
     digest = hashlib.sha256(importlib.metadata.version("polars").encode())
     own = pathlib.Path(__file__).parent
-    paths = [*own.glob("*.py"), *(own / "data").glob("*.py")]
+    paths = [*own.glob("*.py"), *(own / "data").rglob("*.py")]
     file = getattr(sys.modules.get(module), "__file__", None)
     if file and own not in pathlib.Path(file).parents:
         paths += list_module(module, pathlib.Path(file).resolve()).values()
@@ -173,7 +174,7 @@ def _find(key: str, args: Args, seen: Seen | None) -> tuple[Manifest, str] | Non
 
 
 def _load(load: Load, args: Args, key: str) -> tuple[Manifest, str]:
-    if not os.path.isdir(args.datadir):
+    if not os.path.isdir(args.datadir) or _names_others(args):
         return load(args), ""
     # Before it is read: what changes meanwhile is then seen to have changed.
     folders = _list_tree(args.datadir)
@@ -185,6 +186,13 @@ def _load(load: Load, args: Args, key: str) -> tuple[Manifest, str]:
         if _write(key, _Kept(manifest, folders, before.digest)):
             return manifest, before.digest
     return manifest, ""
+
+
+def _names_others(args: Args) -> bool:
+    """Whether the arguments name files or folders of the data besides `datadir`."""
+    options = list_options(type(args))
+    named = {n for n, said in options.items() if said.path and "data" in said.decides}
+    return any(getattr(args, name) for name in named - {"datadir"})
 
 
 def _list_tree(root: str) -> tuple[str, ...]:

@@ -84,6 +84,10 @@ class Provenance:
     checked: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
     """what `biobench check` found of these data: n_pictures, n_read, and findings (kind, n,
     sentence, is_trouble); empty where they were not checked."""
+    published: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
+    """of a score taken over from a published leaderboard: source (file, sha256, kind, about),
+    model, task, score, ci_low, ci_high and more as they stand there, doubts (kind: sentence), and
+    whether it is recomputable; empty for a run of ours (docs/importing.md)."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""

@@ -7,6 +7,7 @@ probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in paralle
 """
 
 from biobench.probes._estimator import Probe
+from biobench.probes.adamw_head import AdamWHead
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
 from biobench.probes.factory import (
     PROBES,
@@ -24,11 +25,13 @@ from biobench.probes.folds import Folds
 from biobench.probes.joint import fit_predict_jointly
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
+from biobench.probes.logistic import LogisticSearch
 from biobench.probes.mlp import MultiLabelMlp
 from biobench.probes.openset import UNKNOWN, OpenSet
 from biobench.probes.retrieval import Retrieved, rank_others
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
+from biobench.probes.svc import LinearSvc
 from biobench.probes.svm import SvmSearch
 from biobench.probes.zeroshot import ZeroShot
 
@@ -37,9 +40,12 @@ __all__ = [
     "LEAST_TEMPERATURE",
     "PROBES",
     "UNKNOWN",
+    "AdamWHead",
     "CenterNormalize",
     "Folds",
     "LinearProbe",
+    "LinearSvc",
+    "LogisticSearch",
     "MultiLabelMlp",
     "OpenSet",
     "Probe",
