@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import pathlib
+import re
 
+import hypothesis
 import numpy as np
 import open_clip
 import polars as pl
 import pytest
 import torch
+from hypothesis import strategies as st
 from PIL import Image
 
 import reading_models
@@ -17,6 +21,7 @@ from biobench import _naming, cli, evaluate, folder, launch, registry, results
 from biobench.errors import BadInput
 from biobench.features import BackboneSource, TextSource
 from biobench.launch.cell import run_cell
+from biobench.third_party_models import OpenClip
 
 LABELS = ["fox", "lynx", "moth", "wolf"]
 NAMES = """label,scientific,common,family,genus
@@ -346,6 +351,21 @@ def test_a_second_run_encodes_neither_texts_nor_pictures(world, monkeypatch):
     assert again.examples == first.examples
 
 
+def test_pictures_and_texts_of_other_spaces_are_refused_before_the_pictures(world, monkeypatch):
+    _, files = world
+
+    class Unprojected(OpenClip):
+        def img_encode(self, batch):
+            encoded = super().img_encode(batch)
+            return dataclasses.replace(encoded, img_features=encoded.patch_features.mean(dim=1))
+
+    monkeypatch.setattr(registry.BACKBONES, "registered", {"mine": Unprojected})
+    monkeypatch.setattr(BackboneSource, "__call__", None)
+    model = ("mine", f"local:reads-clip/{files['reads-clip']}")
+    with pytest.raises(BadInput, match="makes 64 numbers of a picture but 24 of a text"):
+        folder.benchmark(make_args(world), model)
+
+
 @pytest.mark.parametrize("model", ["baseline:color-hist", "features:mine"])
 def test_a_model_that_does_not_read_is_refused_before_anything_is_run(world, model, capsys):
     root, _ = world
@@ -391,3 +411,21 @@ def test_a_cell_is_kept_and_found_again(world, tmp_path):
     table = results.read_predictions(tmp_path / first.run)
     assert {"y_pred_family", "family", "probability"} <= set(table.columns)
     assert json.loads(checked[cell.id].protocol)["zero_shot"] == described
+
+
+@hypothesis.given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=2, max_size=9))
+def test_probabilities_sum_into_what_is_known_of_a_rank(taxa):
+    hypothesis.assume(any(taxa))
+    labels = [f"class {i}" for i in range(len(taxa))]
+    rows = pl.DataFrame({"label": labels, "genus": taxa}, schema_overrides={"genus": pl.String})
+    found, member = _naming._make_sum(rows, np.array(labels), "genus")
+    p = np.random.default_rng(0).dirichlet(np.ones(len(taxa)), size=3)
+    expected = [p[:, [taxon == name for taxon in taxa]].sum(axis=1) for name in found]
+    assert set(found) == set(taxa) - {None}
+    np.testing.assert_allclose((p @ member).T, expected)
+
+
+def test_the_printed_tower_runs():
+    page = pathlib.Path(__file__).parents[1] / "docs" / "zero-shot.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    exec(compile(block, str(page), "exec"), {"__name__": "printed"})

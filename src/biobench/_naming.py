@@ -77,6 +77,16 @@ class Prompted:
         self.warnings = [*self.features.warnings, *self._find_equal()]
         """what a reader should know of how the prompts were read, one sentence each."""
 
+    def check_space(self, described: dict[str, object]) -> None:
+        """Raise BadInput where texts and pictures do not lie in one space, before pictures are
+        embedded; described: what the model's source says of itself."""
+        if described["dim"] != self.features.dim:
+            raise BadInput(
+                f"{described['name']} makes {described['dim']} numbers of a picture but "
+                f"{self.features.dim} of a text, so they cannot be compared: image features must "
+                "be the projected ones that its text tower was trained with."
+            )
+
     def get(
         self, subtask: str | None
     ) -> tuple[Float[np.ndarray, "n dim"], Shaped[np.ndarray, " n"]]:

@@ -84,6 +84,8 @@ def run(
 
     # Before the pictures, which take longer: what cannot be run is found out sooner.
     prompted = Prompted(classes, _get_text(source)) if classes else None
+    if prompted:
+        prompted.check_space(source.describe())
     read = time.perf_counter()
     # What is not cropped is asked of any source, also of one that knows of no parts.
     parts = {"crops": views.crops} if views.crops else {}
