@@ -97,9 +97,9 @@ def test_import_takes_the_published_leaderboard_and_says_what_is_the_matter(caps
     path = write_json(tmp_path / "results.json", [*rows, {"task": "\x1b[2J"}])
     code, out, err = run(capsys, "import", path, "--results", tmp_path / "new")
     assert code == 0 and "3 runs imported, 0 were there already, 1 left out" in out
-    assert "1 models by their names: 1 open-clip." in out
-    assert "1 scores lie outside their own interval (marked !): fishnet 1." in out
-    assert "1 scores are known to be wrong (marked x): fishnet 1." in out
+    assert "Models by their names (1): 1 open-clip." in out
+    assert "Scores outside their own interval, marked ! (1): fishnet 1." in out
+    assert "Scores known to be wrong, marked x (1): fishnet 1." in out
     assert "does not have, kept under their names: \\x1b[2J (1)." in out
     assert "result 4" in err and "\x1b" not in out + err
     code, out, _ = run(capsys, "import", path, "--results", tmp_path / "new")

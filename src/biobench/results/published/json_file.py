@@ -191,11 +191,12 @@ class _Reader:
         found = self.tally.notes()
         if self.lacking:
             found.append(
-                f"{len(self.lacking):,} cells have no result there: {name_some(self.lacking)}."
+                f"Cells without a result there ({len(self.lacking):,}): {name_some(self.lacking)}."
             )
         if self.without_facts:
             named = name_some(sorted(self.without_facts))
-            found.append(f"The file does not describe {len(self.without_facts):,} models: {named}.")
+            n = len(self.without_facts)
+            found.append(f"Models that the file does not describe ({n:,}): {named}.")
         if not self.time:
             found.append("The file does not say when it was made; its runs are dated 1970.")
         return found

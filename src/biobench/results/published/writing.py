@@ -69,23 +69,23 @@ class Tally:
             orgs = collections.Counter(self.orgs.values())
             named = ", ".join(f"{n:,} {org}" for org, n in sorted(orgs.items()))
             kept = f"; {OTHER}: is for names that no adapter here has" if OTHER in orgs else ""
-            found.append(f"{len(self.orgs):,} models by their names: {named}{kept}.")
+            found.append(f"Models by their names ({len(self.orgs):,}): {named}{kept}.")
         if self.unknown:
             named = name_some([f"{task} ({n:,})" for task, n in sorted(self.unknown.items())])
             found.append(f"Tasks that biobench does not have, kept under their names: {named}.")
         for kind in KINDS:
             if counts := self.doubts.get(kind):
                 named = ", ".join(f"{task} {n:,}" for task, n in sorted(counts.items()))
-                found.append(f"{counts.total():,} scores {_SAID[kind]}: {named}.")
+                found.append(f"{_SAID[kind]} ({counts.total():,}): {named}.")
         return found
 
 
 _SAID = {
-    "outside": "lie outside their own interval (marked !)",
-    "swapped": "have an interval whose ends are swapped (marked !)",
-    "no interval": "have no interval (marked !)",
-    "wrong": "are known to be wrong (marked x)",
-    "repeated": "stand in the file again with another value",
+    "outside": "Scores outside their own interval, marked !",
+    "swapped": "Intervals whose ends are swapped, not shown, their scores marked !",
+    "no interval": "Scores without an interval, marked !",
+    "wrong": "Scores known to be wrong, marked x",
+    "repeated": "Scores that stand in the file again with other numbers",
 }
 
 
