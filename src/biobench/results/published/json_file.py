@@ -17,7 +17,15 @@ from biobench.results.importing import Imported
 from biobench.results.index import Problem
 from biobench.results.published.facts import map_task
 from biobench.results.published.judging import BARE, REPEATED, describe, get_number, judge
-from biobench.results.published.writing import Source, Tally, build, get_time, name_some, to_date
+from biobench.results.published.writing import (
+    Source,
+    Tally,
+    build,
+    get_time,
+    make_id,
+    name_some,
+    to_date,
+)
 from biobench.results.store import write_folder
 
 __all__ = ["import_json"]
@@ -177,7 +185,7 @@ class _Reader:
             (org, ckpt),
             published=published,
             # Not the file's digest: blanks and other rows make no other result.
-            identity=[self.time, row["task"], score, low, high, facts],
+            run=make_id(self.time, [row["task"], score, low, high, facts]),
             posix_time=self.time,
             metric=task.metric,
             commit=str(self.source.about.get("git_commit", "unknown")),

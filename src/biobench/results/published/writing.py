@@ -17,7 +17,7 @@ from biobench.results.published.judging import KINDS
 from biobench.results.store import describe, make_run_id
 from biobench.results.validation import MAX_TIME
 
-__all__ = ["ORIGIN", "Source", "Tally", "build", "get_time", "name_some", "to_date"]
+__all__ = ["ORIGIN", "Source", "Tally", "build", "get_time", "make_id", "name_some", "to_date"]
 
 ORIGIN = "published"
 """how the reports of such runs say where they came from."""
@@ -95,7 +95,7 @@ def build(
     model: tuple[str, str],
     *,
     published: dict[str, object],
-    identity: object,
+    run: str,
     posix_time: float,
     metric: str | None,
     examples: list[Example] | None = None,
@@ -104,9 +104,8 @@ def build(
 ) -> tuple[dict[str, object], TaskReport]:
     """The fields of a report that do not hang on examples, and the report.
 
-    published: what the file says, for the provenance. identity: what makes the run what it is, in
-    plain JSON types; the same content makes the same run, whatever file it comes from. fields:
-    further ones of the report (argv, commit, …).
+    published: what the file says, for the provenance. run: its id (`make_id`). fields: further ones
+    of the report (argv, commit, …).
     """
     facts = {name: value for name, value in published.items() if value is not None}
     said = typing.cast(dict[str, str], published["doubts"])
@@ -126,13 +125,18 @@ def build(
             published={"source": dataclasses.asdict(source), **facts},
         ),
     )
-    text = json.dumps(identity, sort_keys=True)
+    described = describe(task.name, model, report, ORIGIN)
+    return described | {"run": run, "has_log": False, "config": None}, report
+
+
+def make_id(posix_time: float, identity: object) -> str:
+    """The id of a run: the same content makes the same run, whatever file it comes from.
+
+    identity: what makes the run what it is, in plain JSON types.
+    """
+    text = json.dumps(identity, sort_keys=True, default=str)
     unique = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
-    return describe(task.name, model, report, ORIGIN) | {
-        "run": make_run_id(posix_time, unique),
-        "has_log": False,
-        "config": None,
-    }, report
+    return make_run_id(posix_time, unique)
 
 
 def get_time(value: object) -> float:
