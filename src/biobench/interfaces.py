@@ -7,8 +7,8 @@
     0.5
 
 The public face of the contract. What every room below needs of it is in `biobench.contract`; a
-report stands above the statistics that it calls. `VisionBackbone` and `EncodedImgBatch` are loaded
-on first use, because they need torch and readers of results do not.
+report stands above the statistics that it calls. `VisionBackbone` and its like are loaded on
+first use, because they need torch and readers of results do not.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from biobench.contract import Example, ModelArgs, TaskArgs
 
 if typing.TYPE_CHECKING:
-    from biobench._backbone import EncodedImgBatch, VisionBackbone
+    from biobench._backbone import EncodedImgBatch, TextTower, VisionBackbone
 
 __all__ = [
     "EncodedImgBatch",
@@ -36,13 +36,14 @@ __all__ = [
     "Provenance",
     "TaskArgs",
     "TaskReport",
+    "TextTower",
     "VisionBackbone",
     "get_git_hash",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name in ("EncodedImgBatch", "VisionBackbone"):
+    if name in ("EncodedImgBatch", "TextTower", "VisionBackbone"):
         from biobench import _backbone
 
         return getattr(_backbone, name)

@@ -134,12 +134,16 @@ class Compare:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Write the results as one web page that needs nothing else."""
+    """Write the results as a static site: pages that open from a file and need no network."""
 
     results: Path = Path("results")
     """the results folder."""
     out: Path = Path("site")
-    """folder for the page; an earlier page in it is replaced."""
+    """folder for the site; an earlier site in it is replaced."""
+    images: Path | None = None
+    """folder with the tasks' pictures, for the pages that show some."""
+    serve: bool = False
+    """then show the site on this machine's own address, until Ctrl-C."""
     tasks: Tasks = ()
     """keep these tasks only (patterns like newt* may be used)."""
     models: Models = ()
@@ -155,15 +159,18 @@ class Report:
         from biobench import report
 
         import_modules(self.imports)
-        page = report.write_page(
+        page = report.write_site(
             self.results,
             self.out,
             tasks=self.tasks,
             models=self.models,
             where=_parse_where(self.where),
             aliases=self.alias,
+            images=self.images,
         )
         say(clean.line(str(page)))
+        if self.serve:
+            report.serve(self.out, say)
         return 0
 
 
