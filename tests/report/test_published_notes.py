@@ -252,10 +252,31 @@ def test_published_scores_are_neither_scored_anew_nor_broken_down(keep, publish,
     assert part.models == [OWN]
 
 
-def test_the_page_shows_marks_and_obeys_no_name(keep, publish):
+def read_site(keep, **choice):
+    site = keep.root.parent / "site"
+    report.write_site(keep.root, site, **choice)
+    return {path.name: path.read_text() for path in site.rglob("*.html")}
+
+
+def test_the_site_shows_marks_and_what_the_file_says_of_a_model_and_obeys_no_name(keep, publish):
     name = "<script>alert(1)</script>\x1b[31m"
     publish(make_result("kabr", name, 0.5, 0.6, 0.7), make_result(name, A))
-    page = report.write_page(keep.root, keep.root.parent / "site").read_text()
-    assert "<script" not in page and "\x1b" not in page and "&lt;script&gt;" in page
-    assert f'<abbr title="{ODD.words}">!</abbr>' in page
-    assert "Published, source" in page
+    pages = read_site(keep)
+    for page in pages.values():
+        assert "alert(1)</script>" not in page and "\x1b" not in page
+    assert f'<abbr title="{ODD.words}">!</abbr>' in pages["leaderboard.html"]
+    (model,) = (page for title, page in pages.items() if title.startswith("open-clip"))
+    assert "Published, source" in model and "2021-01-05" in model and "224 px" in model
+
+
+def test_the_site_calls_none_the_best_of_what_was_not_tested(keep, publish, keep_ours):
+    publish(make_result("kabr", A, 0.99, 0.98, 1.0), make_result("fishnet", B))
+    index = read_site(keep)["index.html"]
+    assert "Nothing here can be tested" in index and "highest score on kabr [2026]" in index
+    keep_ours()
+    index = read_site(keep, tasks=["kabr"])["index.html"]
+    assert f"Only {OWN} has predictions" in index
+    keep_ours("timm:other", accuracy=0.95, seed=2, backbone="other")
+    index = read_site(keep, tasks=["kabr"])["index.html"]
+    assert "of the models tested here" in index
+    assert "1 score taken over from a published leaderboard" in index

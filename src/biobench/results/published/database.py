@@ -23,8 +23,8 @@ from biobench.predictions import to_table
 from biobench.results import kept_intervals
 from biobench.results.importing import Imported
 from biobench.results.index import Problem
-from biobench.results.published.facts import WRONG, Task, map_model, map_task
 from biobench.results.published.judging import WRONG_TASK, describe
+from biobench.results.published.known_facts import WRONG, Task, map_model, map_task
 from biobench.results.published.writing import Source, Tally, build, get_time, make_id
 from biobench.results.store import get_run_folder, write_folder
 

@@ -15,8 +15,8 @@ from biobench.errors import BadInput
 from biobench.results import safe_files
 from biobench.results.importing import Imported
 from biobench.results.index import Problem
-from biobench.results.published.facts import map_task
 from biobench.results.published.judging import BARE, REPEATED, describe, get_number, judge
+from biobench.results.published.known_facts import map_task
 from biobench.results.published.writing import (
     Source,
     Tally,

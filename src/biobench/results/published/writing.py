@@ -12,8 +12,8 @@ from pathlib import Path
 from biobench import metrics
 from biobench.errors import BadInput
 from biobench.interfaces import Example, Provenance, TaskReport
-from biobench.results.published.facts import OTHER, PRESET, Task, map_model
 from biobench.results.published.judging import KINDS
+from biobench.results.published.known_facts import OTHER, PRESET, Task, map_model
 from biobench.results.store import describe, make_run_id
 from biobench.results.validation import MAX_TIME
 
