@@ -30,7 +30,9 @@ def keep_ours(keep):
     """A run of ours under the preset 2026, by the metric of the published task."""
 
     def keep_ours(model=OWN, task="kabr", **more):
-        return keep(task, model, **{"metric": "macro-f1", "preset": "2026"} | more)
+        return keep(
+            task, model, **{"metric": "macro-f1", "preset": "2026", "probe": "adamw-head"} | more
+        )
 
     return keep_ours
 
@@ -280,3 +282,20 @@ def test_the_site_calls_none_the_best_of_what_was_not_tested(keep, publish, keep
     index = read_site(keep, tasks=["kabr"])["index.html"]
     assert "of the models tested here" in index
     assert "1 score taken over from a published leaderboard" in index
+
+
+def test_a_mean_is_compared_only_where_all_tasks_of_its_preset_are_tested(keep, keep_ours, publish):
+    for task in ("kabr", "newt"):
+        for model in (OWN, "timm:other"):
+            keep(task, model, seed=len(model))
+            if (task, model) != ("newt", "timm:other"):
+                metric = {"kabr": "macro-f1", "newt": "mean-score"}[task]
+                keep_ours(model, task=task, metric=metric, seed=len(model))
+    found = report.compare(keep.root, OWN, "timm:other")
+    assert {"mean", "kabr [2026]"} <= set(found.table["task"])
+    # Other models' published scores change nothing.
+    publish(make_result("kabr", B), make_result("newt", B))
+    again = report.compare(keep.root, OWN, "timm:other")
+    assert again.table.equals(found.table)
+    untested = report.compare(keep.root, OWN, B_HERE).table
+    assert sorted(untested["task"]) == ["kabr [2026]", "newt [2026]"]

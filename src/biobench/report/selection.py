@@ -4,9 +4,10 @@
     chosen.runs        # the newest run of each cell, with the columns `row`, `column`, `seed`
 
 A task that was run under several protocols (or on several versions of its data) stands in one
-column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Seeds are no
-protocols but replicates of one: runs that differ in nothing else share a row and a column, and are
-pooled. A model name that stood for several weights has one row for each, named by the digest.
+column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Those of a preset
+always have its name: `newt [2026]`. Seeds are no protocols but replicates of one: runs that differ
+in nothing else share a row and a column, and are pooled. A model name that stood for several
+weights has one row for each, named by the digest.
 """
 
 import dataclasses
@@ -42,8 +43,7 @@ class Selection:
     n_older: int
     """runs that a newer one of the same cell stands for."""
     split: list[str]
-    """tasks that stand in several columns, because they have several protocols; all, where there
-    are several presets."""
+    """tasks that stand in several columns, because they have several protocols of one preset."""
     problems: list[results.Problem]
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each column is called for people (`biobench.report.headings`)."""
@@ -75,9 +75,9 @@ def select(
     runs = _keep_where(runs, where or {})
     newest, differing = _name(results.current(runs))
     newest = newest.unique(["row", "column", "seed"], keep="last", maintain_order=True)
-    columns = newest.group_by("task").agg(pl.col("column").n_unique())
-    several = newest["protocol"].str.json_path_match("$.preset").n_unique() > 1
-    split = columns.filter((pl.col("column") > 1) | several)["task"].sort().to_list()
+    preset = pl.col("protocol").str.json_path_match("$.preset").alias("preset")
+    columns = newest.group_by("task", preset).agg(pl.col("column").n_unique())
+    split = columns.filter(pl.col("column") > 1)["task"].unique().sort().to_list()
     headings = head_columns(newest, differing)
     return Selection(newest, runs.height - newest.height, split, found.problems, headings)
 

@@ -58,6 +58,11 @@ def render(
     explain: all notes, instead of three lines. compact: at most 20 models, and not how sure their
     order is. how: what shows all notes.
     """
+    if board.parts:
+        shown = [
+            render(part, width, explain=explain, compact=compact, how=how) for part in board.parts
+        ]
+        return Group(*(item for part in shown for item in (part, Text(""))))
     columns, cells = board.columns, view_cells(board.table, board.signs)
     ranked = MEAN if board.has_mean else columns[0] if len(columns) == 1 else None
     has_marks = any(cell.is_best for cell in cells.values())
