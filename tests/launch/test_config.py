@@ -142,6 +142,9 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         precision = "fp32"
         exif = true
         compile = false
+        pool = "mean"
+        image_size = 112
+        trust = []
         [slurm]
         partition = "p"
         account = "a"

@@ -47,7 +47,7 @@ class Embed:
         given = flags.read(self, features.EmbedOptions)
         device = str(features.resolve_device(str(given["device"])))
         options = features.EmbedOptions(**{**given, "device": device})
-        backbone = registry.load_vision_backbone(org, ckpt)
+        backbone = registry.make_vision_backbone((org, ckpt), options.get_choices())
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
             with printing.show_progress("embed", "embedding …"):

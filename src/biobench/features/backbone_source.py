@@ -5,6 +5,7 @@ features = source(root, ["a.jpg", "b.jpg"])
 """
 
 import contextlib
+import dataclasses
 import functools
 import pathlib
 import typing
@@ -87,6 +88,8 @@ class BackboneSource:
         """digest (of all that decides the features), n_parameters, image_size, dim, precision,
         what it was made from."""
         dim = read_meta(self._root / self.digest).get("dim") or self._get_network().dim
+        pooling = self.backbone.get_pooling()
+        choices = self.options.get_choices()
         return {
             "digest": self.digest,
             "n_parameters": sum(tensor.numel() for tensor in self.backbone.parameters()),
@@ -99,6 +102,8 @@ class BackboneSource:
             "files": self.files,
             "code": digest_code(type(self.backbone)),
             "weights": str(self.backbone.weights_source),
+            **({"pooling": dataclasses.asdict(pooling)} if pooling else {}),
+            **({"choices": choices} if choices else {}),
         }
 
     @functools.cached_property

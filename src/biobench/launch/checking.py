@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biobench import registry
+from biobench.args import choose
 from biobench.contract import ModelArgs
 from biobench.errors import BadInput
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
@@ -50,6 +51,8 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     features.check_device_name(plan.device)
     for model in dict.fromkeys(cell.model for cell in plan.cells):
         _check_model(model)
+    for cell in plan.cells:
+        registry.check_choices(cell.model, choose(cell.args))
     with evaluate.session():
         found = _check_all_data(plan)
         given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG]
@@ -169,6 +172,9 @@ def _has_same_model(plan: Plan, cell: Cell, run: Path) -> bool:
         return False
     if org == FEATURES_ORG:
         return True
+    # As JSON has them.
+    if backbone.get("choices", {}) != json.loads(json.dumps(choose(cell.args))):
+        return False
     return backbone.get("code") == digest_code(registry.load_vision_backbone_class(org))
 
 
