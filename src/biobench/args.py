@@ -10,17 +10,22 @@ key of a feature, into a cell's protocol, or into neither.
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from typing import Literal
 
 from biobench.contract import TaskArgs
 from biobench.errors import BadInput
-from biobench.fields import option
+from biobench.fields import list_options, option
 
-__all__ = ["Args", "BatchSize", "Embedding", "PictureArgs", "Precision"]
+__all__ = ["CHOICES", "Args", "BatchSize", "Embedding", "PictureArgs", "Pool", "Precision"]
+__all__ += ["choose"]
 
+Pool = Literal["default", "cls", "mean", "max", "map"]
 BatchSize = int | Literal["auto"]
 MAX_MARGIN = 10.0
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+CHOICES = ("pool", "image_size", "trust")
+"""the options that a backbone's constructor takes (`VisionBackbone.choices`)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +49,15 @@ class Embedding:
     """what --crop leaves around a box on every side, as a fraction of its own."""
     compile: bool = option(False)
     """compile the backbone; pays off on a GPU with many images."""
+    pool: Pool = option("default", decides=("features",))
+    """what becomes of a backbone's tokens: its class token, mean or maximum of its patches, its
+    attention-pooling head; default is what its authors evaluate (docs/backbones.md)."""
+    image_size: int = option(
+        0, decides=("features",), metavar="PIXELS", usual="the checkpoint's own"
+    )
+    """height and width of the pictures that a backbone is given; 0 is the checkpoint's own."""
+    trust: tuple[str, ...] = option((), metavar="ORG/REPO@COMMIT…")
+    """repositories whose own code `hf:` may run, each at a commit that you have read."""
 
     def check_embedding(self) -> None:
         """Raise BadInput for a number that cannot be."""
@@ -60,10 +74,25 @@ class Embedding:
                 f"crop_margin is {self.crop_margin}, but nothing is cropped; set crop to 'box' or "
                 "'square', too."
             )
+        if self.image_size < 0:
+            raise BadInput(f"image_size is {self.image_size}; give a number of pixels, or 0.")
 
     def get_embedding(self) -> dict[str, typing.Any]:
         """These options by name, whatever else the object holds."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Embedding)}
+
+    def get_choices(self) -> dict[str, typing.Any]:
+        """What was chosen of a backbone's checkpoint, by the constructor's keyword arguments."""
+        return choose(vars(self))
+
+
+def choose(values: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    """Those of `CHOICES` among options by name that are not at their default."""
+    said = list_options(Embedding)
+    given = {name: values.get(name, said[name].default) for name in CHOICES}
+    # A config file's lists are lists.
+    plain = {n: tuple(value) if isinstance(value, list) else value for n, value in given.items()}
+    return {name: value for name, value in plain.items() if value != said[name].default}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -208,6 +208,7 @@ def get_source(args: Args, model_args: ModelArgs, probe: str = "") -> "features.
     probe = args.probe or probe
     if probe:
         check_text(model_args, probe)
+    registry.check_choices(model_args, args.get_choices())
     if org == FILE_ORG:
         if not args.features:
             raise BadInput(
@@ -218,7 +219,7 @@ def get_source(args: Args, model_args: ModelArgs, probe: str = "") -> "features.
         raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
     device = str(features.resolve_device(args.device))
     options = features.EmbedOptions(**args.get_embedding(), device=device, resume=args.resume)
-    backbone = _load_backbone(org, ckpt)
+    backbone = _load_backbone(model_args, args.get_choices())
     source = features.BackboneSource(
         backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
     )
@@ -283,15 +284,16 @@ def _check_metrics(names: Sequence[str], manifest: Manifest) -> None:
             )
 
 
-def _load_backbone(org: str, ckpt: str):
-    cls = registry.load_vision_backbone_class(org)
+def _load_backbone(model: ModelArgs, choices: dict[str, typing.Any]):
+    org, ckpt = model
     # Before the weights are read: what is exchanged meanwhile must not be taken for them.
     files = stamp_files(list_files(ckpt))
-    if _loaded.get("key") != (cls, ckpt, files):
+    key = (registry.load_vision_backbone_class(org), ckpt, choices, files)
+    if _loaded.get("key") != key:
         # One model's cells run one after the other; keeping more than one could fill a GPU.
         _loaded.clear()
-        _loaded.update(backbone=registry.load_vision_backbone(org, ckpt), files=files, digests={})
-        _loaded.update(key=(cls, ckpt, files))
+        backbone = registry.make_vision_backbone(model, choices)
+        _loaded.update(backbone=backbone, files=files, digests={}, key=key)
     return _loaded["backbone"]
 
 

@@ -149,6 +149,9 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         crop = "square"
         crop_margin = 0.1
         compile = false
+        pool = "mean"
+        image_size = 112
+        trust = []
         [slurm]
         partition = "p"
         account = "a"

@@ -48,8 +48,9 @@ class Embed:
         table = picture_vectors.read_pictures(
             self.images, crop=options.crop, margin=options.crop_margin
         )
-        org, ckpt = registry.parse_model(self.model)
-        backbone = registry.load_vision_backbone(org, ckpt)
+        backbone = registry.make_vision_backbone(
+            registry.parse_model(self.model), options.get_choices()
+        )
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
             with printing.show_progress("embed", "embedding …"):

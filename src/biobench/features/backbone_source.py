@@ -5,6 +5,7 @@ features = source(root, ["a.jpg", "b.jpg"])
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -103,6 +104,8 @@ class BackboneSource:
         """digest (of all that decides the features, those of texts included), n_parameters,
         image_size, dim, precision, what it was made from."""
         dim = read_meta(self._root / self.digest).get("dim") or self._get_network().dim
+        pooling = self.backbone.get_pooling()
+        choices = self.options.get_choices()
         described: dict[str, object] = {
             "digest": self.digest,
             "n_parameters": sum(tensor.numel() for tensor in self.backbone.parameters()),
@@ -115,6 +118,8 @@ class BackboneSource:
             "files": self.files,
             "code": digest_code(type(self.backbone)),
             "weights": str(self.backbone.weights_source),
+            **({"pooling": dataclasses.asdict(pooling)} if pooling else {}),
+            **({"choices": choices} if choices else {}),
         }
         if self.text is not None:
             both = hashlib.sha256(f"{self.digest} {self.text.digest}".encode()).hexdigest()

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biobench import registry
+from biobench.args import choose
 from biobench.contract import ModelArgs
 from biobench.errors import BadInput
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
@@ -55,6 +56,7 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
         args = cell.make_args(device="cpu")
         probe = args.probe or load_task(cell.kind, cell.task).protocol(args).probe
         evaluate.check_text(cell.model, probe)
+        registry.check_choices(cell.model, choose(cell.args))
     with evaluate.session():
         found = _check_all_data(plan)
         given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG]
@@ -175,6 +177,9 @@ def _has_same_model(plan: Plan, cell: Cell, run: Path) -> bool:
         return False
     if org == FEATURES_ORG:
         return True
+    # As JSON has them.
+    if backbone.get("choices", {}) != json.loads(json.dumps(choose(cell.args))):
+        return False
     return backbone.get("code") == digest_code(registry.load_vision_backbone_class(org))
 
 
