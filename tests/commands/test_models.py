@@ -97,3 +97,22 @@ def test_a_backbone_that_cannot_be_made_is_a_failed_check(own, capsys):
 def test_a_model_that_does_not_exist_is_bad_input(model, says, capsys):
     assert main(["doctor", model, "--device", "cpu"]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_models_as_json_says_which_vector_of_a_checkpoint_is_benchmarked(capsys):
+    assert main(["models", "--format", "json"]) == 0
+    rows = {row["org"]: row["pooling"] for row in json.loads(capsys.readouterr().out)}
+    dinov3 = next(row for row in rows["timm"] if "vit_*dinov3*" in row["checkpoints"])
+    assert dinov3["vector"].startswith("the class token") and "DINOv3" in dinov3["source"]
+    assert rows["timm-vit"][0]["source"] == "the rule of this adapter"
+
+
+def test_doctor_tries_what_the_user_chose_or_says_that_it_cannot_be_chosen(capsys):
+    lite = "timm:tf_efficientnet_lite0"
+    command = ["doctor", lite, "--device", "cpu", "--pool", "max", "--image-size", "96"]
+    assert main([*command, "--format", "json"]) == 0
+    checks = {check["name"]: check["value"] for check in json.loads(capsys.readouterr().out)}
+    assert checks["vector"] == "the maximum over the patches (--pool)"
+    assert "3 x 96 x 96" in checks["transform"]
+    assert main(["doctor", "baseline:hog", "--device", "cpu", "--pool", "max"]) == 2
+    assert "takes no --pool" in capsys.readouterr().err

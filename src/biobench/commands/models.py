@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from biobench.args import CHOICES, Embedding, choose
+from biobench.commands import flags
 from biobench.commands.explaining import Imports
 from biobench.imports import import_modules
 
@@ -50,6 +52,7 @@ class Models:
 
 
 @dataclasses.dataclass(frozen=True)
+@flags.take(Embedding, after="device", only=CHOICES, only_given=False)
 class Doctor:
     """Is this backbone what a benchmark needs? Loads it, tries it, and says what to do.
 
@@ -75,9 +78,11 @@ class Doctor:
         import_modules(self.imports)
         org, ckpt = registry.parse_model(self.model)
         cls = registry.load_vision_backbone_class(org)
+        choices = choose(flags.read(self, Embedding))
+        registry.check_choices((org, ckpt), choices)
         device = resolve_device(self.device)
         try:
-            backbone = cls(ckpt)
+            backbone = cls(ckpt, **choices)
         except BadInput:
             raise
         except Exception as err:  # an author's code may raise anything
@@ -95,6 +100,7 @@ class Doctor:
 def _describe(org: str) -> dict[str, typing.Any]:
     from biobench import registry
     from biobench.errors import BadInput
+    from biobench.pooling_table import list_rows
 
     try:
         cls = registry.load_vision_backbone_class(org)
@@ -106,6 +112,11 @@ def _describe(org: str) -> dict[str, typing.Any]:
         "description": cls.description or doc,
         "examples": list(cls.example_ckpts),
         "class": f"{cls.__module__}.{cls.__qualname__}",
+        "pooling": [
+            {"checkpoints": list(row.match), "vector": row.describe(), "source": row.source}
+            for row in list_rows()
+            if row.adapter == org
+        ],
     }
 
 

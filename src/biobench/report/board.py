@@ -106,6 +106,12 @@ class Leaderboard:
         return self.headings.get(task, task)
 
     @property
+    def measured(self) -> list[str]:
+        """The models with a score that is not only taken over from a published leaderboard."""
+        ours = set(self.table.filter(~pl.col("published"))["model"])
+        return [model for model in self.models if model in ours]
+
+    @property
     def has_mean(self) -> bool:
         """Whether any model has every task, and each task one protocol."""
         return bool((self.table["task"] == MEAN).any())

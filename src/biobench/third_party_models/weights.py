@@ -16,11 +16,13 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from biobench._backbone import VisionBackbone
 from biobench.errors import BadInput
 
 __all__ = [
     "cache_dir",
     "check_repo",
+    "check_size",
     "describe_repo",
     "describe_structure",
     "find_on_hub",
@@ -31,6 +33,7 @@ __all__ = [
     "parse_local",
     "refuse_mismatch",
     "say_missing",
+    "say_size",
     "say_source",
 ]
 
@@ -204,6 +207,23 @@ def describe_structure(module: torch.nn.Module) -> str:
         public = {key for key in values if not key.startswith("_")} - {"training"}
         lines.append(f"{name} {[(key, values[key]) for key in sorted(public)]}")
     return "\n".join(lines)
+
+
+def say_size(ckpt: str, size: int, err: Exception) -> BadInput:
+    """The error for a checkpoint that cannot be given pictures of `size` pixels."""
+    return BadInput(
+        f"'{ckpt}' cannot be given pictures of {size} x {size} pixels ({first_line(err)[:160]}); "
+        "choose another --image-size, such as a multiple of its patches, or leave it out."
+    )
+
+
+def check_size(backbone: VisionBackbone, ckpt: str, size: int) -> None:
+    """Raise BadInput where a backbone fails on a picture of the size that was asked for."""
+    try:
+        with torch.inference_mode():
+            backbone.img_encode(torch.zeros(1, 3, size, size))
+    except Exception as err:  # each library has its own
+        raise say_size(ckpt, size, err) from err
 
 
 def freeze(module: torch.nn.Module) -> None:
