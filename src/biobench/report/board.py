@@ -20,6 +20,7 @@ from biobench.metrics import get_metric, is_better_low, is_known
 from biobench.report.alarms import name_alarms
 from biobench.report.aliases import rename
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
+from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, explain, name_some
 from biobench.report.reconciling import name_doubts, reconcile
 from biobench.report.replicates import pool_runs
@@ -59,8 +60,8 @@ class Leaderboard:
     """A table of scores. `table` has the columns model, task, score, ci_low, ci_high (the interval
     over groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups
     (null where examples were resampled), run (the newest; null for the mean), warnings, runs (all
-    that the score is the mean of, which differ in their seed alone, newest first) and their
-    seeds."""
+    that the score is the mean of, which differ in their seed alone, newest first), their seeds,
+    and seen (what pretraining has seen of the task; docs/contamination.md)."""
 
     table: pl.DataFrame
     models: list[str]
@@ -173,6 +174,7 @@ def leaderboard(
             )
         has_mean = shown == computed and not selection.split and len(shown) > 1
         table = _merge(table, suite.leaderboard, has_mean)
+    table = add_seen(table, selection)
     shown, named = table, selection
     if set(selection.headings) != set(selection.headings.values()):
         shown = table.with_columns(pl.col("task").replace(selection.headings))
@@ -180,7 +182,7 @@ def leaderboard(
     alarms = name_alarms(shown, named, problems, doubts, notes)
     if metric:
         notes.append(Note(describe_rescoring(metric)))
-    notes += explain(shown, named, problems)
+    notes += [*explain_seen(shown), *explain(shown, named, problems)]
     signs = _find_signs(selection.runs)
     return Leaderboard(
         table=table,

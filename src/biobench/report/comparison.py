@@ -17,6 +17,7 @@ from biobench.metrics import is_better_low
 from biobench.report.alarms import name_alarms_of_pair
 from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
+from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.reconciling import name_doubts
 from biobench.report.rescoring import describe_rescoring, rescore
@@ -110,6 +111,9 @@ def compare(
     seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
     notes[2:2] = explain_seeds(seeds, selection.with_headings())
     notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
+    pairs = [(model, task) for model in (a, b) for task in sorted(shared)]
+    both = add_seen(pl.DataFrame(pairs, schema=["model", "task"], orient="row"), selection)
+    notes += explain_seen(both.with_columns(pl.col("task").replace(heads)))
     if metric:
         notes.insert(0, Note(describe_rescoring(metric)))
     alarms = name_alarms_of_pair(named, problems, doubts, alone)

@@ -18,13 +18,13 @@ from biobench.report.board import Leaderboard, leaderboard
 from biobench.report.notes import MEAN
 from biobench.report.parts import UNEVEN, Breakdown, break_down_task, list_columns
 from biobench.report.plots import plot_intervals
-from biobench.report.views import BEST, TIED, CellView, view_cells, view_parts
+from biobench.report.views import BEST, SEEN, TIED, CellView, view_cells, view_parts
 
 __all__ = ["write_page"]
 
 GUIDE = (
     f"Below each score its 95% interval; of several models {BEST.sign} is the best, {TIED.sign} "
-    "may be the best."
+    f"may be the best; {SEEN.sign}: {SEEN.words}."
 )
 
 MAX_BROKEN_DOWN = 6

@@ -19,7 +19,7 @@ from typing import Literal
 
 import polars as pl
 
-from biobench import atomic, clean
+from biobench import atomic, catalog, clean
 from biobench.errors import BadInput
 from biobench.predictions import KNOWN_COLUMNS
 from biobench.results.index import Problem, current, scan
@@ -59,6 +59,7 @@ TABLES: dict[TableName, dict[str, typing.Any]] = {
         "protocol": pl.String(),
         "config": pl.String(),
         "is_verified": pl.Boolean(),
+        "seen": pl.String(),
     },
     "splits": {"run": pl.String(), "split": pl.String(), "score": pl.Float64()},
     "predictions": {"run": pl.String(), **KNOWN_COLUMNS, "info": pl.String()},
@@ -152,6 +153,7 @@ class _Source:
             "time": datetime.datetime.fromtimestamp(row["posix_time"], datetime.UTC).isoformat(),
             "is_current": is_current,
             "is_verified": None,
+            "seen": catalog.judge_by_name(row["model"], row["task"]),
             "commit": report["commit"],
             "hostname": report["hostname"],
             "device": report["gpu_name"],
