@@ -92,7 +92,7 @@ class Checkpoint:
         """What pretraining has seen of a task."""
         return judge(self.data, task)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, typing.Any]:
         """Plain JSON types: the row of `biobench models --format json`."""
         paper = self.published
         findings = {task: self.judge(task) for task in list_tasks()}
