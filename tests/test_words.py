@@ -60,6 +60,9 @@ def test_the_glossary_explains_each_word_once():
     assert all(len(row[1]) > 20 for row in rows)
 
 
+FOREIGN = re.compile(r"""(["`])experiments\1""")
+"""a table's name in somebody else's database."""
+
 NEVER = [text for row in read_glossary() for text in row[2]]
 
 
@@ -70,7 +73,7 @@ def test_a_thing_is_not_called_what_the_glossary_rules_out(words):
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in TEXTS
         if path != GLOSSARY
-        for match in pattern.finditer(path.read_text())
+        for match in pattern.finditer(FOREIGN.sub("", path.read_text()))
     ]
     assert found == []
 

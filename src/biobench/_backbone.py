@@ -1,13 +1,18 @@
 """The backbone half of the contract, apart from `interfaces` so that readers need no torch."""
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["EncodedImgBatch", "VisionBackbone"]
+__all__ = ["EncodedImgBatch", "Link", "TextTower", "VisionBackbone"]
+
+Link = typing.Literal["softmax", "sigmoid"]
+"""what makes probabilities of a model's logits: CLIP's softmax over the classes, or SigLIP's
+sigmoid of each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +67,21 @@ class VisionBackbone(torch.nn.Module):
         which the doctor holds the transform to; None where that is not known."""
         return None
 
+    @classmethod
+    def has_text_tower(cls, ckpt: str) -> bool:
+        """Whether `load_text_tower` gives one for this checkpoint; loads no weights. By default no
+        checkpoint has one."""
+        return False
+
+    @classmethod
+    def load_text_tower(cls, ckpt: str) -> "TextTower":
+        """The half of the checkpoint that reads, for classes that are only named (zero-shot).
+
+        Its vectors lie in the space of `img_features`. Loaded apart from the backbone, so that who
+        only embeds pictures neither holds nor hashes it. Raises NotImplementedError here.
+        """
+        raise NotImplementedError(f"{cls.__name__} has no text tower.")
+
     def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
         """Encode a batch that `make_img_transform` prepared; raises NotImplementedError here."""
         raise NotImplementedError(f"{type(self).__name__} must implement img_encode().")
@@ -72,3 +92,32 @@ class VisionBackbone(torch.nn.Module):
         Raises NotImplementedError here.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement make_img_transform().")
+
+
+class TextTower(torch.nn.Module):
+    """The frozen half of a model that reads: texts as vectors in the space of its pictures'.
+
+    Subclass it, fill in `txt_encode`, and return one from a backbone's `load_text_tower`. A picture
+    fits a text by `logit_scale` x cosine + `logit_bias`.
+    """
+
+    adapter_version: str = "1"
+    """part of the text cache's key: raise it when `txt_encode` changes what it computes from the
+    same weights."""
+    logit_scale: float = 100.0
+    """as it multiplies the cosine: the exponential of what CLIP and SigLIP learn."""
+    logit_bias: float = 0.0
+    """SigLIP's; 0 for CLIP, whose softmax does not see it."""
+    link: Link = "softmax"
+    """what makes probabilities of the logits."""
+    weights_source: str = ""
+    """where the weights came from, in words."""
+
+    def cache_identity(self) -> str | None:
+        """What decides the vectors and is not in the weights or `repr(self)`: the tokenizer, above
+        all; part of the text cache's key."""
+        return None
+
+    def txt_encode(self, prompts: Sequence[str]) -> Float[Tensor, "n dim"]:
+        """Encode texts, tokenized as the model was trained; raises NotImplementedError here."""
+        raise NotImplementedError(f"{type(self).__name__} must implement txt_encode().")

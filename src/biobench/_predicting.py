@@ -2,7 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 
 import joblib
 import numpy as np
@@ -13,6 +14,7 @@ from biobench import features, metrics, probes
 from biobench._pooling import Pooled
 from biobench._protocol import Protocol
 from biobench._queries import add_retrieval
+from biobench._zeroshot import Prompted
 from biobench.args import Args
 from biobench.contract import Example
 from biobench.data import Manifest
@@ -88,28 +90,41 @@ def predict(
     protocol: Protocol,
     settings: dict[str, object],
     args: Args,
+    prompted: Prompted | None = None,
 ) -> Predicted:
-    """Fit the probe of each subtask and predict its test examples."""
+    """Fit the probe of each subtask and predict its test examples.
+
+    prompted: what the probe is fitted on in place of the training examples.
+    """
     readable = pl.col("positions").list.len() > 0
     usable = examples.filter(readable)
     tables, problems = [], []
     pooled = Pooled(feats, protocol)
     for subtask, train, test in _iter_problems(usable, protocol):
+        if prompted is None:
+            x_train = pooled.get("train", train["positions"])
+            y_train = train["label"].to_numpy().astype(str)
+        else:
+            x_train, y_train = prompted.get(subtask)
         problems.append(
             probes.Problem(
-                x_train=pooled.get("train", train["positions"]),
-                y_train=train["label"].to_numpy().astype(str),
+                x_train=x_train,
+                y_train=y_train,
                 x_test=pooled.get("test", test["positions"]),
                 subtask=subtask,
-                groups=_get_groups(train) if args.folds == "group" else None,
+                groups=None if prompted or args.folds != "group" else _get_groups(train),
                 left_out=train["fold"].to_numpy() if protocol.leave_one_out else None,
             )
         )
         tables.append(test)
-    odd = _find_traps(problems, protocol, settings)
+    odd = _find_traps(problems, protocol, settings, prompted)
     keep, warnings = _find_kept(protocol, args, problems)
-    outputs = _fit(str(settings["probe"]), problems, args, keep)
+    name, params = str(settings["probe"]), prompted.params if prompted else {}
+    outputs = _fit(name, problems, args, keep, params)
     scored = [_attach(test, output) for test, output in zip(tables, outputs, strict=True)]
+    if prompted:
+        pairs = zip(scored, problems, strict=True)
+        scored = [prompted.add_probabilities(test, problem, name) for test, problem in pairs]
     if protocol.leave_one_out:
         scored = [
             add_retrieval(test, problem.x_train, protocol.apart)
@@ -146,7 +161,11 @@ def predict(
 
 
 def _fit(
-    name: str, problems: Sequence["probes.Problem"], args: Args, keep: frozenset
+    name: str,
+    problems: Sequence["probes.Problem"],
+    args: Args,
+    keep: frozenset,
+    params: Mapping[str, typing.Any],
 ) -> list["probes.ProbeOutput"]:
     device = str(features.resolve_device(args.device))
     if probes.answers_jointly(name):
@@ -159,6 +178,7 @@ def _fit(
         device=device,
         n_jobs=joblib.cpu_count(),
         keep=keep,
+        **params,
     )
 
 
@@ -197,9 +217,14 @@ def _count_training(
 
 
 def _find_traps(
-    problems: Sequence["probes.Problem"], protocol: Protocol, settings: dict[str, object]
+    problems: Sequence["probes.Problem"],
+    protocol: Protocol,
+    settings: dict[str, object],
+    prompted: Prompted | None,
 ) -> list[Trap]:
     """What makes a probe's answers mean little, whatever the pictures."""
+    if prompted:
+        return [*prompted.classes.odd, *find_vector_traps({}, [p.x_test for p in problems])]
     # With folds every example is tested once; else it is either trained on or tested.
     counted = [problem.x_test for problem in problems]
     if not (protocol.folds_test or protocol.leave_one_out):
@@ -332,7 +357,7 @@ def _judge(
 def _add_taxa(predictions: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFrame:
     """The taxa of the predicted class, at each rank at which every label has one taxon."""
     for rank in metrics.RANKS:
-        if rank not in examples.columns:
+        if rank not in examples.columns or metrics.predicted(rank) in predictions.columns:
             continue
         taxa = examples.select("subtask", "label", pl.col(rank).cast(pl.String)).drop_nulls(rank)
         taxa = taxa.unique(maintain_order=True)

@@ -28,10 +28,11 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 
-from biobench import atomic
+from biobench import atomic, probes
 from biobench.args import Args
 from biobench.data import LeftOut, Manifest, content_index, contents, listing
 from biobench.features.code import list_module
+from biobench.fields import list_options
 
 __all__ = ["Seen", "get_seen", "is_remembered", "remembered", "session"]
 
@@ -95,8 +96,8 @@ def remembered(load: Load) -> Load:
 
     For a task that reads only what lies there, and whose manifest follows from that, from its own
     code and the modules beside it, and from the fields of its `Args`, of those of `evaluate.Args`
-    only datadir, seed and debug. A table of pictures, which may name files anywhere, is read every
-    time.
+    only datadir, seed, debug, and whether the probe is trained. A table of pictures, which may name
+    files anywhere, is read every time.
     """
 
     @functools.wraps(load)
@@ -134,6 +135,9 @@ def get_seen(load: Load, args: Args, known: contents.Known | None = None) -> See
 def _get_key(load: Load, args: Args) -> str:
     fields = {name: value for name, value in vars(args).items() if name not in NO_DATA}
     fields["datadir"] = os.path.abspath(args.datadir)
+    if args.probe and probes.reads_text(args.probe):
+        # Data without a training split are then data, too.
+        fields["trained"] = False
     text = json.dumps(fields, sort_keys=True, default=repr)
     parts = [str(FORMAT), load.__module__, _digest_code(load.__module__), text]
     return hashlib.sha256("\x1f".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
@@ -144,7 +148,7 @@ def _digest_code(module: str) -> str:
     """Of everything that makes a manifest of files: the task, the package, and who reads tables."""
     digest = hashlib.sha256(importlib.metadata.version("polars").encode())
     own = pathlib.Path(__file__).parent
-    paths = [*own.glob("*.py"), *(own / "data").glob("*.py")]
+    paths = [*own.glob("*.py"), *(own / "data").rglob("*.py")]
     file = getattr(sys.modules.get(module), "__file__", None)
     if file and own not in pathlib.Path(file).parents:
         paths += list_module(module, pathlib.Path(file).resolve()).values()
@@ -170,7 +174,7 @@ def _find(key: str, args: Args, seen: Seen | None) -> tuple[Manifest, str] | Non
 
 
 def _load(load: Load, args: Args, key: str) -> tuple[Manifest, str]:
-    if not os.path.isdir(args.datadir):
+    if not os.path.isdir(args.datadir) or _names_others(args):
         return load(args), ""
     # Before it is read: what changes meanwhile is then seen to have changed.
     folders = _list_tree(args.datadir)
@@ -182,6 +186,13 @@ def _load(load: Load, args: Args, key: str) -> tuple[Manifest, str]:
         if _write(key, _Kept(manifest, folders, before.digest)):
             return manifest, before.digest
     return manifest, ""
+
+
+def _names_others(args: Args) -> bool:
+    """Whether the arguments name files or folders of the data besides `datadir`."""
+    options = list_options(type(args))
+    named = {n for n, said in options.items() if said.path and "data" in said.decides}
+    return any(getattr(args, name) for name in named - {"datadir"})
 
 
 def _list_tree(root: str) -> tuple[str, ...]:

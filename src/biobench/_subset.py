@@ -24,10 +24,10 @@ def select_data(manifest: Manifest, protocol: Protocol, args: Args) -> tuple[Man
     """The rows whose contents are part of the identity, and those that this run needs.
 
     The former are all rows, so that seeds and training sizes are known to be of one data set; a
-    debugging run must not read them all.
+    debugging run must not read them all. Nor must a probe that is trained on none.
     """
     used = select(manifest, protocol, args)
-    return (used if args.debug else manifest), used
+    return (used if args.debug or _reads_text(protocol, args) else manifest), used
 
 
 def select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
@@ -39,7 +39,8 @@ def select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
         )
     if protocol.leave_one_out:
         _check_leave_one_out(protocol, args)
-    table = manifest.split("train", protocol.test_split, *protocol.also_score)
+    trained = [] if _reads_text(protocol, args) else ["train"]
+    table = manifest.split(*trained, protocol.test_split, *protocol.also_score)
     probe = args.probe or protocol.probe
     joint = probes.answers_jointly(probe)
     if joint:
@@ -57,6 +58,10 @@ def select(manifest: Manifest, protocol: Protocol, args: Args) -> Manifest:
         train = _sample(train, unit, args.n_train, args.seed, everywhere=joint)
         table = pl.concat([train, table.filter(pl.col("split") != "train")])
     return dataclasses.replace(manifest, table=table)
+
+
+def _reads_text(protocol: Protocol, args: Args) -> bool:
+    return probes.reads_text(args.probe or protocol.probe)
 
 
 def _check_leave_one_out(protocol: Protocol, args: Args) -> None:

@@ -79,6 +79,20 @@ class Args(Embedding, TaskArgs):
     )
     """metrics to report beside the task's own (docs/metrics.md); what they need is kept with the
     predictions."""
+    names: str = option("", decides=("protocol",), path=True)
+    """zero-shot: table of what the labels are called, columns label, scientific, common, kingdom to
+    species (docs/zero-shot.md)."""
+    candidates: str = option("", decides=("protocol",), path=True)
+    """zero-shot: list of the species that there can be, one a line; without it, the classes of the
+    data."""
+    prompt: Literal["mixed", "common", "scientific", "taxonomic"] = option(
+        "mixed", decides=("protocol",)
+    )
+    """zero-shot: the form of name that prompts use; mixed is lineage and common name."""
+    templates: Literal["openai", "simple", "bioclip", "none"] = option(
+        "openai", decides=("protocol",)
+    )
+    """zero-shot: the sentences that names are put into; each class is their mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,3 +109,12 @@ class PictureArgs(Args):
     folds_test: int = option(0, decides=("protocol",), refused=True)
     """task folder: test every picture once, in so many folds, whole groups together; 0 is one test
     set."""
+    split_by: str = option("random", decides=("data",), metavar="WHAT", refused=True)
+    """task folder: what is not torn by the split into training and test: camera, date (a day),
+    observer, or the name of a column; random parts pictures, or groups where there are some."""
+    boxes: str = option("", decides=("data",), metavar="FILE", path=True)
+    """task folder: MegaDetector's output, for the boxes of animals; in a folder it is found."""
+    box_confidence: float | None = option(
+        None, decides=("data",), metavar="X", usual="what that file recommends, else 0.2"
+    )
+    """task folder: the least confidence of a box of MegaDetector's."""

@@ -3,7 +3,8 @@
 Data
     5,902 photographs of 788 individuals (Beluga ID 2022). Below `datadir`:
     `beluga.coco/images/train2022/` and `beluga.coco/annotations/instances_train2022.json` (COCO;
-    the annotation of a photograph has the individual in `name`, `____` where it is not known).
+    the annotation of a photograph has the individual in `name`, `____` where it is not known, and
+    the whale's box in `bbox`, which `--crop` cuts out).
     Photographs of unknown individuals and of individuals seen once are left out and counted.
 
 Citation
@@ -20,6 +21,7 @@ Protocol
 
 import dataclasses
 import json
+import math
 import pathlib
 
 import polars as pl
@@ -92,7 +94,7 @@ def load(args: Args) -> Manifest:
         pl.lit("test").alias("split"),
         pl.col("label").alias("group"),
         fold=pl.int_range(pl.len(), dtype=pl.Int64),
-        occasion=pl.coalesce("date", "encounter"),
+        occasion=pl.coalesce(pl.col("date").str.slice(0, 10), "encounter"),
     )
     if table["label"].n_unique() < 2:
         raise BadInput(
@@ -150,9 +152,21 @@ def _read_pictures(path: pathlib.Path) -> tuple[pl.DataFrame, dict[str, int]]:
         encounter = next(
             (str(d[k]) for d in (annotation, picture) for k in ENCOUNTERS if d.get(k)), None
         )
-        date = str(picture.get("date_captured") or "")[:10] or None
+        date = str(picture.get("date_captured") or "") or None
         viewpoint = annotation.get("viewpoint")
-        rows.append((files[key], annotation["name"], encounter, date, viewpoint and str(viewpoint)))
+        own = (files[key], annotation["name"], encounter, date, viewpoint and str(viewpoint))
+        rows.append((*own, _read_box(annotation.get("bbox"))))
     columns = ("example", "label", "encounter", "date", "viewpoint")
-    table = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
-    return table, dropped
+    schema = {**dict.fromkeys(columns, pl.String), "box": pl.List(pl.Float64)}
+    return pl.DataFrame(rows, schema=schema, orient="row"), dropped
+
+
+def _read_box(bbox: object) -> list[float] | None:
+    """COCO's x, y, width, height in pixels; NaN, which cannot be cropped, where it is no box."""
+    if not bbox:
+        return None
+    try:
+        x, y, width, height = (float(value) for value in bbox)  # type: ignore[union-attr]
+    except (TypeError, ValueError):
+        return [math.nan] * 4
+    return [x, y, width, height]

@@ -24,6 +24,7 @@ from biobench._predicting import group_examples, predict
 from biobench._protocol import Protocol
 from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
 from biobench._subset import select_data
+from biobench._zeroshot import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench.args import Args, BatchSize
 from biobench.data import Manifest, checked, contents, traps
 from biobench.errors import BadInput, CellFailed
@@ -38,6 +39,7 @@ __all__ = [
     "Prepared",
     "Protocol",
     "Seen",
+    "check_text",
     "get_source",
     "is_remembered",
     "prepare",
@@ -46,9 +48,6 @@ __all__ = [
     "score",
     "session",
 ]
-
-FILE_ORG = "features"
-"""model_org of vectors that were computed elsewhere; the checkpoint is the name the user gave."""
 
 UNSHARED = "without shared pictures"
 """the split of a report that holds the score without test pictures that are in training, too."""
@@ -74,13 +73,17 @@ def run(
     """
     start = time.perf_counter()
     check_args(args)
-    described = _describe(protocol, args)
+    manifest, classes = find_classes(manifest, protocol, args)
+    described = _describe(protocol, args, classes)
     data, manifest = select_data(manifest, protocol, args)
     manifest.check_files()
     images = manifest.images()
-    source = get_source(args, model_args)
+    source = get_source(args, model_args, protocol.probe)
     loaded = time.perf_counter()
 
+    # Before the pictures, which take longer: what cannot be run is found out sooner.
+    prompted = Prompted(classes, _get_text(source)) if classes else None
+    read = time.perf_counter()
     feats = source(manifest.root, images)
     embedded = time.perf_counter()
     skipped = _check_failures(manifest, feats)
@@ -88,7 +91,7 @@ def run(
     hashed = time.perf_counter()
 
     examples = group_examples(manifest, images, feats)
-    predicted = predict(examples, feats, protocol, described, args)
+    predicted = predict(examples, feats, protocol, described, args, prompted)
     if add_columns:
         predicted = dataclasses.replace(predicted, predictions=add_columns(predicted.predictions))
     predictions = predicted.predictions
@@ -100,7 +103,8 @@ def run(
     known = {image: content.hex() for image, content in images_of if content is not None}
     scored = manifest.split("train", protocol.test_split)
     rejects = probes.get_rejected(str(described["probe"]))
-    found = [*traps.find_traps(scored, known, rejects), *predicted.odd]
+    found = traps.find_traps(scored, known, rejects, trained=classes is None)
+    found += predicted.odd
     digest = data.digest(hashes)
     summary, said = checked.summarise(digest, {trap.kind for trap in found})
     provenance = Provenance(
@@ -111,14 +115,16 @@ def run(
         backbone=_describe_model(source, model_args),
         stages={
             "load": loaded - start,
+            **({"text": read - loaded} if classes else {}),
             **{f"embed/{name}": seconds for name, seconds in feats.stages.items()},
-            "embed": embedded - loaded,
+            "embed": embedded - read,
             "hash": hashed - embedded,
             "probe": fitted - hashed,
         },
         skipped=skipped,
         counts={
             "n_images": len(images),
+            **({"n_prompts": len(classes.prompts)} if classes else {}),
             **predicted.counts,
             **manifest.dropped,
             **{trap.kind: trap.n for trap in found},
@@ -128,6 +134,8 @@ def run(
             *manifest.notes,
             *(trap.sentence for trap in found),
             *said,
+            *(classes.notes if classes else ()),
+            *(prompted.features.warnings if prompted else ()),
             *feats.warnings,
             *predicted.warnings,
             *not_defined,
@@ -158,18 +166,19 @@ def prepare(task: types.ModuleType, args: Args) -> Prepared:
     """
     with session():
         manifest, protocol = _load(task, args)
+        manifest, classes = find_classes(manifest, protocol, args)
+        _check_metrics(args.metrics, manifest)
         data, used = select_data(manifest, protocol, args)
         seen = get_seen(task.load, args)
         known = contents.lookup(data.root, data.images(), trusted=seen.contents if seen else "")
         used.check_files(known)
         seen = get_seen(task.load, args, known)
-        return Prepared(_describe(protocol, args), used, data, known, seen)
+        return Prepared(_describe(protocol, args, classes), used, data, known, seen)
 
 
 def _load(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     check_args(args)
     manifest, protocol = task.load(args), task.protocol(args)
-    _check_metrics(args.metrics, manifest)
     if args.folds == "group" and not manifest.table["group"].count():
         raise BadInput(
             "--folds group needs groups (cameras, videos, specimens), but the data name none; use "
@@ -178,9 +187,16 @@ def _load(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     return manifest, protocol
 
 
-def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
-    """Where the features of MODEL_ORG:CKPT come from: a backbone, or a file for `features:NAME`."""
+def get_source(args: Args, model_args: ModelArgs, probe: str = "") -> "features.FeatureSource":
+    """Where the features of MODEL_ORG:CKPT come from: a backbone, or a file for `features:NAME`.
+
+    probe: the task's own. Where the probe reads, the source has its `text`; BadInput where it
+    cannot.
+    """
     org, ckpt = model_args
+    probe = args.probe or probe
+    if probe:
+        check_text(model_args, probe)
     if org == FILE_ORG:
         if not args.features:
             raise BadInput(
@@ -199,7 +215,20 @@ def get_source(args: Args, model_args: ModelArgs) -> "features.FeatureSource":
     digests = _loaded["digests"]
     key = tuple(source.decided.items())
     source.digest = digests[key] if key in digests else digests.setdefault(key, source.digest)
+    if probe and probes.reads_text(probe):
+        tower = _loaded.get("text") or type(backbone).load_text_tower(ckpt)
+        _loaded["text"] = tower
+        text = features.TextSource(tower, options, name=f"{org}:{ckpt}")
+        key = "text", text.precision
+        text.digest = digests[key] if key in digests else digests.setdefault(key, text.digest)
+        source.text = text
     return source
+
+
+def _get_text(source: "features.FeatureSource") -> "features.TextSource":
+    text = getattr(source, "text", None)
+    assert text is not None, "a probe that reads has a source that does"
+    return text
 
 
 def score(predictions: pl.DataFrame, metric: str) -> float:
@@ -258,7 +287,7 @@ def _load_backbone(org: str, ckpt: str):
 _loaded: dict[str, typing.Any] = {}
 
 
-def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
+def _describe(protocol: Protocol, args: Args, classes: Classes | None) -> dict[str, object]:
     """Everything besides data and backbone that decides the numbers."""
     name = args.probe or protocol.probe
     # A run without what was added since is the same protocol as it was before.
@@ -268,6 +297,10 @@ def _describe(protocol: Protocol, args: Args) -> dict[str, object]:
     if "metrics" in decided:
         # In whichever order, and however often, they were named.
         decided["metrics"] = sorted(set(args.metrics))
+    if classes is not None:
+        # By content, wherever the files lie.
+        decided = {k: v for k, v in decided.items() if k not in OPTIONS}
+        decided["zero_shot"] = classes.described
     return {
         **fields,
         **decided,

@@ -105,7 +105,7 @@ def load(args: Args) -> Manifest:
     )
     dropped: dict[str, int] = {}
     tables = [_read_pictures(root / f"{split}.csv", split, dropped) for split in ("train", "test")]
-    pictures = pl.concat(tables)
+    pictures = pl.concat(tables, how="diagonal")
     pictures = pictures.with_columns(
         match_suffix_case(root, pictures["image"].to_list()), pl.col("image").alias("example")
     )
@@ -147,6 +147,7 @@ def _read_pictures(path: pathlib.Path, split: str, dropped: dict[str, int]) -> p
         pl.concat_str(pl.lit(f"{PICTURES}/"), "Folder", pl.lit("/"), name).alias("image"),
         pl.lit(split).alias("split"),
         *(pl.col(rank).alias(rank.lower()) for rank in RANKS),
+        *([pl.col("species")] if "species" in rows.columns else []),
         *(_read_trait(trait) for trait in TRAITS),
     )
     empty = pl.any_horizontal((pl.col(trait) == "").fill_null(False) for trait in TRAITS)

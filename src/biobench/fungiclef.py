@@ -6,7 +6,8 @@ Data
     `DF20_300/` and `DF21_300/` (pictures of 300 pixels, which may be called in another case than
     the tables write), `FungiCLEF2023_train_metadata_PRODUCTION.csv` and
     `FungiCLEF2023_val_metadata_PRODUCTION.csv` (columns image_path, class_id, observationID), and
-    `poison_status_list.csv` (columns class_id, poisonous: 0 or 1).
+    `poison_status_list.csv` (columns class_id, poisonous: 0 or 1). Date, latitude and longitude,
+    country, habitat, substrate and taxa are read where the tables have them.
 
 Citation
     Picek et al., "Overview of FungiCLEF 2023: Fungi Recognition Beyond 1/0 Cost", CLEF 2023 Working
@@ -25,11 +26,12 @@ Protocol
 
 import dataclasses
 import pathlib
+from collections.abc import Iterator
 
 import polars as pl
 
 from biobench import evaluate, probes
-from biobench.data import Manifest, match_case, read_table, require_folder
+from biobench.data import RANKS, Manifest, find_facts, match_case, read_table, require_folder
 from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.errors import BadInput
@@ -42,7 +44,8 @@ FOLDERS = {"train": "DF20_300", "val": "DF21_300"}
 TABLES = {split: f"FungiCLEF2023_{split}_metadata_PRODUCTION.csv" for split in FOLDERS}
 POISON = "poison_status_list.csv"
 COLUMNS = ("image_path", "class_id", "observationID")
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
+FURTHER = {"countryCode": "country", "Habitat": "habitat", "Substrate": "substrate"}
+"""what the tables say besides -> the manifest's column."""
 
 COST_UNKNOWN_NAMED = 10.0
 COST_KNOWN_REJECTED = 0.1
@@ -225,8 +228,28 @@ def _read_pictures(root: pathlib.Path, split: str, dropped: dict[str, int]) -> p
         pl.lit(split).alias("split"),
         pl.when(known).then("class_id").otherwise(pl.lit(probes.UNKNOWN)).alias("label"),
         observation.alias("group"),
-        *(pl.when(known).then(rank).alias(rank) for rank in RANKS if rank in rows.columns),
+        *_take_facts(rows.columns, known),
     )
+
+
+def _take_facts(columns: list[str], known: pl.Expr) -> Iterator[pl.Expr]:
+    """Taxa of known species, date and place, as far as the table has them."""
+    facts = find_facts(columns)
+    for fact in ("date", "latitude", "longitude"):
+        if fact in facts:
+            yield pl.col(facts[fact]).alias(fact)
+    plain = {name.lower(): name for name in columns}
+    if "date" not in facts and "year" in plain:
+        parts = [pl.col(plain[name]) for name in ("year", "month", "day") if name in plain]
+        numbers = [part.cast(pl.Float64, strict=False).cast(pl.Int64) for part in parts]
+        known_to = [pl.concat_str(numbers[:n], separator="-") for n in range(len(parts), 0, -1)]
+        yield pl.coalesce(known_to).alias("date")
+    for name in FURTHER:
+        if name.lower() in plain:
+            yield pl.col(plain[name.lower()]).alias(FURTHER[name])
+    for rank in RANKS:
+        if rank in facts:
+            yield pl.when(known).then(facts[rank]).alias(rank)
 
 
 def _read_poison(path: pathlib.Path) -> dict[str, str]:

@@ -7,8 +7,8 @@
     0.5
 
 The public face of the contract. What every room below needs of it is in `biobench.contract`; a
-report stands above the statistics that it calls. `VisionBackbone` and `EncodedImgBatch` are loaded
-on first use, because they need torch and readers of results do not.
+report stands above the statistics that it calls. `VisionBackbone` and its like are loaded on
+first use, because they need torch and readers of results do not.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from biobench.contract import Example, ModelArgs, TaskArgs
 
 if typing.TYPE_CHECKING:
-    from biobench._backbone import EncodedImgBatch, VisionBackbone
+    from biobench._backbone import EncodedImgBatch, TextTower, VisionBackbone
 
 __all__ = [
     "EncodedImgBatch",
@@ -36,13 +36,14 @@ __all__ = [
     "Provenance",
     "TaskArgs",
     "TaskReport",
+    "TextTower",
     "VisionBackbone",
     "get_git_hash",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name in ("EncodedImgBatch", "VisionBackbone"):
+    if name in ("EncodedImgBatch", "TextTower", "VisionBackbone"):
         from biobench import _backbone
 
         return getattr(_backbone, name)
@@ -83,6 +84,10 @@ class Provenance:
     checked: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
     """what `biobench check` found of these data: n_pictures, n_read, and findings (kind, n,
     sentence, is_trouble); empty where they were not checked."""
+    published: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
+    """of a score taken over from a published leaderboard: source (file, sha256, kind, about),
+    model, task, score, ci_low, ci_high and more as they stand there, doubts (kind: sentence), and
+    whether it is recomputable; empty for a run of ours (docs/importing.md)."""
 
     def protocol_digest(self) -> str:
         """Hex string over protocol and data: runs are comparable where it is equal."""

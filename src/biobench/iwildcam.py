@@ -3,7 +3,8 @@
 Data
     203,029 pictures, 182 species and empties. Below `datadir`: `iwildcam_v2.0/metadata.csv`
     (columns include split, filename, y, location_remapped, sequence_remapped, datetime), pictures
-    in `iwildcam_v2.0/train/<filename>`. Splits: train, val and test (other cameras), id_val and
+    in `iwildcam_v2.0/train/<filename>`, and, if it is there, `iwildcam_v2.0/categories.csv`, which
+    names the classes (columns y, name). Splits: train, val and test (other cameras), id_val and
     id_test (the training cameras).
 
 Citation
@@ -27,6 +28,7 @@ from biobench import evaluate
 from biobench.data import (
     Manifest,
     match_suffix_case,
+    read_binomials,
     read_table,
     require_folder,
     require_values,
@@ -114,10 +116,13 @@ def load(args: Args) -> Manifest:
         pl.col("y").cast(pl.Float64).cast(pl.Int64).cast(pl.String).alias("label"),
         pl.col("location_remapped").alias("group"),
         pl.col("location_remapped").alias("location"),
+        pl.col("location_remapped").alias("camera"),
         pl.col("sequence_remapped").alias("sequence"),
         "datetime",
+        pl.col("datetime").alias("date"),
         _is_night().alias("light"),
     )
+    table = _add_names(table, root / FOLDER / "categories.csv")
     splits = ("train", "test", "id_test") if args.id_test else ("train", "test")
     return Manifest.build(root, table, source=str(path), splits=splits)
 
@@ -132,6 +137,19 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
         if split == "test":
             splits["micro-acc"] = accuracy
     return splits
+
+
+def _add_names(table: pl.DataFrame, path: pathlib.Path) -> pl.DataFrame:
+    """With what the classes are called, and the species of those that are one."""
+    if not path.is_file():
+        return table
+    names = read_table(path, ("y", "name")).select(pl.col("y").alias("label"), "name")
+    names = names.drop_nulls().unique("label", keep="first", maintain_order=True)
+    taxa = [pl.when(~pl.col("name").str.contains("(?i)unknown")).then(e) for e in _TAXA]
+    return table.join(names.with_columns(*taxa), on="label", how="left", maintain_order="left")
+
+
+_TAXA = read_binomials("name")
 
 
 def _is_night() -> pl.Expr:

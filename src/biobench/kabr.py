@@ -199,11 +199,12 @@ def _sample_frames(
         pl.col("video_id").alias("example"),
         pl.col("mode").replace_strict(classes).alias("label"),
         pl.col("original_vido_id").alias("group"),
+        pl.col("original_vido_id").alias("sequence"),
     )
     return table, n_short
 
 
-_FRAME_COLUMNS = ("image", "example", "label", "group")
+_FRAME_COLUMNS = ("image", "example", "label", "group", "sequence")
 
 
 def _pick_frames(n: int, seed: int, video: str) -> np.ndarray:

@@ -130,6 +130,7 @@ def load(args: Args) -> Manifest:
         rows += [(f"frames/{clip.name}/{name}", *own) for name in FRAMES]
     columns = ("image", "example", "split", "label", "group", "species_id", "behaviour")
     table = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+    table = table.with_columns(sequence=pl.col("group"))
     notes = [f"{len(left_out):,} of {len(clips):,} clips are left out."] if left_out else []
     return Manifest.build(root, table, source=str(root), clips=True, left_out=left_out, notes=notes)
 

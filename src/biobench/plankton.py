@@ -3,7 +3,9 @@
 Data
     SYKE-plankton_IFCB_2022 to train on, SYKE-plankton_IFCB_Utö_2021 to evaluate. Below `datadir`:
     `labeled_20201020/<class>/…` and `phytoplankton_Utö_2021_labeled/<class>/…`. The latter holds
-    about as many pictures again that its makers could not classify, in a folder of their own.
+    about as many pictures again that its makers could not classify, in a folder of their own. Where
+    a file is called as the instrument calls it (`D20180703T093454_IFCB114_00123.png`), that says
+    when the water was sampled, and by which instrument.
 
 Citation
     Kraft et al., "Towards operational phytoplankton recognition with automated high-throughput
@@ -98,7 +100,7 @@ def load(args: Args) -> Manifest:
     table = table.filter(~in_train).with_columns(
         split=pl.when(no_class).then(pl.lit(UNCLASSIFIABLE)).otherwise("split")
     )
-    return Manifest.build(root, table, source=str(root), left_out=left_out)
+    return Manifest.build(root, _add_sample(table), source=str(root), left_out=left_out)
 
 
 def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
@@ -110,6 +112,22 @@ def calc_splits(predictions: pl.DataFrame) -> dict[str, float]:
         for name in ("open-set-auroc", "open-set-tnr95"):
             splits[f"{UNCLASSIFIABLE}/{name}"] = evaluate.score(told, name)
     return splits
+
+
+def _add_sample(table: pl.DataFrame) -> pl.DataFrame:
+    """With date, camera (the instrument) and sequence (the sample) of what files' names say."""
+    name = pl.col("image").str.split("/").list.last()
+    sample = name.str.extract(_SAMPLE, 1)
+    moment = sample.str.slice(1, 15).str.to_datetime("%Y%m%dT%H%M%S", strict=False)
+    named = table.with_columns(sample.alias("sequence"), moment.alias("date")).with_columns(
+        name.str.extract(_SAMPLE, 2).alias("camera")
+    )
+    if not named["sequence"].count():
+        return table
+    return named
+
+
+_SAMPLE = r"^(D\d{8}T\d{6}_(IFCB\d+))"
 
 
 def _find_folder(root: pathlib.Path, name: str) -> str:

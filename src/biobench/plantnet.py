@@ -24,7 +24,7 @@ import pathlib
 import polars as pl
 
 from biobench import evaluate
-from biobench.data import Manifest, list_pictures, require_folder
+from biobench.data import Manifest, list_pictures, read_binomials, require_folder
 from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.errors import BadInput
@@ -121,6 +121,8 @@ def _add_metadata(table: pl.DataFrame, root: pathlib.Path) -> pl.DataFrame:
     table = table.with_columns(
         pl.col("label").replace_strict(names, default=None, return_dtype=pl.String).alias("species")
     )
+    # With its author, as published; the genus is what comes before the epithet.
+    table = table.with_columns(read_binomials("species")[0])
     metadata = _read_json(root / METADATA)
     for column, key in (("group", "obs_id"), ("organ", "organ")):
         values = [(metadata.get(name) or {}).get(key) for name in table["example"]]

@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import functools
-import html.parser
 import io
 import json
 import re
@@ -20,6 +19,7 @@ from biobench import clean, launch, report, results
 from biobench.cli import main
 from biobench.launch.states.state import StateFile
 from results_world import make_report
+from site_reader import read_pages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,51 +208,44 @@ def test_leaderboards_breakdowns_and_comparisons_in_every_format(place, world):
                 assert {clean.line(name).strip() for name in (*models, world.task)} <= shown
 
 
-class Reader(html.parser.HTMLParser):
-    """The tags, attributes and text of a page."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text = set(), ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags |= {(tag, name) for name, _ in attrs} | {(tag, "")}
-
-    def handle_comment(self, data):
-        self.tags.add(("!--", data))
-
-    def handle_data(self, data):
-        self.text += data
+def find_tags(pages):
+    """The tags and attributes of each page, those of tasks and of models taken together."""
+    found = {}
+    for path, page in pages.items():
+        found.setdefault(path.partition("/")[0], set()).update(page.kinds)
+    return found
 
 
 @pytest.fixture
-def plain_page(place):
-    """The page of results with plain names."""
+def plain_tags(place):
+    """The tags of the site of results with plain names."""
     with tempfile.TemporaryDirectory(dir=place) as folder:
         write(Path(folder), World("task", ["a", "b"], *["name"] * 9))
-        return Reader(report.write_page(Path(folder), Path(folder, "site")).read_text())
+        return find_tags(read_pages(report.write_site(Path(folder), Path(folder, "site"))))
 
 
 @given(worlds)
 @check
-def test_the_page_has_the_tags_of_any_page_and_is_all_that_is_written(
-    place, capsys, plain_page, world
+def test_the_site_has_the_tags_of_any_site_and_is_all_that_is_written(
+    place, capsys, plain_tags, world
 ):
     with tempfile.TemporaryDirectory(dir=place) as folder:
         root, site = Path(folder, "results"), Path(folder, "site")
         write(root, world)
         code, out, _ = call(capsys, "report", "--results", root, "--out", site)
         assert code == 0 and out == f"{site / 'index.html'}\n"
-        assert [path.name for path in site.iterdir()] == ["index.html"]
         assert sorted(path.name for path in site.parent.iterdir()) == ["results", "site"]
-        text = (site / "index.html").read_text(encoding="utf-8")
-        assert not hostile.find_hidden(text, but="\n\t")
-        page = Reader(text)
-        assert page.tags == plain_page.tags
+        names = [path.relative_to(site).as_posix() for path in site.rglob("*")]
+        assert all(re.fullmatch(r"[a-z0-9.-]+(/[a-z0-9.-]+)?", name) for name in names)
+        pages = read_pages(site / "index.html")
+        assert find_tags(pages) == plain_tags
+        for path in (site / name for name in names):
+            if path.suffix in (".html", ".csv", ".json"):
+                assert not hostile.find_hidden(path.read_text(encoding="utf-8"), but="\n\t")
+        read_csv((site / "data" / "leaderboard.csv").read_text(encoding="utf-8"))
+        text = "".join(page.text for page in pages.values())
         for name in (world.task, world.label, world.warning, world.hostname, world.split):
-            assert clean.lines(name) in page.text
+            assert " ".join(clean.lines(name).split()) in text
 
 
 @given(worlds)

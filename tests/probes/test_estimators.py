@@ -20,7 +20,12 @@ CLASSIFIERS = {
     "knn": probes.KNN(k=3),
     "linear": probes.LinearProbe(Cs=3, cv=probes.Folds(3)),
     "open-set": probes.OpenSet(),
+    "zero-shot": probes.ZeroShot(),
+    "adamw-head": probes.AdamWHead(n_steps=60, batch_size=16, learning_rate=0.02),
+    "logistic-search": probes.LogisticSearch(n_iter=3, max_iter=20, cv=probes.Folds(3)),
+    "svc": probes.LinearSvc(),
 }
+CHANGE_NO_BIT = ["ridge", "ridge-accuracy", "linear", "knn", "adamw-head", "logistic-search"]
 every_classifier = pytest.mark.parametrize("clf", CLASSIFIERS.values(), ids=CLASSIFIERS)
 
 
@@ -37,6 +42,10 @@ every_classifier = pytest.mark.parametrize("clf", CLASSIFIERS.values(), ids=CLAS
         probes.MultiLabelMlp(hidden=64, epochs=40, batch_size=16, learning_rate=0.01),
         # They use -1 as a class, which is what OpenSet calls the unknown by default.
         probes.OpenSet(unknown=-99),
+        probes.ZeroShot(),
+        probes.AdamWHead(n_steps=40, batch_size=16, learning_rate=0.02),
+        probes.LogisticSearch(n_iter=2, max_iter=100, cv=3),
+        probes.LinearSvc(),
     ]
 )
 def test_passes_the_checks_of_scikit_learn(estimator, check):
@@ -80,7 +89,7 @@ def test_gives_the_same_bits_twice(clf):
     assert fit(clf).class_scores(x).tobytes() == fit(clf).class_scores(x).tobytes()
 
 
-@pytest.mark.parametrize("name", ["ridge", "ridge-accuracy", "linear", "knn"])
+@pytest.mark.parametrize("name", CHANGE_NO_BIT)
 def test_gives_the_same_bits_for_one_and_two_threads(name):
     x, _ = make_problem(seed=1)
     one, two = (fit(CLASSIFIERS[name], n_jobs=n).class_scores(x) for n in (1, 2))
@@ -122,9 +131,9 @@ def test_predicts_labels_as_they_were_given(clf):
     np.testing.assert_array_equal(np.unique(y)[(numbers[known] - 3) // 10], words[known])
 
 
-@pytest.mark.parametrize("name", sorted(CLASSIFIERS.keys() - {"svm"}))
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS.keys() - {"svc", "svm"}))
 def test_ranks_the_predicted_class_first(name):
-    """But for SvmSearch: libsvm lets pairs of classes vote, and its scores may differ."""
+    """But for support vectors: libsvm lets pairs of classes vote, and its scores may differ."""
     clf = CLASSIFIERS[name]
     x, _ = make_problem(seed=1)
     fitted = fit(clf)

@@ -12,6 +12,15 @@ SPEED = {"device", "memory_limit", "n_jobs", "random_state"}
 """what the built-in probes take beside it; the seed stands beside them in a protocol."""
 FOLDS = {"n_splits": 5, "kind": "stratified-shuffle"}
 DESCRIBED = {
+    "adamw-head": {
+        "name": "adamw-head",
+        "steps": ["AdamWHead"],
+        "n_steps": 10_000,
+        "batch_size": 2048,
+        "learning_rate": 3e-4,
+        "final": 0.01,
+        "weight_decay": 0.01,
+    },
     "knn": {"name": "knn", "steps": ["KNN"], "k": 5},
     "linear": {
         "name": "linear",
@@ -23,6 +32,13 @@ DESCRIBED = {
         "tol": 1e-4,
         "max_iter": 1000,
     },
+    "logistic-search": {
+        "name": "logistic-search",
+        "steps": ["LogisticSearch"],
+        "n_iter": 30,
+        "max_iter": 1000,
+        "cv": {"n_splits": 5, "kind": "stratified"},
+    },
     "ridge": {
         "name": "ridge",
         "steps": ["RidgeSweep"],
@@ -32,6 +48,7 @@ DESCRIBED = {
         "default_alpha": 1.0,
     },
     "simpleshot": {"name": "simpleshot", "steps": ["SimpleShot"]},
+    "svc": {"name": "svc", "steps": ["LinearSvc"], "C": 1.0},
     "svm": {
         "name": "svm",
         "steps": ["CenterNormalize", "SvmSearch"],

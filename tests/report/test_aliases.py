@@ -7,6 +7,7 @@ from biobench.cli import main
 from biobench.errors import BadInput
 from results_world import CLOSE, GOOD, POOR
 from shown import show
+from site_reader import read_site
 
 NAMES = [f"{GOOD}=ResNet-50 (ours)", f"{CLOSE}=CLIP=B"]
 
@@ -18,7 +19,7 @@ def test_aliases_stand_for_the_models_in_every_output_and_change_no_number(suite
     assert (
         board.table.select(numbers).sort(numbers).equals(plain.table.select(numbers).sort(numbers))
     )
-    page = report.write_page(suite, tmp_path / "site", aliases=NAMES).read_text()
+    page = read_site(report.write_site(suite, tmp_path / "site", aliases=NAMES))
     shown = [report.to_text(board, kind) for kind in ("json", "csv", "markdown", "latex")]
     for text in [page, *shown, show(report.render(board, 100), 100)]:
         assert "ResNet-50 (ours)" in text and "CLIP=B" in text

@@ -10,6 +10,7 @@ from biobench import metrics, report, results, stats
 from biobench.interfaces import Provenance
 from biobench.results.store import write_folder
 from results_world import CLOSE, GOOD, POOR, START, make_report, tell
+from site_reader import read_site
 
 
 def get(board, model, task):
@@ -176,7 +177,7 @@ def test_a_score_over_common_examples_is_told_from_the_run_s_own(keep, tmp_path)
     assert row["n"] == 58 and own["n"] == 60 and row["score"] != own["score"]
     (note,) = [note for note in tell(board) if "58 examples that every model has" in note]
     assert note.startswith("Scores on birds are over") and "run" in note
-    page = report.write_page(keep.root, tmp_path / "site").read_text()
+    page = read_site(report.write_site(keep.root, tmp_path / "site"))
     assert f"{own['score']:.3f} on all of its 60 examples" in page
     (part,) = report.break_down(board, "class")
     assert part.is_uneven

@@ -9,6 +9,7 @@ import pytest
 from biobench import report, results
 from biobench.report import views
 from biobench.report.views import view_cells
+from site_reader import read_site
 
 BIOCLIP, RESNET, OWN = "open-clip:hf-hub:imageomics/bioclip", "timm:resnet50.a1_in1k", "my-lab:net"
 
@@ -62,9 +63,12 @@ def test_what_the_sign_means_stands_below(root, kind):
 
 
 def test_the_page_marks_and_names_it(root, tmp_path):
-    page = report.write_page(root, tmp_path / "site").read_text()
+    report.write_site(root, tmp_path / "site")
+    page = (tmp_path / "site" / "leaderboard.html").read_text()
     assert '<abbr title="seen in pretraining">†</abbr>' in page
-    assert "inat21 of open-clip:hf-hub:imageomics/bioclip (train)" in page
+    text = read_site(tmp_path / "site")
+    assert "inat21 of open-clip:hf-hub:imageomics/bioclip (train)" in text
+    assert "family BioCLIP licence mit" in text and "Seen in pretraining" in text
 
 
 def test_json_and_exports_have_it_as_a_field(root, tmp_path):

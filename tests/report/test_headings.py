@@ -10,6 +10,7 @@ from biobench.report.headings import find_probe
 from biobench.report.selection import select
 from results_world import CLOSE, GOOD, POOR, make_report
 from shown import show
+from site_reader import read_site
 
 
 def head(keep, **protocol):
@@ -48,7 +49,7 @@ def test_what_is_unusual_is_named_in_every_output_though_nothing_else_is_there(
     heading, board = head(keep, **protocol)
     assert heading == words
     parts = words.partition("[")[2].rstrip("]").replace(",", "").split()
-    page = report.write_page(keep.root, tmp_path / "site").read_text()
+    page = read_site(report.write_site(keep.root, tmp_path / "site"))
     found = report.compare(keep.root, GOOD, POOR)
     for text in (
         show(report.render(board, 60), 60),

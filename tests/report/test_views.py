@@ -12,12 +12,13 @@ from biobench.console import CleanConsole
 from biobench.report import views
 from biobench.report.views import Note, Verdict, view_cells, view_pairs
 from results_world import CLOSE, GOOD, POOR
+from site_reader import read_site
 
 
 def draw(board, kind, folder):
     """The board as a reader of one of the outputs has it."""
     if kind == "page":
-        return report.write_page(board, folder).read_text()
+        return read_site(report.write_site(board, folder))
     if kind == "terminal":
         console = CleanConsole(file=io.StringIO(), width=100)
         console.print(report.render(board, 100))
@@ -36,7 +37,7 @@ def test_a_mark_that_is_coded_once_is_drawn_by_every_output(suite, kind, monkeyp
         markdown="~~{}~~",
         latex=r"\textsl{{{}}}",
     )
-    signs = {"terminal": "%", "markdown": "~~", "latex": r"\textsl{", "page": "an odd one"}
+    signs = {"terminal": "%", "markdown": "~~", "latex": r"\textsl{", "page": "%"}
     place = suite if kind == "page" else report.leaderboard(suite)
     plain = draw(place, kind, tmp_path / "plain")
     monkeypatch.setattr(views, "MARKS", (odd, *views.MARKS))
@@ -69,6 +70,8 @@ def test_where_the_low_score_is_the_better_one_the_best_is_the_lowest():
             "tied_with_best": [True, True, False],
             "runs": [["x"], ["y"], ["z"]],
             "seeds": [["42"], ["42"], ["42"]],
+            "published": [False, False, False],
+            "doubts": [[], [], []],
         }
     )
     cells = view_cells(table, {"t": -1})

@@ -64,7 +64,7 @@ class Demo:
         say(showing.summarise(plan, states))
         console = make_console()
         console.print(report.render(report.leaderboard(results), console.width))
-        page = report.write_page(results, site)
+        page = report.write_site(results, site)
         say(f"The same as a page: {page}")
         return int(any(state.state == "failed" for state in states))
 

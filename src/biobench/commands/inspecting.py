@@ -14,7 +14,11 @@ __all__ = ["Check"]
 
 
 @dataclasses.dataclass(frozen=True)
-@flags.take(PictureArgs, after="data", only=("root", "columns", "skip_missing"))
+@flags.take(
+    PictureArgs,
+    after="data",
+    only=("root", "columns", "skip_missing", "split_by", "boxes", "box_confidence"),
+)
 class Check:
     """Look at the data of tasks before anything is run: layout, counts against the published ones,
     labels, leaks between training and test, and whether every picture decodes.

@@ -134,12 +134,16 @@ class Compare:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Write the results as one web page that needs nothing else."""
+    """Write the results as a static site: pages that open from a file and need no network."""
 
     results: Path = Path("results")
     """the results folder."""
     out: Path = Path("site")
-    """folder for the page; an earlier page in it is replaced."""
+    """folder for the site; an earlier site in it is replaced."""
+    images: Path | None = None
+    """folder with the tasks' pictures, for the pages that show some."""
+    serve: bool = False
+    """then show the site on this machine's own address, until Ctrl-C."""
     tasks: Tasks = ()
     """keep these tasks only (patterns like newt* may be used)."""
     models: Models = ()
@@ -155,15 +159,18 @@ class Report:
         from biobench import report
 
         import_modules(self.imports)
-        page = report.write_page(
+        page = report.write_site(
             self.results,
             self.out,
             tasks=self.tasks,
             models=self.models,
             where=_parse_where(self.where),
             aliases=self.alias,
+            images=self.images,
         )
         say(clean.line(str(page)))
+        if self.serve:
+            report.serve(self.out, say)
         return 0
 
 
@@ -192,10 +199,10 @@ class Export:
 
 @dataclasses.dataclass(frozen=True)
 class Import:
-    """Take in a results folder from elsewhere, or an older reports.sqlite."""
+    """Take in a results folder from elsewhere, the published leaderboard, or an older database."""
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOURCE")]
-    """a results folder, or a database with the table reports."""
+    """a results folder, a published results.json or its database, or an older reports.sqlite."""
     results: Path = Path("results")
     """the results folder to add to; nothing in it is changed."""
     imports: Imports = ()
@@ -205,12 +212,13 @@ class Import:
         from biobench import results
 
         import_modules(self.imports)
-        take = results.import_folder if self.source.is_dir() else results.import_sqlite
-        done = take(self.source, self.results)
+        done = results.import_any(self.source, self.results)
         say(
             f"{self.results}: {done.n_imported:,} runs imported, {done.n_present:,} were there "
             f"already, {len(done.problems):,} left out."
         )
+        for note in done.notes:
+            say(clean.sentence(note))
         _warn(done.problems)
         return 0
 

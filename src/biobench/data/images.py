@@ -32,6 +32,7 @@ __all__ = [
     "UndecodableImage",
     "decode",
     "open_picture",
+    "read_size",
 ]
 
 MAX_PIXELS = 500_000_000
@@ -86,6 +87,15 @@ def decode(source: pathlib.Path | bytes, *, exif: bool = False) -> Image.Image:
         except Exception as err:
             reason = " ".join(str(err).split()) or type(err).__name__
             raise UndecodableImage(f"damaged: {reason}") from err
+
+
+def read_size(file: io.BufferedIOBase) -> tuple[int, int]:
+    """Width and height in pixels, as stored, by a picture's head; raises UndecodableImage."""
+    with _strict_pillow():
+        try:
+            return Image.open(file, formats=_known_formats()).size
+        except Exception as err:
+            raise UndecodableImage("its head cannot be read") from err
 
 
 def _decode(data: bytes, exif: bool) -> Image.Image:

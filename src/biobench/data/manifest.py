@@ -20,7 +20,7 @@ import polars as pl
 import pyarrow as pa
 
 from biobench import clean
-from biobench.data import contents
+from biobench.data import boxes, contents, knowledge
 from biobench.data.picture_files import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
 
@@ -66,14 +66,16 @@ class Manifest:
         splits: the splits that must not be empty.
         clips: an example may have many images; else each example has one row a subtask.
         dropped, left_out: rows left out, by reason, and files, which are counted with them.
-        Further columns of lists, structs or bytes are left out, those with a name that predictions
-        need are renamed; a note says so.
+        Further columns of lists, structs or bytes are left out but for `box`, those with a name
+        that predictions need are renamed; a note says so. What a picture knows is brought into its
+        form (`biobench.data.knowledge`).
         Raises BadInput on a missing column, an empty value, an empty split, a repeated id, or an
         example that stands in two splits, under two labels or in two groups.
         """
         require_columns(table, REQUIRED, source)
         require_plain(table, [*REQUIRED, *OPTIONAL], source)
         table, renamed = _keep_plain(table)
+        table, unread = knowledge.bring_into_form(table)
         table = table.with_columns(
             pl.lit(None, pl.String).alias(name) for name in OPTIONAL if name not in table.columns
         )
@@ -94,7 +96,7 @@ class Manifest:
         counts = count_left_out(left_out)
         for reason, n in (dropped or {}).items():
             counts[reason] = counts.get(reason, 0) + n
-        return cls(pathlib.Path(root), table, counts, tuple(left_out), (*notes, *renamed))
+        return cls(pathlib.Path(root), table, counts, tuple(left_out), (*notes, *renamed, *unread))
 
     def split(self, *names: str) -> pl.DataFrame:
         """The rows of the named splits, in order."""
@@ -153,6 +155,9 @@ class Manifest:
         if hashes is None:
             hashes = contents.hash_files(self.root, self.images())
         ordered = self.table.select(sorted(self.table.columns))
+        if "box" in ordered.columns:
+            # A CSV file has no lists.
+            ordered = ordered.with_columns(pl.col("box").cast(pl.List(pl.String)).list.join(" "))
         header = "\x1f".join(f"{name}:{dtype}" for name, dtype in ordered.schema.items())
         body = ordered.write_csv(None, include_header=False, null_value="\x00")
         digest = hashlib.sha256(f"{header}\n{body}\n".encode())
@@ -258,16 +263,25 @@ def _mark(hashes: pl.Series) -> bytes | memoryview:
 def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """The table as predictions can carry it, and what was changed."""
     notes = []
+    taken = list(RESERVED)
     for column in table:
+        if column.name == "box":
+            try:
+                found, note = boxes.bring_into_form(column)
+                table, notes = table.with_columns(found), [*notes, note] if note else notes
+                continue
+            except TypeError:
+                taken.append("box")
         if not _is_plain(column):
             table = table.drop(column.name)
             notes.append(f"The column '{column.name}' holds {_describe(column)} and is left out.")
-    for name in [name for name in RESERVED if name in table.columns]:
+    for name in [name for name in taken if name in table.columns]:
         new = f"{name}_"
         while new in table.columns:
             new += "_"
         table = table.rename({name: new})
-        notes.append(f"The column '{name}' is kept as '{new}': predictions need the name.")
+        why = "it holds no boxes" if name == "box" else "predictions need the name"
+        notes.append(f"The column '{name}' is kept as '{new}': {why}.")
     return table, notes
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import errno
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
@@ -109,7 +110,13 @@ def count_left_out(left_out: Iterable[LeftOut]) -> dict[str, int]:
 
 def name_reason(reason: str, n: int) -> str:
     """A reason as it stands behind the number `n`."""
-    return SINGULAR.get(reason, reason) if n == 1 else reason
+    if n != 1:
+        return reason
+    return SINGULAR.get(reason) or re.sub(
+        r"^(picture|video|observation|occurrence)s\b(?: that (are|belong)\b)?",
+        lambda found: found[1] + {"are": " that is", "belong": " that belongs"}.get(found[2], ""),
+        reason,
+    )
 
 
 def show_name(name: str) -> str:

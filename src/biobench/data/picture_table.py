@@ -72,6 +72,8 @@ class PictureTable:
     """rows left out, by reason."""
     left_out: tuple[LeftOut, ...] = ()
     """pictures left out, one by one."""
+    names: dict[str, str] = dataclasses.field(default_factory=dict)
+    """what the source calls the columns that are roles, by role."""
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
@@ -125,7 +127,8 @@ def read_picture_table(
             raise BadInput(_say_missing(missing, table, root, path))
         left_out = [LeftOut(show_name(name), MISSING) for name in missing]
         table = there
-    return PictureTable(root, table, (*notes, *said), dropped, tuple(left_out))
+    names = {r: n for r, n in _assign(found.table.columns, given).items() if r in table.columns}
+    return PictureTable(root, table, (*notes, *said), dropped, tuple(left_out), names)
 
 
 def _assign(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:

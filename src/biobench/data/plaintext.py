@@ -19,7 +19,7 @@ import polars as pl
 
 from biobench.errors import BadInput
 
-__all__ = ["PARQUET_SUFFIXES", "TEXT_SUFFIXES", "AnyTable", "read_any_table"]
+__all__ = ["PARQUET_SUFFIXES", "TEXT_SUFFIXES", "AnyTable", "read_any_table", "read_names"]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
@@ -32,6 +32,8 @@ MARKS = {
     b"\xfe\xff": "utf-16",
 }
 HEAD = 4096
+BEGINNING = 65_536
+"""bytes in which a header is looked for, where only that is wanted."""
 MAX_BEFORE_HEADER = 10
 """lines among which a header is looked for, where the first line is none."""
 
@@ -84,6 +86,24 @@ def read_any_table(path: pathlib.Path, n_wanted: Callable[[Sequence[str]], int])
     ):
         notes.append(f"The columns of {path.name} are separated by {DELIMITERS[delimiter]}.")
     return AnyTable(table, tuple(notes))
+
+
+def read_names(path: pathlib.Path) -> list[str]:
+    """The names in the first line of a text file, by the delimiter that makes most of them.
+
+    Reads no more than the file's beginning. Raises BadInput where that is no text.
+    """
+    with path.open("rb") as file:
+        head = file.read(BEGINNING)
+    # What was cut in the middle of a letter says nothing of the encoding.
+    head = head[: len(head) - len(head) % 4]
+    end = head.rfind(b"\n")
+    if len(head) > HEAD and end > 0 and b"\x00" not in head[:HEAD]:
+        head = head[:end]
+    text, _ = _decode(head, path)
+    text, declared = _take_declaration(text)
+    delimiter = declared or _find_delimiter(text, lambda names: 0)
+    return [name.strip() for name in _read_header(io.StringIO(text), delimiter)]
 
 
 def _decode(data: bytes, path: pathlib.Path) -> tuple[str, str]:

@@ -63,9 +63,10 @@ def is_near_miss(name: str) -> bool:
     return bool(words & (_BY_WORD.keys() | _ALSO_SPLITS | _SLIPS))
 
 
-def read_layout(tops: Iterable[str], source: str) -> Layout:
+def read_layout(tops: Iterable[str], source: str, *, trained: bool = True) -> Layout:
     """How folders that hold pictures are to be taken, by their names.
 
+    trained: whether a training split must be beside a test split.
     Raises BadInput where a name could be a split's and could be a class's, or two folders are one
     split.
     """
@@ -79,7 +80,7 @@ def read_layout(tops: Iterable[str], source: str) -> Layout:
                 f"{source}: the folders {_quote(by_role[role])} both read as the {_full(role)} "
                 "split; merge them, or rename the one that is not."
             )
-    if by_role["train"] and (by_role["test"] or by_role["val"]):
+    if (by_role["train"] or not trained) and (by_role["test"] or by_role["val"]):
         return _make_layout(by_role)
     role = next((role for role in ROLES if by_role[role]), None)
     if role:

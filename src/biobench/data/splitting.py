@@ -54,11 +54,18 @@ class Split:
     """what could not be had, one sentence each."""
 
 
-def split(labels: Texts, units: Texts, *, seed: int, fraction: float = TEST_FRACTION) -> Split:
+def split(
+    labels: Texts,
+    units: Texts,
+    *,
+    seed: int,
+    fraction: float = TEST_FRACTION,
+    unit_name: str = "group",
+) -> Split:
     """The split of n examples nearest to `fraction` by class, whatever the rows' order.
 
     labels, units: n texts each; examples of one unit stay on one side.
-    seed: which of equally near splits is taken.
+    seed: which of equally near splits is taken. unit_name: what a unit is, in words.
     Raises BadInput where no unit can be tested on without its classes missing in training.
     """
     classes, y = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
@@ -72,8 +79,8 @@ def split(labels: Texts, units: Texts, *, seed: int, fraction: float = TEST_FRAC
     taken = problem.solve(seed)
     if not taken.any():
         raise BadInput(
-            "every group holds the only pictures of some class, so none can be tested on without "
-            "that class missing in training; give pictures of more groups, or a column split"
+            f"every {unit_name} holds the only pictures of some class, so none can be tested on "
+            "without that class missing in training; give pictures of more, or a column split"
         )
     # Of units that are alike the draw decides which go.
     order = np.lexsort((draws, kind))
@@ -81,7 +88,7 @@ def split(labels: Texts, units: Texts, *, seed: int, fraction: float = TEST_FRAC
     starts = np.concatenate([[0], np.cumsum(n_units)[:-1]])
     rank[order] = np.arange(len(names)) - np.repeat(starts, n_units)
     is_test = (rank < taken[kind])[unit]
-    return _report(is_test, y, classes, problem.n_units_of_class, fraction)
+    return _report(is_test, y, classes, problem.n_units_of_class, fraction, unit_name)
 
 
 def fold(labels: Texts, units: Texts, n_folds: int, *, seed: int) -> Int64[np.ndarray, " n"]:
@@ -311,6 +318,7 @@ def _report(
     classes: np.ndarray,
     n_units: Int64[np.ndarray, " c"],
     fraction: float,
+    unit_name: str,
 ) -> Split:
     totals = np.bincount(y, minlength=len(classes))
     shares = np.bincount(y[is_test], minlength=len(classes)) / totals
@@ -324,14 +332,14 @@ def _report(
     single = absent[n_units[absent] == 1]
     if len(single):
         notes.append(
-            f"{_count(single, 'class', 'classes')} of one group or picture only "
+            f"{_count(single, 'class', 'classes')} of one {unit_name} or picture only "
             f"({_name(classes[single])}) can be trained on but not tested."
         )
     torn = absent[n_units[absent] > 1]
     if len(torn):
         notes.append(
             f"{_count(torn, 'class', 'classes')} ({_name(classes[torn])}) are not tested on: "
-            "with any whole group of theirs for testing, other classes would be farther off."
+            f"with any whole {unit_name} of theirs for testing, other classes would be farther off."
         )
     if abs(share - fraction) > _TOLERANCE or (
         worst is not None and excess[worst] >= 1 and abs(shares[worst] - fraction) > 0.1
@@ -342,8 +350,8 @@ def _report(
             else (f"; farthest off is class '{classes[worst]}' with {shares[worst]:.0%}")
         )
         notes.append(
-            f"The split nearest to {fraction:.0%} for testing that keeps groups whole and every "
-            f"class in training has {share:.0%}{far}."
+            f"The split nearest to {fraction:.0%} for testing that keeps each {unit_name} whole "
+            f"and every class in training has {share:.0%}{far}."
         )
     return Split(
         is_test,

@@ -51,20 +51,25 @@ class Trap:
 
 
 def find_traps(
-    table: pl.DataFrame, contents: Mapping[str, str] | None = None, rejects: str | None = None
+    table: pl.DataFrame,
+    contents: Mapping[str, str] | None = None,
+    rejects: str | None = None,
+    *,
+    trained: bool = True,
 ) -> list[Trap]:
     """Every leak and label trap that the manifest's columns and the contents show.
 
     table: columns image, example, split, label, subtask, group, and fold where there are folds.
     contents: image -> hash of its bytes, for as many images as are known.
     rejects: the label of what is of no training class, where a probe can say so.
+    trained: whether the classes that can be predicted are those of training.
     """
     examples = _list_examples(table)
     labels = table["label"].unique(maintain_order=True).to_list()
     found = [
         _find_shared_pictures(table, contents),
         _find_torn(examples, "group", "groups"),
-        _find_untrained(examples.filter(pl.col("label").ne_missing(rejects))),
+        _find_untrained(examples.filter(pl.col("label").ne_missing(rejects))) if trained else None,
         _find_alike(labels),
         _find_numbers(labels),
         _find_missing(examples),

@@ -62,8 +62,8 @@ class FishNet(ShotLayout):
                 traits = [one + ".0" if one in ("0", "1") else one for one in traits]
             family, genus = f"Family{species // 2}", f"Genus{species}"
             row = (
-                number, number, "", file, "", genus, "", family, "Perciformes", "Actinopterygii",
-                "", "inat", family, 3.2, *traits, "Perciformes", 0.28,
+                number, number, f"{genus} minor", file, "", genus, "", family, "Perciformes",
+                "Actinopterygii", "", "inat", family, 3.2, *traits, "Perciformes", 0.28,
             )  # fmt: skip
             yield ",".join(map(str, row))
             if number == 0:

@@ -12,7 +12,10 @@ from biobench.demo.shots import Mushroom, Shot, ShotLayout
 
 __all__ = ["FungiClef"]
 
-_FIELDS = "eventDate,countryCode,class,order,family,genus,species,image_path,observationID,class_id"
+_FIELDS = (
+    "eventDate,Latitude,Longitude,countryCode,class,order,family,genus,species,image_path,"
+    "observationID,class_id"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,5 +68,6 @@ class FungiClef(ShotLayout):
                 taxa = f"Agaricomycetes,Order{species % 2},Family{species // 2},Genus{species}"
                 name = f"{stem.lower()}.jpg" if species % 2 else f"{stem.upper()}.JPG"
                 row = f"{taxa},Genus{species} alba,{name},{observation},{class_id}"
-                yield f"2020-09-0{1 + species % 9},DK,{row}"
-        yield "2020-09-01,DK,Agaricomycetes,Order0,Family0,Genus0,Genus0 alba,,1,0"
+                place = f"{54.7 + 0.4 * (species % 7):.4f},{8.5 + 0.9 * (species % 5):.4f}"
+                yield f"2020-09-0{1 + species % 9},{place},DK,{row}"
+        yield "2020-09-01,,,DK,Agaricomycetes,Order0,Family0,Genus0,Genus0 alba,,1,0"

@@ -31,11 +31,11 @@ class Plankton(ShotLayout):
         last = self.scale.classes
         for number in range(last):
             for index in range(self.scale.train):
-                path = f"{TRAIN}/{self.class_name(number)}/{number}-{index}.png"
+                path = f"{TRAIN}/{self.class_name(number)}/{_name(2018, 102, number, index)}"
                 yield Shot(path, Microscopic(self.seed, number))
         for number in range(1, last + 1):
             for index in range(self.scale.test if number < last else 2):
-                path = f"{TEST}/{self.class_name(number)}/{number}-{index}.png"
+                path = f"{TEST}/{self.class_name(number)}/{_name(2021, 114, number, index)}"
                 yield Shot(path, Microscopic(self.seed, number))
         for index in range(2 * self.scale.test):
             yield Shot(f"{TEST}/Unclassifiable/{index}.png", Microscopic(self.seed, -1))
@@ -43,3 +43,9 @@ class Plankton(ShotLayout):
     def tables(self) -> Iterator[tuple[str, Iterable[str]]]:
         """A document that lies among the pictures."""
         yield f"{TRAIN}/{self.class_name(0)}/notes.pdf", ["%PDF-1.4"]
+
+
+def _name(year: int, instrument: int, number: int, index: int) -> str:
+    """A file as the instrument calls it: when the sample was taken, and the picture in it."""
+    month, day = 1 + (3 * number + index) % 12, 1 + index % 28
+    return f"D{year}{month:02d}{day:02d}T093454_IFCB{instrument}_{100 * number + index:05d}.png"

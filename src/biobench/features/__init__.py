@@ -16,6 +16,7 @@ __all__ = [
     "FeatureSource",
     "Features",
     "FileSource",
+    "TextSource",
     "backbone_digest",
     "cache_root",
     "check_device_name",
@@ -31,6 +32,7 @@ if typing.TYPE_CHECKING:
         check_device_name,
         resolve_device,
     )
+    from biobench.features.text import TextSource
     from biobench.features.vector_file import FileSource
     from biobench.features.vectors import Features, FeatureSource
 
@@ -40,6 +42,7 @@ _HOMES = {
     "Features": "biobench.features.vectors",
     "FeatureSource": "biobench.features.vectors",
     "FileSource": "biobench.features.vector_file",
+    "TextSource": "biobench.features.text",
     "backbone_digest": "biobench.features.digest",
     "cache_root": "biobench.features.options",
     "check_device_name": "biobench.features.options",

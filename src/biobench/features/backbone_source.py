@@ -6,6 +6,7 @@ features = source(root, ["a.jpg", "b.jpg"])
 
 import contextlib
 import functools
+import hashlib
 import pathlib
 import typing
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from biobench.features.options import (
     resolve_device,
     resolve_precision,
 )
+from biobench.features.text import TextSource
 from biobench.features.vectors import Features
 from biobench.fields import get_decided
 from biobench.interfaces import VisionBackbone
@@ -38,6 +40,7 @@ class BackboneSource:
 
     name: ORG:CKPT, shown by `biobench cache ls`; it is not part of the cache's key.
     files: stamps of the files that the backbone was made from (`biobench.features.origins`).
+    text: the other half of the model, where what it makes of texts decides numbers, too.
     Raises BadInput if the device asked for is not there; when called, if it would have to run the
     backbone in a precision that the device lacks.
     """
@@ -49,8 +52,10 @@ class BackboneSource:
         *,
         name: str = "",
         files: Sequence[dict[str, object]] = (),
+        text: TextSource | None = None,
     ):
         self.backbone = backbone
+        self.text = text
         self.files = list(files)
         self.options = options or EmbedOptions()
         self.name = name
@@ -84,10 +89,10 @@ class BackboneSource:
         return features
 
     def describe(self) -> dict[str, object]:
-        """digest (of all that decides the features), n_parameters, image_size, dim, precision,
-        what it was made from."""
+        """digest (of all that decides the features, those of texts included), n_parameters,
+        image_size, dim, precision, what it was made from."""
         dim = read_meta(self._root / self.digest).get("dim") or self._get_network().dim
-        return {
+        described: dict[str, object] = {
             "digest": self.digest,
             "n_parameters": sum(tensor.numel() for tensor in self.backbone.parameters()),
             "image_size": self.image_size,
@@ -100,6 +105,10 @@ class BackboneSource:
             "code": digest_code(type(self.backbone)),
             "weights": str(self.backbone.weights_source),
         }
+        if self.text is not None:
+            both = hashlib.sha256(f"{self.digest} {self.text.digest}".encode()).hexdigest()
+            described |= {"digest": both, "text": self.text.describe()}
+        return described
 
     @functools.cached_property
     def digest(self) -> str:

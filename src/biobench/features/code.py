@@ -20,7 +20,7 @@ from collections.abc import Iterator
 __all__ = ["digest_code", "list_code", "list_module"]
 
 INSTALLED = ("site-packages", "dist-packages")
-BASE = "VisionBackbone"
+BASES = ("VisionBackbone", "TextTower")
 
 
 def digest_code(cls: type) -> str:
@@ -41,8 +41,9 @@ def digest_code(cls: type) -> str:
 
 
 def list_code(cls: type) -> dict[str, pathlib.Path]:
-    """The files of a class and its bases below `VisionBackbone`, with the modules that they import
-    from their own folder or package, and so on; by their path below the place of their package.
+    """The files of a class and its bases below `VisionBackbone` or `TextTower`, with the modules
+    that they import from their own folder or package, and so on; by their path below the place of
+    their package.
     """
     found: dict[str, pathlib.Path] = {}
     for base in _list_classes(cls):
@@ -70,7 +71,7 @@ def list_module(module: str, file: pathlib.Path) -> dict[str, pathlib.Path]:
 
 def _list_classes(cls: type) -> list[type]:
     names = [base.__name__ for base in cls.__mro__]
-    end = names.index(BASE) if BASE in names else len(names)
+    end = next((i for i, name in enumerate(names) if name in BASES), len(names))
     return [
         base
         for base in cls.__mro__[:end]

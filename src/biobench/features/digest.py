@@ -26,7 +26,8 @@ from torch import Tensor
 from biobench.features.code import digest_code
 from biobench.interfaces import VisionBackbone
 
-__all__ = ["backbone_digest", "make_trial_picture"]
+__all__ = ["at_rest", "backbone_digest", "coarsen", "iter_tensors", "make_trial_picture"]
+__all__ += ["strip_addresses", "to_bytes"]
 
 # Raised when the loop or the decoding policy changes what comes out for the same inputs.
 POLICY_VERSION = "2"
@@ -69,25 +70,26 @@ def _describe(
     yield "class", f"{cls.__module__}.{cls.__qualname__}".encode()
     yield "adapter", str(backbone.adapter_version).encode()
     yield "source", digest_code(cls).encode()
-    yield "architecture", _strip_addresses(repr(backbone)).encode()
-    yield "pooling", _strip_addresses(repr(backbone.describe_pooling())).encode()
+    yield "architecture", strip_addresses(repr(backbone)).encode()
+    yield "pooling", strip_addresses(repr(backbone.describe_pooling())).encode()
     if (identity := backbone.cache_identity()) is not None:
         yield "identity", str(identity).encode()
     for name, value in decided.items():
         yield name, str(value).encode()
-    for name, tensor in _iter_tensors(backbone):
-        yield f"{name} {tensor.dtype} {tuple(tensor.shape)}", _to_bytes(tensor)
+    for name, tensor in iter_tensors(backbone):
+        yield f"{name} {tensor.dtype} {tuple(tensor.shape)}", to_bytes(tensor)
     transform = backbone.make_img_transform()
     yield "transform", _describe_callable(transform).encode()
     # Catches what a description leaves out, such as the body of a lambda. What the parts are called
     # is in every key, so they keep the names that the trial picture once had.
     trial = torch.as_tensor(transform(make_trial_picture()))
-    yield "transformed probe", _to_bytes(trial)
+    yield "transformed probe", to_bytes(trial)
     # Catches what no code shows: a file that the adapter reads, a module edited after its import.
     yield "encoded probe", _encode_trial(backbone, trial)
 
 
-def _iter_tensors(backbone: VisionBackbone) -> Iterator[tuple[str, Tensor]]:
+def iter_tensors(backbone: torch.nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter and buffer by its name, in order."""
     seen = set()
     for name, value in backbone.state_dict().items():
         seen.add(name)
@@ -99,7 +101,8 @@ def _iter_tensors(backbone: VisionBackbone) -> Iterator[tuple[str, Tensor]]:
             yield name, value
 
 
-def _to_bytes(tensor: Tensor) -> UInt8[np.ndarray, " n"]:
+def to_bytes(tensor: Tensor) -> UInt8[np.ndarray, " n"]:
+    """What a tensor holds, byte for byte."""
     tensor = tensor.detach().cpu().contiguous()
     return tensor.reshape(-1).view(torch.uint8).numpy()
 
@@ -109,7 +112,7 @@ def _encode_trial(
 ) -> bytes:
     """What the backbone makes of the trial, on a CPU and in its own arithmetic, told coarsely."""
     try:
-        with _at_rest(backbone), torch.inference_mode():
+        with at_rest(backbone), torch.inference_mode():
             features = backbone.img_encode(trial.cpu()[None]).img_features
         return coarsen(features.detach().float().cpu().numpy().reshape(-1))
     except Exception as err:
@@ -139,7 +142,7 @@ def coarsen(vector: Float32[np.ndarray, " dim"]) -> bytes:
 
 
 @contextlib.contextmanager
-def _at_rest(backbone: VisionBackbone) -> Iterator[None]:
+def at_rest(backbone: torch.nn.Module) -> Iterator[None]:
     """The backbone in evaluation on a CPU, with fixed random numbers; afterwards as it was."""
     modes = [(module, module.training) for module in backbone.modules()]
     devices = {tensor.device for tensor in [*backbone.parameters(), *backbone.buffers()]}
@@ -172,7 +175,7 @@ def _describe_callable(value: object, depth: int = 0) -> str:
     if isinstance(value, list | tuple):
         return f"[{describe(value)}]"
     cls = type(value)
-    text = f"{cls.__module__}.{cls.__qualname__} {_strip_addresses(repr(value))}"
+    text = f"{cls.__module__}.{cls.__qualname__} {strip_addresses(repr(value))}"
     # torchvision's Compose prints its steps, but a lambda among them only by its address.
     steps = getattr(value, "transforms", None)
     if isinstance(steps, list | tuple):
@@ -186,5 +189,6 @@ def _describe_all(values: Iterable[object], depth: int) -> str:
     return ", ".join(_describe_callable(value, depth) for value in values)
 
 
-def _strip_addresses(text: str) -> str:
+def strip_addresses(text: str) -> str:
+    """A text of `repr` without what differs from process to process."""
     return _ADDRESS.sub("0x", text)

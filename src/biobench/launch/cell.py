@@ -268,7 +268,8 @@ def _find_finished(plan: Plan, cell: Cell, args: typing.Any) -> dict[str, object
     if prepared.protocol_text not in protocols:
         # Then no picture need be read to find out that it is not finished.
         return None
-    backbone = evaluate.get_source(args, cell.model).describe()
+    probe = str(prepared.protocol["probe"])
+    backbone = evaluate.get_source(args, cell.model, probe).describe()
     return _find(plan, cell, prepared.protocol_digest, backbone)
 
 

@@ -50,6 +50,10 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     features.check_device_name(plan.device)
     for model in dict.fromkeys(cell.model for cell in plan.cells):
         _check_model(model)
+    for cell in plan.cells:
+        args = cell.make_args(device="cpu")
+        probe = args.probe or load_task(cell.kind, cell.task).protocol(args).probe
+        evaluate.check_text(cell.model, probe)
     with evaluate.session():
         found = _check_all_data(plan)
         given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG]

@@ -7,6 +7,7 @@ probes.fit_predict("svm", problems, n_jobs=8)         # many subtasks in paralle
 """
 
 from biobench.probes._estimator import Probe
+from biobench.probes.adamw_head import AdamWHead
 from biobench.probes.calibration import LEAST as LEAST_TEMPERATURE
 from biobench.probes.factory import (
     PROBES,
@@ -15,6 +16,7 @@ from biobench.probes.factory import (
     get_rejected,
     list_probes,
     make,
+    reads_text,
     register_probe,
 )
 from biobench.probes.fewshot import subset
@@ -23,21 +25,27 @@ from biobench.probes.folds import Folds
 from biobench.probes.joint import fit_predict_jointly
 from biobench.probes.knn import KNN
 from biobench.probes.linear import LinearProbe
+from biobench.probes.logistic import LogisticSearch
 from biobench.probes.mlp import MultiLabelMlp
 from biobench.probes.openset import UNKNOWN, OpenSet
 from biobench.probes.retrieval import Retrieved, rank_others
 from biobench.probes.ridge import RidgeSweep, RidgeSweepRegressor
 from biobench.probes.simpleshot import CenterNormalize, SimpleShot
+from biobench.probes.svc import LinearSvc
 from biobench.probes.svm import SvmSearch
+from biobench.probes.zeroshot import ZeroShot
 
 __all__ = [
     "KNN",
     "LEAST_TEMPERATURE",
     "PROBES",
     "UNKNOWN",
+    "AdamWHead",
     "CenterNormalize",
     "Folds",
     "LinearProbe",
+    "LinearSvc",
+    "LogisticSearch",
     "MultiLabelMlp",
     "OpenSet",
     "Probe",
@@ -48,6 +56,7 @@ __all__ = [
     "RidgeSweepRegressor",
     "SimpleShot",
     "SvmSearch",
+    "ZeroShot",
     "answers_jointly",
     "describe",
     "fit_predict",
@@ -56,6 +65,7 @@ __all__ = [
     "list_probes",
     "make",
     "rank_others",
+    "reads_text",
     "register_probe",
     "subset",
 ]

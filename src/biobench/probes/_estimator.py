@@ -108,6 +108,8 @@ class Probe(ClassifierMixin, BaseEstimator):
     all rows at once; they are then never all held."""
     rejected_label: typing.ClassVar[str | None] = None
     """the label that it gives to what is of no training class, where it gives one."""
+    reads_text: typing.ClassVar[bool] = False
+    """whether it is fitted on the features of prompts that name the classes, and on no picture."""
     edges_: dict[str, str] = {}  # noqa: RUF012 - set anew by fit, never changed in place
 
     @classmethod

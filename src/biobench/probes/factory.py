@@ -21,6 +21,7 @@ __all__ = [
     "get_rejected",
     "list_probes",
     "make",
+    "reads_text",
     "register_probe",
     "split_steps",
 ]
@@ -29,13 +30,17 @@ PROBES: Registry[type[BaseEstimator]] = Registry(
     "probe",
     "biobench.probes",
     {
+        "adamw-head": "biobench.probes.adamw_head:AdamWHead",
         "knn": "biobench.probes.knn:KNN",
         "linear": "biobench.probes.linear:LinearProbe",
+        "logistic-search": "biobench.probes.logistic:LogisticSearch",
         "mlp": "biobench.probes.mlp:MultiLabelMlp",
         "openset": "biobench.probes.openset:OpenSet",
         "ridge": "biobench.probes.ridge:RidgeSweep",
         "simpleshot": "biobench.probes.simpleshot:SimpleShot",
+        "svc": "biobench.probes.svc:LinearSvc",
         "svm": "biobench.probes.svm:SvmSearch",
+        "zero-shot": "biobench.probes.zeroshot:ZeroShot",
     },
     find_faults,
 )
@@ -63,6 +68,14 @@ def answers_jointly(name: str) -> bool:
     Raises BadInput when the name is unknown.
     """
     return is_joint(PROBES.load(name))
+
+
+def reads_text(name: str) -> bool:
+    """Whether a probe is fitted on prompts that name the classes, in place of pictures.
+
+    Raises BadInput when the name is unknown.
+    """
+    return getattr(PROBES.load(name), "reads_text", False)
 
 
 def get_rejected(name: str) -> str | None:

@@ -153,7 +153,7 @@ def _fit_one(
         if "probabilities" not in keep:
             return output
         temperature = calibrate(probe, problem.x_train, problem.y_train, problem.groups)
-        p = scores if temperature is None else softmax(scores / temperature, axis=1)
+        p = _to_probabilities(last, scores, temperature)
         return dataclasses.replace(output, probabilities=p, temperature=temperature)
 
 
@@ -192,6 +192,15 @@ def _predict(probe, x: Float[np.ndarray, "n d"], scores: Float[np.ndarray, "n c"
         # Which would compute the same scores once more.
         return probe.classes_[scores.argmax(axis=1)]
     return np.asarray(probe.predict(x))
+
+
+def _to_probabilities(
+    probe, scores: Float[np.ndarray, "n c"], temperature: float | None
+) -> Float[np.ndarray, "n c"]:
+    if temperature is not None:
+        return softmax(scores / temperature, axis=1)
+    # The scores of a probe that gives probabilities are those, unless it says how they become them.
+    return probe.to_probabilities(scores) if hasattr(probe, "to_probabilities") else scores
 
 
 def _to_half(scores: Float[np.ndarray, "n c"]) -> Float16[np.ndarray, "n c"]:

@@ -1,4 +1,4 @@
-"""What people read: the leaderboard, the comparison of two models, the static page.
+"""What people read: the leaderboard, the comparison of two models, the static site.
 
     from biobench import report
 
@@ -12,10 +12,10 @@ Everything is computed from the runs in a results folder; nothing here loads tor
 from biobench.report.board import Leaderboard, leaderboard
 from biobench.report.comparison import Comparison, compare
 from biobench.report.formats import breakdowns_to_text, comparison_to_text, to_text
-from biobench.report.page import write_page
 from biobench.report.parts import Breakdown, break_down
 from biobench.report.run_data import describe_runs
 from biobench.report.screenshot import write_picture
+from biobench.report.site import serve, write_site
 from biobench.report.terminal import render, render_breakdowns, render_comparison
 
 __all__ = [
@@ -31,7 +31,8 @@ __all__ = [
     "render",
     "render_breakdowns",
     "render_comparison",
+    "serve",
     "to_text",
-    "write_page",
     "write_picture",
+    "write_site",
 ]

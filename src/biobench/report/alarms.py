@@ -11,6 +11,7 @@ import polars as pl
 
 from biobench import results
 from biobench.report.notes import MEAN, count, name_some, sort_warnings
+from biobench.report.published_notes import name_alarm
 from biobench.report.selection import Selection
 from biobench.report.views import Note
 
@@ -43,10 +44,11 @@ def name_alarms(
     notes: what is said of the table as a whole, as why it has no ties.
     """
     alarms = _name_problems(problems, doubts)
-    lost = table.filter(pl.col("ci_low").is_null(), pl.col("task") != MEAN)
+    lost = table.filter(pl.col("ci_low").is_null(), pl.col("task") != MEAN, ~pl.col("published"))
     if lost.height:
         names = [f"{task} of {model}" for task, model in lost.select("task", "model").rows()]
         alarms.append(f"cannot be verified (no predictions): {name_some(names, 2)}")
+    alarms += name_alarm(table)
     alarms += [note.text for note in notes if not note.is_warning]
     alarms += [_shorten(where, text) for where, text in sort_warnings(table)]
     if selection.split:
@@ -63,7 +65,12 @@ def name_alarms_of_pair(
 ) -> list[str]:
     """What a reader of a comparison must not miss, the worst first."""
     alarms = _name_problems(problems, doubts)
-    nothing = table.filter(pl.col("detectable").is_null())["task"].to_list()
+    untested = table.filter(pl.col("p").is_null())["task"].to_list()
+    if untested:
+        alarms.append(f"not tested, without predictions of both: {name_some(untested, 2)}")
+    nothing = table.filter(pl.col("detectable").is_null(), pl.col("p").is_not_null())[
+        "task"
+    ].to_list()
     if nothing:
         alarms.append(f"too few groups to show any difference in {name_some(nothing, 2)}")
     if alone:

@@ -22,6 +22,7 @@ from biobench.report.aliases import rename
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, explain, name_some
+from biobench.report.published_notes import add_means, explain_means, explain_published
 from biobench.report.reconciling import name_doubts, reconcile
 from biobench.report.replicates import pool_runs
 from biobench.report.rescoring import describe_rescoring, rescore
@@ -49,6 +50,8 @@ _SCHEMA = {
     "warnings": pl.List(pl.String()),
     "runs": pl.List(pl.String()),
     "seeds": pl.List(pl.String()),
+    "published": pl.Boolean(),
+    "doubts": pl.List(pl.String()),
 }
 
 
@@ -61,7 +64,8 @@ class Leaderboard:
     over groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups
     (null where examples were resampled), run (the newest; null for the mean), warnings, runs (all
     that the score is the mean of, which differ in their seed alone, newest first), their seeds,
-    and seen (what pretraining has seen of the task; docs/contamination.md)."""
+    published (whether it was taken over without predictions), doubts (what is the matter with a
+    published score) and seen (what pretraining has seen of the task; docs/contamination.md)."""
 
     table: pl.DataFrame
     models: list[str]
@@ -174,6 +178,9 @@ def leaderboard(
             )
         has_mean = shown == computed and not selection.split and len(shown) > 1
         table = _merge(table, suite.leaderboard, has_mean)
+    signs = _find_signs(selection.runs)
+    if not selection.split:
+        table = add_means(table, signs)
     table = add_seen(table, selection)
     shown, named = table, selection
     if set(selection.headings) != set(selection.headings.values()):
@@ -182,8 +189,10 @@ def leaderboard(
     alarms = name_alarms(shown, named, problems, doubts, notes)
     if metric:
         notes.append(Note(describe_rescoring(metric)))
-    notes += [*explain_seen(shown), *explain(shown, named, problems)]
-    signs = _find_signs(selection.runs)
+    notes += explain_published(shown, named.runs)
+    notes += [] if selection.split else explain_means(shown)
+    notes += explain_seen(shown)
+    notes += explain(shown, named, problems)
     return Leaderboard(
         table=table,
         models=_sort_models(table, signs),
@@ -243,7 +252,8 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
     """
     computed = computed.with_columns(
         pl.when(resampled="groups").then("n_groups").alias("n_groups"),
-        *(pl.lit(None).alias(name) for name in ("run", "runs", "seeds")),
+        *(pl.lit(None).alias(name) for name in ("run", "runs", "seeds", "doubts")),
+        pl.lit(False).alias("published"),
     )
     computed = computed.select(pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items())
     joined = stored.join(computed, on=["model", "task"], how="left", suffix=":new")
@@ -266,6 +276,8 @@ def _merge(stored: pl.DataFrame, computed: pl.DataFrame, has_mean: bool) -> pl.D
         .alias("warnings"),
         "runs",
         "seeds",
+        "published",
+        "doubts",
     )
     means = computed.filter(task=MEAN).with_columns(n_groups=pl.lit(None, pl.Int64))
     return pl.concat([table.sort("task", "model"), means if has_mean else means.clear()])
@@ -285,23 +297,26 @@ def _sort_models(table: pl.DataFrame, signs: Mapping[str, int]) -> list[str]:
     low = [task for task, sign in signs.items() if sign < 0]
     score = pl.col("score")
     table = table.with_columns(pl.when(pl.col("task").is_in(low)).then(-score).otherwise(score))
+    is_wrong = pl.col("doubts").list.contains("wrong").fill_null(False)
     standing = table.with_columns(
-        pl.col("score").rank("average", descending=True).over("task").alias("place")
-    )
+        # What is known to be wrong says nothing of a model, unless there is nothing else.
+        pl.when(is_wrong).then(None).otherwise("score").alias("score")
+    ).with_columns(pl.col("score").rank("average", descending=True).over("task").alias("place"))
     means = dict(table.filter(task=MEAN).select("model", "score").rows())
-    places = dict(standing.group_by("model").agg(pl.col("place").mean()).rows())
+    last = float(table.height)
+    places = dict(standing.group_by("model").agg(pl.col("place").mean().fill_null(last)).rows())
     return sorted(places, key=lambda m: (m not in means, -means.get(m, 0.0), places[m], m))
 
 
 def _get_left_out(table: pl.DataFrame, suite: stats.Suite | None) -> pl.DataFrame:
     schema = {"left_out": pl.String, "model": pl.String, "score": pl.Float64, "rank": pl.Int64}
-    if suite is None or not (table["task"] == MEAN).any():
+    if suite is None or not table.filter(pl.col("rank").is_not_null(), task=MEAN).height:
         return pl.DataFrame(schema=schema)
     return suite.leave_one_out.select(*schema)
 
 
 def _get_order(table: pl.DataFrame, suite: stats.Suite | None) -> pl.DataFrame:
-    means = table.filter(task=MEAN).sort("rank", "model")
+    means = table.filter(pl.col("rank").is_not_null(), task=MEAN).sort("rank", "model")
     order = means.select("model", "rank", "rank_low", "rank_high")
     if suite is None:
         return order.clear()

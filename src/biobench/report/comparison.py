@@ -19,10 +19,12 @@ from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
 from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
+from biobench.report.published_notes import explain_doubts
 from biobench.report.reconciling import name_doubts
 from biobench.report.rescoring import describe_rescoring, rescore
 from biobench.report.selection import select
 from biobench.report.views import Note
+from biobench.stats.pair import SCHEMA
 
 __all__ = ["Comparison", "compare"]
 
@@ -32,7 +34,8 @@ class Comparison:
     """What two models' scores differ by. `table` has the columns task, a, b, score_a, score_b,
     difference (a - b), ci_low, ci_high (its interval), p, p_holm, n, n_groups, n_left_out,
     detectable (the smallest difference that would have been seen four times in five; null where no
-    difference could) and warnings."""
+    difference could) and warnings. Where the predictions of one of them are not here, the
+    difference is that of two numbers, and all behind it is null."""
 
     a: str
     b: str
@@ -86,7 +89,8 @@ def compare(
     unknown = results.describe_unknown(runs)
     cells, unreadable = read_cells(scorable)
     shared = {task for _, task in cells if (a, task) in cells and (b, task) in cells}
-    if not shared:
+    untested = _compare_untested(runs, a, b, shared, unreadable)
+    if not shared and not untested.height:
         raise BadInput(
             " ".join(unknown)
             or f"{a} and {b} share no task whose predictions can be read; run both on one task "
@@ -96,20 +100,25 @@ def compare(
     used = scorable.filter(pl.col("column").is_in(shared))
     doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
     by_task = get_metrics(scorable, shared)
-    table = stats.compare_models(cells, by_task, a, b)
+    tested = [stats.compare_models(cells, by_task, a, b)] if shared else []
+    table = pl.concat([*tested, untested])
     # A score and an error have no mean that says anything, nor has a part of the tasks.
-    are_alike = len({is_better_low(one) for one in by_task.values()}) == 1
-    if selection.split or len(shared) < 2 or unknown or not are_alike:
+    are_alike = len({is_better_low(one) for one in by_task.values()}) < 2
+    if selection.split or len(shared) < 2 or unknown or not are_alike or untested.height:
         table = table.filter(pl.col("task") != MEAN)
     problems = [*selection.problems, *unreadable]
     heads = selection.headings
     named = table.with_columns(pl.col("task").replace(heads))
     # Of both, but by a metric that is not known here.
     lost = runs.join(scorable, on="run", how="anti").filter("has_predictions")["column"]
-    alone = sorted(heads[column] for column in set(runs["column"]) - shared - set(lost))
+    known = shared | set(lost) | set(untested["task"])
+    alone = sorted(heads[column] for column in set(runs["column"]) - known)
     notes = _explain(named, alone, problems)
     seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
-    notes[2:2] = explain_seeds(seeds, selection.with_headings())
+    at = 2 if table["p"].count() else 0
+    notes[at:at] = explain_seeds(seeds, selection.with_headings())
+    said = selection.with_headings().runs.filter(pl.col("run").is_in(runs["run"].implode()))
+    notes += explain_doubts(said.filter(pl.col("column").is_in(named["task"].implode())))
     notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
     pairs = [(model, task) for model in (a, b) for task in sorted(shared)]
     both = add_seen(pl.DataFrame(pairs, schema=["model", "task"], orient="row"), selection)
@@ -118,6 +127,33 @@ def compare(
         notes.insert(0, Note(describe_rescoring(metric)))
     alarms = name_alarms_of_pair(named, problems, doubts, alone)
     return Comparison(a, b, table, notes, problems, doubts, unknown, heads, [*unknown, *alarms])
+
+
+def _compare_untested(
+    runs: pl.DataFrame,
+    a: str,
+    b: str,
+    tested: set[str],
+    unreadable: Sequence[results.Problem],
+) -> pl.DataFrame:
+    """What the scores of tasks differ by of which a model has no predictions here."""
+    gone = [str(problem.path) for problem in unreadable]
+    rest = runs.filter(~pl.col("column").is_in(list(tested)), ~pl.col("run").is_in(gone))
+    # Of both there are predictions where only the metric cannot be used; that is said elsewhere.
+    bare = rest.filter(~pl.col("has_predictions"))["column"].unique()
+    rest = rest.filter(pl.col("column").is_in(bare.implode()))
+    rows = []
+    for task, cell in rest.group_by("column", maintain_order=True):
+        scores = {row: _mean_score(one) for (row,), one in cell.group_by("row")}
+        if {a, b} <= scores.keys():
+            given = {"score_a": scores[a], "score_b": scores[b], "warnings": []}
+            rows.append({"task": task[0], "a": a, "b": b} | given)
+    table = pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("task")
+    return table.with_columns(difference=pl.col("score_a") - pl.col("score_b"))
+
+
+def _mean_score(cell: pl.DataFrame) -> float:
+    return float(cell["score"].to_numpy().mean())
 
 
 def _get_seeds(cells: Cells) -> pl.DataFrame:
@@ -134,7 +170,7 @@ def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Probl
         "Detectable: the smallest difference that this test set shows four times in five; below "
         "it, no difference found is no sign that there is none.",
     ]
-    notes = [Note(text) for text in texts]
+    notes = [Note(text) for text in texts] if table["p"].count() else []
     grouped = table.filter(pl.col("n_groups") < pl.col("n"), pl.col("task") != MEAN)
     if grouped.height:
         notes.append(
@@ -143,7 +179,15 @@ def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Probl
                 f"exchanged in {name_some(grouped['task'].to_list())}."
             )
         )
-    nothing = table.filter(pl.col("detectable").is_null())
+    untested = table.filter(pl.col("p").is_null())["task"].to_list()
+    if untested:
+        notes.append(
+            Note(
+                f"Not tested: {name_some(untested)}. The predictions of at least one of the two "
+                "are not here; the difference is that of two numbers, and says nothing by itself."
+            )
+        )
+    nothing = table.filter(pl.col("detectable").is_null(), pl.col("p").is_not_null())
     if nothing.height:
         notes.append(
             Note(

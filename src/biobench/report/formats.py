@@ -20,6 +20,7 @@ from biobench.report.views import (
     TIED,
     CellView,
     Note,
+    PairView,
     view_cells,
     view_pairs,
     view_parts,
@@ -43,7 +44,7 @@ def to_text(board: Leaderboard, kind: str, *, explain: bool = False) -> str:
         return clean.to_json(to_rows(board), indent=2)
     if kind == "csv":
         table = board.table.drop("warnings", "runs")
-        return _to_csv(table.with_columns(pl.col("seeds").list.join(" ")))
+        return _to_csv(table.with_columns(pl.col("seeds", "doubts").list.join(" ")))
     escape, show, make = _MARKUP[kind]
     cells = view_cells(board.table, board.signs)
     rows = [
@@ -82,6 +83,8 @@ def to_rows(board: Leaderboard) -> list[dict[str, object]]:
             "runs": list(cell.runs),
             "seeds": list(cell.seeds),
             "heading": board.head(cell.task),
+            "published": cell.published,
+            "doubts": list(cell.doubts),
             "seen": cell.seen,
         }
         for cell in view_cells(board.table, board.signs).values()
@@ -98,7 +101,10 @@ def comparison_to_text(comparison: Comparison, kind: str, *, explain: bool = Fal
     if kind == "csv":
         table = comparison.table.drop("warnings")
         # Six decimals would make nothing of a small one.
-        small = [pl.Series(name, [f"{p:.6g}" for p in table[name]]) for name in ("p", "p_holm")]
+        small = [
+            pl.Series(name, [None if p is None else f"{p:.6g}" for p in table[name]], pl.String)
+            for name in ("p", "p_holm")
+        ]
         return _to_csv(table.with_columns(small))
     escape, _, make = _MARKUP[kind]
     header = ["Task", comparison.a, comparison.b, "Difference", "p", "p (Holm)", "n", "Detectable"]
@@ -107,10 +113,10 @@ def comparison_to_text(comparison: Comparison, kind: str, *, explain: bool = Fal
             comparison.head(pair.task),
             f"{pair.score_a:.3f}",
             f"{pair.score_b:.3f}",
-            f"{pair.difference:+.3f} [{pair.ci_low:+.3f}, {pair.ci_high:+.3f}]",
+            _show_difference(pair),
             pair.shown_p,
             pair.shown_p_holm,
-            f"{pair.n:,}",
+            pair.shown_n,
             pair.shown_detectable,
         ]
         for pair in view_pairs(comparison.table)
@@ -125,6 +131,11 @@ def comparison_to_text(comparison: Comparison, kind: str, *, explain: bool = Fal
         [[escape(text) for text in row] for row in rows],
         notes,
     )
+
+
+def _show_difference(pair: PairView) -> str:
+    interval = "" if pair.ci is None else f" [{pair.ci_low:+.3f}, {pair.ci_high:+.3f}]"
+    return f"{pair.difference:+.3f}{interval or ' (not tested)'}"
 
 
 def comparison_to_rows(comparison: Comparison) -> list[dict[str, object]]:

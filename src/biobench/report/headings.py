@@ -17,7 +17,7 @@ import polars as pl
 from biobench import results
 from biobench.errors import BadInput
 
-__all__ = ["USUAL_PROBE", "USUAL_SEED", "find_probe", "head_columns", "shorten"]
+__all__ = ["USUAL_PROBE", "USUAL_SEED", "find_probe", "head_columns", "shorten", "write_part"]
 
 USUAL_PROBE = "ridge"
 """the probe of every task that is not among the following."""
@@ -60,10 +60,13 @@ def head_columns(
             parts = [
                 folders.get(here["manifest"][0], f"{key}={value}")
                 if key == "data"
-                else f"{key}={value}"
+                else write_part(key, value)
                 for key, value in differing.get(column, ())
             ]
             known = {key for key, _ in differing.get(column, ())}
+            preset = json.loads(here["protocol"][0]).get("preset")
+            if preset and "preset" not in known:
+                parts.insert(0, write_part("preset", str(preset)))
             parts += _list_unusual(here, known)
             heads[column] = f"{task} [{', '.join(parts)}]" if parts else task
     names = list(heads.values())
@@ -73,6 +76,11 @@ def head_columns(
 def shorten(text: str, width: int = 24) -> str:
     """The text, cut where it is longer than `width`."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def write_part(key: str, value: str) -> str:
+    """A key of a protocol and its value; of what names itself, the value alone."""
+    return value if key == "preset" or value == "published" else f"{key}={value}"
 
 
 def _list_unusual(rows: pl.DataFrame, known: set[str]) -> list[str]:

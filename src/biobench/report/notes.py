@@ -163,7 +163,7 @@ def _explain_columns(table: pl.DataFrame, selection: Selection) -> list[Note]:
         names = [f"{task} of {model}" for model, task in missing]
         end = "" if selection.split else "; a model without every task has no mean and no rank"
         notes.append(Note(f"Not run: {name_some(names)}{end}."))
-    unsure = table.filter(pl.col("ci_low").is_null()).sort("task", "model")
+    unsure = table.filter(pl.col("ci_low").is_null(), ~pl.col("published")).sort("task", "model")
     if unsure.height:
         names = [f"{task} of {model}" for model, task in unsure.select("model", "task").rows()]
         notes.append(

@@ -63,6 +63,8 @@ def break_down(board: Leaderboard, by: str) -> list[Breakdown]:
     found = [break_down_task(board, task, by) for task in board.tasks]
     made = [part for part in found if part is not None]
     if not made:
+        if not any(_get_scored(board, task) for task in board.tasks):
+            raise BadInput("No run here has predictions that could be broken down.")
         known = dict.fromkeys(name for task in board.tasks for name in list_columns(board, task))
         raise BadInput(f"No task knows '{by}' of its examples; known: {', '.join(known)}.")
     return made

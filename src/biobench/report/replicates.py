@@ -16,6 +16,7 @@ import polars as pl
 from biobench import metrics, results, stats
 from biobench.errors import BadInput
 from biobench.report.cells import Cells, Unreadable, get_scorable
+from biobench.report.placing import drop_said, is_bare, list_doubts
 
 __all__ = ["pool_runs"]
 
@@ -30,13 +31,13 @@ def pool_runs(
     rows, problems = [], []
     for _, cell in runs.sort("posix_time", "run").group_by("column", "row", maintain_order=True):
         row, damaged = _pool(cell)
-        rows += [row] if row else []
+        rows += [row | {"warnings": drop_said(row["warnings"], cell)}] if row else []
         problems += damaged
     table = pl.DataFrame(rows, schema=schema, orient="row")
     return table.sort("task", "model"), problems
 
 
-def _pool(cell: pl.DataFrame) -> tuple[dict[str, object] | None, list[results.Problem]]:
+def _pool(cell: pl.DataFrame) -> tuple[dict[str, typing.Any] | None, list[results.Problem]]:
     problems = []
     while cell.height > 1:
         try:
@@ -49,12 +50,16 @@ def _pool(cell: pl.DataFrame) -> tuple[dict[str, object] | None, list[results.Pr
 
 def _describe(cell: pl.DataFrame) -> dict[str, object]:
     newest_first = cell.reverse()
+    bare = cell.select(is_bare.all()).item()
     return {
         "model": cell["row"][0],
         "task": cell["column"][0],
         "run": newest_first["run"][0],
         "runs": newest_first["run"].to_list(),
-        "seeds": newest_first["seed"].to_list(),
+        # Of a published score the seed is not known, and is none that others could lack.
+        "seeds": [] if bare else newest_first["seed"].to_list(),
+        "published": bare,
+        "doubts": list_doubts(cell),
     }
 
 

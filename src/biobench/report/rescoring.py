@@ -11,6 +11,7 @@ import polars as pl
 
 from biobench import metrics, results, stats
 from biobench.errors import BadInput
+from biobench.report.placing import is_bare
 from biobench.report.selection import Selection
 
 __all__ = ["describe_rescoring", "rescore"]
@@ -21,10 +22,17 @@ N_READERS = 8
 def rescore(selection: Selection, name: str) -> Selection:
     """The same runs with the scores and intervals of the metric `name`.
 
-    Runs that do not keep what it needs are among the problems, each with its reason; raises
-    BadInput where none does, or there is no such metric.
+    Published scores without predictions are left out. Runs that do not keep what the metric needs
+    are among the problems, each with its reason; raises BadInput where none does, or there is no
+    such metric.
     """
     metric = metrics.get_metric(name)
+    kept = selection.runs.filter(~is_bare)
+    if not kept.height:
+        raise BadInput(
+            f"No run can be scored by '{name}': all are published scores without predictions."
+        )
+    selection = dataclasses.replace(selection, runs=kept)
     with concurrent.futures.ThreadPoolExecutor(N_READERS) as pool:
         found = list(pool.map(lambda run: _score(Path(run), metric), selection.runs["run"]))
     good = [isinstance(one, dict) for one in found]

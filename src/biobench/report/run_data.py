@@ -5,6 +5,7 @@ for line in describe_runs([results / state.run for state in states]): say(line)
 Everything is read from the runs: the counts from their reports, the classes from their predictions.
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from biobench import results
 from biobench.errors import BadInput
 from biobench.report.notes import count, name_some
 
-__all__ = ["LEAST_OF_CLASS", "describe_runs"]
+__all__ = ["LEAST_OF_CLASS", "TestedData", "describe_runs", "look_at"]
 
 LEAST_OF_CLASS = 10
 """test examples (groups, where there are groups) under which a class cannot be judged by itself:
@@ -22,6 +23,42 @@ even where all nine are right, the 95% interval (Wilson's) of its accuracy begin
 
 MAX_CLASSES = 8
 MAX_FILES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class TestedData:
+    """What a run was trained and tested on."""
+
+    n_test: int | None
+    n_train: int | None
+    is_in_folds: bool
+    """whether n_train is that of each fold."""
+    classes: dict[str, int]
+    """what each class was tested on, in `unit`, fewest first; empty where that is not known."""
+    n_groups: int
+    """0 where there are none."""
+    n_subtasks: int
+    left_out: dict[str, list[str]]
+    """by reason, the files that were found and not used."""
+    also: dict[str, int]
+    """what else was counted, without names."""
+    unread: dict[str, list[str]]
+    """by reason, the pictures that could not be read."""
+
+    @property
+    def unit(self) -> str:
+        """What classes are counted in."""
+        return "cameras, videos or specimens" if self.n_groups else "test examples"
+
+    @property
+    def small(self) -> dict[str, int]:
+        """The classes that cannot be judged one by one."""
+        return {name: n for name, n in self.classes.items() if n < LEAST_OF_CLASS}
+
+    @property
+    def are_all_small(self) -> bool:
+        """Whether no class can."""
+        return bool(self.classes) and len(self.small) == len(self.classes)
 
 
 def describe_runs(runs: Iterable[Path]) -> list[str]:
@@ -46,24 +83,50 @@ def _list_trained(report: dict) -> tuple[str, ...]:
     return str(counts.get("n_train")), str(protocol.get("folds_test", 0))
 
 
-def _describe(run: Path, report: dict) -> list[str]:
+def look_at(run: Path, report: dict) -> TestedData:
+    """What a run was trained and tested on; of a run without predictions its classes are not known.
+
+    Raises BadInput where its predictions cannot be read.
+    """
     made, counts = report["provenance"], report["provenance"]["counts"]
     names = ["subtask", "group", "y_true"]
     table = results.read_predictions(run, names) if report["has_predictions"] else None
-    text = f"{report['n']:,} test examples"
-    if "n_train" in counts:
-        per_fold = " (at least, in each fold)" * bool(made["protocol"].get("folds_test"))
-        text = f"{counts['n_train']:,} training examples{per_fold}, {text}"
-    if table is None or not table["y_true"].count():
-        return [f"{report['task']}: {text}", *_describe_lost(made)]
-    classes = _count_classes(table)
-    groups = table["group"].n_unique() if table["group"].count() else 0
-    within = f" in {count(groups, 'group')}" if groups else ""
-    subtasks = f" in {table['subtask'].n_unique():,} subtasks" if table["subtask"].count() else ""
-    n = len(classes)
+    is_known = table is not None and table["y_true"].count() > 0
+    listed = {str(entry.get("reason")) for entry in made.get("left_out") or []}
+    return TestedData(
+        n_test=report["n"] if table is None else table.height,
+        n_train=counts.get("n_train"),
+        is_in_folds=bool(made["protocol"].get("folds_test")),
+        classes=_count_classes(table) if is_known else {},
+        n_groups=_count(table, "group") if is_known else 0,
+        n_subtasks=_count(table, "subtask") if is_known else 0,
+        left_out=_group_by_reason(made.get("left_out") or [], "path"),
+        also={
+            what: n
+            for what, n in counts.items()
+            if n and not what.startswith("n_") and what not in listed
+        },
+        unread=_group_by_reason(made["skipped"], "image"),
+    )
+
+
+def _count(table: pl.DataFrame | None, column: str) -> int:
+    return table[column].n_unique() if table is not None and table[column].count() else 0
+
+
+def _describe(run: Path, report: dict) -> list[str]:
+    data = look_at(run, report)
+    text = "test examples" if data.n_test is None else f"{data.n_test:,} test examples"
+    if data.n_train is not None:
+        per_fold = " (at least, in each fold)" * data.is_in_folds
+        text = f"{data.n_train:,} training examples{per_fold}, {text}"
+    if not data.classes:
+        return [f"{report['task']}: {text}", *_describe_lost(data)]
+    within = f" in {count(data.n_groups, 'group')}" if data.n_groups else ""
+    subtasks = f" in {data.n_subtasks:,} subtasks" if data.n_subtasks else ""
+    n = len(data.classes)
     text += f"{within}, {n:,} class{'es' * (n != 1)}{subtasks}"
-    lines = [f"{report['task']}: {text}", *_describe_small(classes, has_groups=groups > 0)]
-    return lines + _describe_lost(made)
+    return [f"{report['task']}: {text}", *_describe_small(data), *_describe_lost(data)]
 
 
 def _count_classes(table: pl.DataFrame) -> dict[str, int]:
@@ -76,31 +139,30 @@ def _count_classes(table: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def _describe_small(classes: dict[str, int], *, has_groups: bool) -> list[str]:
-    small = [f"{name} ({n})" for name, n in classes.items() if n < LEAST_OF_CLASS]
+def _describe_small(data: TestedData) -> list[str]:
+    small = [f"{name} ({n})" for name, n in data.small.items()]
     if not small:
         return []
-    unit = "cameras, videos or specimens" if has_groups else "test examples"
-    share = "all classes" if len(small) == len(classes) else f"{len(small):,} of {len(classes):,}"
+    share = "all classes" if data.are_all_small else f"{len(small):,} of {len(data.classes):,}"
     named = name_some(small, MAX_CLASSES)
-    return [f"  too small to judge one by one, under {LEAST_OF_CLASS} {unit} ({share}): {named}"]
-
-
-def _describe_lost(made: dict) -> list[str]:
-    """The files that were not used, what else was counted, and the pictures that were not read."""
-    lines = []
-    for reason, names in _group_by_reason(made.get("left_out") or [], "path").items():
-        lines.append(f"  left out, {reason} ({len(names):,}): {name_some(names, MAX_FILES)}")
-    listed = {str(entry.get("reason")) for entry in made.get("left_out") or []}
-    others = [
-        f"{what} ({n:,})"
-        for what, n in made["counts"].items()
-        if n and not what.startswith("n_") and what not in listed
+    return [
+        f"  too small to judge one by one, under {LEAST_OF_CLASS} {data.unit} ({share}): {named}"
     ]
-    if others:
-        lines.append(f"  also counted: {', '.join(others)}")
-    for reason, names in _group_by_reason(made["skipped"], "image").items():
-        lines.append(f"  not readable, {reason} ({len(names):,}): {name_some(names, MAX_FILES)}")
+
+
+def _describe_lost(data: TestedData) -> list[str]:
+    """The files that were not used, what else was counted, and the pictures that were not read."""
+    lines = [
+        f"  left out, {reason} ({len(names):,}): {name_some(names, MAX_FILES)}"
+        for reason, names in data.left_out.items()
+    ]
+    if data.also:
+        others = ", ".join(f"{what} ({n:,})" for what, n in data.also.items())
+        lines.append(f"  also counted: {others}")
+    lines += [
+        f"  not readable, {reason} ({len(names):,}): {name_some(names, MAX_FILES)}"
+        for reason, names in data.unread.items()
+    ]
     return lines
 
 

@@ -19,11 +19,14 @@ import polars as pl
 
 from biobench import results
 from biobench.errors import BadInput, did_you_mean
-from biobench.report.headings import head_columns, shorten
+from biobench.report.headings import head_columns, shorten, write_part
+from biobench.report.placing import name_rows, place
 
 __all__ = ["Selection", "select"]
 
 DIGEST_LENGTH = 8
+
+PUBLISHED = "published"
 
 NONE = "none"
 """how the value of a key that a protocol does not have is written."""
@@ -107,7 +110,7 @@ def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, s
 
     Returns also by column the keys and values by which it is told apart.
     """
-    runs = _add_seed(runs)
+    runs = place(_add_seed(runs))
     labels, differing = {}, {}
     for (task,), rows in runs.group_by("task", maintain_order=True):
         protocols = rows.unique("replicated", maintain_order=True)
@@ -115,12 +118,13 @@ def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, s
         for protocol in flat:
             protocol.pop("seed", None)
             protocol.pop("metrics", None)
-        for key, pairs in zip(protocols["replicated"], _tell_apart(flat), strict=True):
-            text = ", ".join(f"{name}={value}" for name, value in pairs)
+        for key, pairs in zip(protocols["replicated"], _tell_kinds_apart(flat), strict=True):
+            text = ", ".join(write_part(name, value) for name, value in pairs)
             labels[task, key] = f"{task} [{text}]" if text else task
             differing[labels[task, key]] = pairs
     several = (
-        runs.group_by("task", "replicated", "model")
+        runs.filter(pl.col("published").is_null())
+        .group_by("task", "replicated", "model")
         .agg(pl.col("backbone_digest").n_unique().alias("n"))
         .filter(pl.col("n") > 1)["model"]
         .to_list()
@@ -133,7 +137,7 @@ def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, s
             [f"{m} @{b[:DIGEST_LENGTH]}" if m in several else m for _, _, m, b in keys],
         ),
     ).drop("replicated")
-    return named, differing
+    return name_rows(named), differing
 
 
 def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
@@ -152,6 +156,20 @@ def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
         rows.append((NONE if seed is None else str(seed), few_shot, key))
     schema = {"seed": pl.String, "few_shot": pl.Boolean, "replicated": pl.String}
     return runs.hstack(pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def _tell_kinds_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
+    """As `_tell_apart`, but presets, and what was published, are told from the others by that."""
+    kinds = [(p.get("preset"), p.get("imported") == PUBLISHED) for p in protocols]
+    presets = {preset for preset, _ in kinds}
+    told: list[list[tuple[str, str]]] = [[] for _ in protocols]
+    for preset, is_published in dict.fromkeys(kinds):
+        same = [i for i, kind in enumerate(kinds) if kind == (preset, is_published)]
+        head = [("preset", preset)] * (len(presets) > 1 and preset is not None)
+        head += [("imported", PUBLISHED)] * (is_published and (preset, False) in kinds)
+        for i, pairs in zip(same, _tell_apart([protocols[i] for i in same]), strict=True):
+            told[i] = [*head, *pairs]
+    return told
 
 
 def _tell_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:

@@ -122,7 +122,7 @@ def _tell_wide(heads: Sequence[str], pairs: Sequence[PairView]) -> Table:
             _show_difference(pair),
             pair.shown_p,
             pair.shown_p_holm,
-            f"{pair.n:,}",
+            pair.shown_n,
             pair.shown_detectable,
             _show_verdict(pair.verdict),
         )
@@ -141,13 +141,15 @@ def _tell_narrow(heads: Sequence[str], pairs: Sequence[PairView]) -> Table:
             f"{pair.score_a:.3f}\n{pair.score_b:.3f}",
             _show_difference(pair, ", "),
             f"{pair.shown_p}\n{pair.shown_p_holm}",
-            f"{pair.n:,}\n{pair.shown_detectable}",
+            f"{pair.shown_n}\n{pair.shown_detectable}",
         )
     return table
 
 
 def _show_difference(pair: PairView, to: str = " to ") -> Text:
     difference = Text(f"{pair.difference:+.3f}\n")
+    if pair.ci is None:
+        return difference.append("–", style="dim")
     return difference.append(f"{pair.ci_low:+.3f}{to}{pair.ci_high:+.3f}", style="dim")
 
 

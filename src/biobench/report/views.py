@@ -21,9 +21,12 @@ from biobench import catalog
 __all__ = [
     "BEST",
     "MARKS",
+    "ODD",
+    "PUBLISHED",
     "SEEN",
     "TIED",
     "UNVERIFIED",
+    "WRONG",
     "CellView",
     "Mark",
     "Note",
@@ -81,6 +84,10 @@ class CellView:
     seeds: tuple[str, ...] = ()
     is_best: bool = False
     """whether it has the best of several scores of its task."""
+    published: bool = False
+    """whether it was taken over from a published leaderboard, without predictions."""
+    doubts: tuple[str, ...] = ()
+    """what is the matter with a published score (`results.published.KINDS`)."""
     seen: str | None = None
     """what pretraining has seen of the task, of `catalog.STATUSES`; None where the list of
     checkpoints says nothing."""
@@ -137,6 +144,8 @@ class Mark:
     markdown: str
     """of the score, which stands for {}."""
     latex: str
+    kinds: frozenset[str] = frozenset()
+    """the doubts of which it is true."""
     is_beside: bool = False
     """whether it is shown beside another, not in its place."""
 
@@ -163,7 +172,7 @@ UNVERIFIED = Mark(
     name="unverified",
     sign="?",
     words="cannot be verified",
-    holds=lambda cell: cell.ci_low is None,
+    holds=lambda cell: cell.ci_low is None and not cell.published,
     style="dim",
     markdown="{} (?)",
     latex="{} (?)",
@@ -178,7 +187,36 @@ SEEN = Mark(
     latex=r"{}$^{{\dagger}}$",
     is_beside=True,
 )
-MARKS = (UNVERIFIED, BEST, TIED, SEEN)
+PUBLISHED = Mark(
+    name="published",
+    sign="~",
+    words="published without predictions, cannot be recomputed",
+    holds=lambda cell: cell.published,
+    style="dim",
+    markdown=r"{} (\~)",
+    latex=r"{} (\textasciitilde{{}})",
+)
+ODD = Mark(
+    name="odd",
+    sign="!",
+    words="published, and outside its own interval or without one",
+    holds=lambda cell: cell.published and not ODD.kinds.isdisjoint(cell.doubts),
+    style="dim",
+    markdown="{} (!)",
+    latex="{} (!)",
+    kinds=frozenset({"outside", "swapped", "no interval"}),
+)
+WRONG = Mark(
+    name="wrong",
+    sign="x",
+    words="published, and known to be wrong",
+    holds=lambda cell: not WRONG.kinds.isdisjoint(cell.doubts),
+    style="dim",
+    markdown="{} (x)",
+    latex="{} (x)",
+    kinds=frozenset({"wrong"}),
+)
+MARKS = (WRONG, ODD, PUBLISHED, UNVERIFIED, BEST, TIED, SEEN)
 """the one that stands first is the one that is shown, with those that stand beside others."""
 
 
@@ -189,6 +227,7 @@ class Verdict(enum.Enum):
     B = "B is better"
     NOT_SEEN = "no difference seen"
     NOT_SHOWABLE = "none could be shown"
+    NOT_TESTED = "not tested"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,23 +240,28 @@ class PairView:
     score_a: float
     score_b: float
     difference: float
-    ci_low: float
-    ci_high: float
-    p: float
-    p_holm: float
-    n: int
+    ci_low: float | None
+    """None, as all that follows, where a model's predictions are not here: nothing is tested."""
+    ci_high: float | None
+    p: float | None
+    p_holm: float | None
+    n: int | None
     n_groups: int | None
-    n_left_out: int
+    n_left_out: int | None
     detectable: float | None
 
     @property
-    def ci(self) -> list[float]:
-        """[low, high] of the difference."""
+    def ci(self) -> list[float] | None:
+        """[low, high] of the difference; None where it was not tested."""
+        if self.ci_low is None or self.ci_high is None:
+            return None
         return [self.ci_low, self.ci_high]
 
     @property
     def verdict(self) -> Verdict:
         """Which is better at 5%, all rows allowed for, or why none is."""
+        if self.p_holm is None:
+            return Verdict.NOT_TESTED
         if self.p_holm < ALPHA:
             return Verdict.A if self.difference > 0 else Verdict.B
         return Verdict.NOT_SHOWABLE if self.detectable is None else Verdict.NOT_SEEN
@@ -233,8 +277,15 @@ class PairView:
         return _show_p(self.p_holm)
 
     @property
+    def shown_n(self) -> str:
+        """The examples that both were tested on; a dash where there was no test."""
+        return "–" if self.n is None else f"{self.n:,}"
+
+    @property
     def shown_detectable(self) -> str:
         """The smallest difference that could have been seen, or that there is none."""
+        if self.p is None:
+            return "–"
         return "none" if self.detectable is None else f"{self.detectable:.3f}"
 
 
@@ -243,7 +294,7 @@ def view_cells(table: pl.DataFrame, signs: Mapping[str, int]) -> dict[tuple[str,
 
     signs: of each task, as `Leaderboard.signs`; the best of one whose sign is 0 is not known.
     """
-    sure = table.drop_nulls("ci_low").group_by("task")
+    sure = table.filter(pl.col("ci_low").is_not_null(), ~pl.col("published")).group_by("task")
     ends = sure.agg(pl.col("score").max().alias("high"), pl.col("score").min(), pl.len())
     top = {
         task: high if signs[task] > 0 else low
@@ -252,8 +303,10 @@ def view_cells(table: pl.DataFrame, signs: Mapping[str, int]) -> dict[tuple[str,
     }
     cells = {}
     for row in table.iter_rows(named=True):
-        is_best = row["ci_low"] is not None and row["score"] == top.get(row["task"])
-        cell = _make(row, runs=tuple(row["runs"] or ()), seeds=tuple(row["seeds"] or ()))
+        is_sure = row["ci_low"] is not None and not row["published"]
+        is_best = is_sure and row["score"] == top.get(row["task"])
+        lists = {name: tuple(row[name] or ()) for name in ("runs", "seeds", "doubts")}
+        cell = _make(row, **lists)
         cells[cell.model, cell.task] = dataclasses.replace(cell, is_best=is_best)
     return cells
 
@@ -275,5 +328,7 @@ def _make(row: Mapping[str, typing.Any], **given: typing.Any) -> CellView:
     return CellView(**{name: row[name] for name in names if name in row} | given)
 
 
-def _show_p(p: float) -> str:
+def _show_p(p: float | None) -> str:
+    if p is None:
+        return "–"
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"

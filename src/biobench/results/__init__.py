@@ -15,6 +15,7 @@ from biobench.results.columns import check_for_metric, read_for_metric
 from biobench.results.exporting import TABLES, Exported, TableName, export
 from biobench.results.importing import Imported, import_folder
 from biobench.results.index import Problem, Scan, current, find_protocols, find_run, scan
+from biobench.results.intake import import_any
 from biobench.results.kept_intervals import get_shown
 from biobench.results.legacy import import_sqlite
 from biobench.results.scores import SCORES, read_scores
@@ -56,6 +57,7 @@ __all__ = [
     "find_run",
     "get_schema",
     "get_shown",
+    "import_any",
     "import_folder",
     "import_sqlite",
     "is_changed",

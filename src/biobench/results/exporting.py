@@ -59,6 +59,7 @@ TABLES: dict[TableName, dict[str, typing.Any]] = {
         "protocol": pl.String(),
         "config": pl.String(),
         "is_verified": pl.Boolean(),
+        "published": pl.String(),
         "seen": pl.String(),
     },
     "splits": {"run": pl.String(), "split": pl.String(), "score": pl.Float64()},

@@ -50,6 +50,8 @@ class Imported:
     """runs that were there already."""
     problems: list[Problem]
     """runs that were left out, each with its reason."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """what is to be said of those that were taken, one sentence each."""
 
 
 def import_folder(source: Path, root: Path) -> Imported:
@@ -123,6 +125,9 @@ def _check(
     provenance = Provenance(**given)
     if provenance.protocol_digest() != report["protocol_digest"]:
         raise BadInput(f"{run / REPORT}: protocol_digest is not that of the protocol and data.")
+    if data is None and provenance.published:
+        # It says of itself that nothing can be computed, and is marked wherever it is shown.
+        return {}
     if data is None:
         return _mark(report, "Imported without predictions")
     table = parse_predictions(data, run / PREDICTIONS)

@@ -65,6 +65,7 @@ _SCHEMA = {
     "sha256": pl.String(),
     "n_bytes": pl.Int64(),
     "is_doubtful": pl.Boolean(),
+    "published": pl.String(),
 }
 
 
@@ -86,8 +87,9 @@ class Scan:
     group_ci_low and group_ci_high (over groups), n, n_groups, metric, protocol_digest,
     backbone_digest, manifest (its digest), protocol (JSON text), posix_time, n_skipped, warnings,
     has_predictions, origin; of the file of predictions sha256 and n_bytes as written (null where
-    not noted); and is_doubtful: whether that file has another size now, or the score is not in its
-    interval.
+    not noted); is_doubtful: whether that file has another size now, or the score is not in its
+    interval; and published: of a score taken over from a published leaderboard what is known of it
+    (`Provenance.published`, JSON text), else null.
     """
 
     runs: pl.DataFrame
@@ -207,8 +209,10 @@ def _to_row(folder: Path, report: Report) -> dict[str, object]:
     provenance = report.provenance
     # Weights that nothing is known of are taken to be the same under one name, and only there.
     model = f"{report.model.org}:{report.model.ckpt}"
-    # What nothing can be computed from has no interval that could be vouched for.
-    low, high = (report.has_predictions and report.ci) or (None, None)
+    is_bare = bool(provenance.published) and not report.has_predictions
+    # What nothing can be computed from has no interval that could be vouched for; a published one
+    # is shown as such.
+    low, high = ((report.has_predictions or is_bare) and report.ci) or (None, None)
     group_low, group_high = (report.has_predictions and report.group_ci) or (None, None)
     metric = provenance.protocol.get("metric")
     file = report.predictions
@@ -236,9 +240,11 @@ def _to_row(folder: Path, report: Report) -> dict[str, object]:
         "origin": report.origin,
         "sha256": file and file.sha256,
         "n_bytes": file and file.bytes,
-        "is_doubtful": not all(
+        "is_doubtful": not is_bare
+        and not all(
             first - TOLERANCE <= report.score <= last + TOLERANCE
             for first, last in (report.ci or SOME, report.group_ci or SOME)
         ),
+        "published": json.dumps(provenance.published) if provenance.published else None,
     }
     return row

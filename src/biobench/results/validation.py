@@ -79,6 +79,7 @@ class Provenance(msgspec.Struct):
     left_out: list[dict[str, str]] = []
     imports: list[dict[str, str]] = []
     checked: Object = {}
+    published: Object = {}
 
 
 class Report(msgspec.Struct):

@@ -20,11 +20,11 @@ from biobench.stats.simultaneous import adjusted_p, holm
 from biobench.stats.spread import Spread
 from biobench.stats.suites import MEAN
 
-__all__ = ["compare_models"]
+__all__ = ["SCHEMA", "compare_models"]
 
 _SCORES = ("score_a", "score_b")
 
-_SCHEMA = {
+SCHEMA = {
     "task": pl.String,
     "a": pl.String,
     "b": pl.String,
@@ -42,6 +42,7 @@ _SCHEMA = {
     "resampled": pl.String,
     "warnings": pl.List(pl.String),
 }
+"""the columns of a comparison's table."""
 
 
 def compare_models(
@@ -81,7 +82,7 @@ def compare_models(
         found = pair.comparison(confidence, n_permutations, seed)
         ends = {"ci_low": found.low, "ci_high": found.high}
         one = dataclasses.asdict(found) | ends | {"warnings": list(found.warnings)}
-        rows.append({"task": task, "a": a, "b": b} | {k: one[k] for k in one if k in _SCHEMA})
+        rows.append({"task": task, "a": a, "b": b} | {k: one[k] for k in one if k in SCHEMA})
         pairs.append(pair)
     progress.report("statistics", len(tasks), len(tasks))
     mean = mean_of([pair.contributions for pair in pairs], seed)
@@ -96,7 +97,7 @@ def compare_models(
     adjusted = holm(p) if len(tasks) > 1 else p
     for row, one_p in zip(rows, adjusted, strict=True):
         row["p_holm"] = float(one_p)
-    return pl.DataFrame(rows, schema=_SCHEMA)
+    return pl.DataFrame(rows, schema=SCHEMA)
 
 
 def _mean(

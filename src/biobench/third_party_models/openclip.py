@@ -4,8 +4,8 @@
     backbone = OpenClip("hf-hub:imageomics/bioclip")       # a repository in OpenCLIP's format
     backbone = OpenClip("local:ViT-B-16/run/epoch_3.pt")   # your own weights of an architecture
 
-Only the image tower is kept. Weights are cached in the first set of BIOBENCH_CACHE, HF_HOME and
-HF_HUB_CACHE. The transform is the checkpoint's own.
+Only the image tower is kept; `OpenClip.load_text_tower` gives the other half. Weights are cached in
+the first set of BIOBENCH_CACHE, HF_HOME and HF_HUB_CACHE. The transform is the checkpoint's own.
 """
 
 import os
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from biobench.errors import BadInput, did_you_mean
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
-from biobench.third_party_models import checkpoints, weights
+from biobench.third_party_models import checkpoints, openclip_text, weights
 from biobench.third_party_models.timms import patch_tokens
 
 __all__ = ["OpenClip"]
@@ -102,6 +102,24 @@ class OpenClip(VisionBackbone):
         else:
             _split(ckpt)
 
+    @classmethod
+    def has_text_tower(cls, ckpt: str) -> bool:
+        """Every model of OpenCLIP has one."""
+        return True
+
+    @classmethod
+    def load_text_tower(cls, ckpt: str, **kwargs: typing.Any) -> openclip_text.OpenClipText:
+        """The text tower of a checkpoint, with its tokenizer; arguments and errors as above."""
+        cls.check_ckpt(ckpt)
+        model, _, source = _create(ckpt, kwargs)
+        if ckpt.startswith("hf-hub:"):
+            folder = _find_folder(ckpt)
+            openclip_text.fetch_tokenizer(ckpt, folder)
+            name = f"local-dir:{folder}"
+        else:
+            name = ckpt.removeprefix("local:").partition("/")[0]
+        return openclip_text.OpenClipText(model, openclip_text.load_tokenizer(ckpt, name), source)
+
 
 def _check_arch(arch: str, ckpt: str) -> None:
     import open_clip
@@ -138,8 +156,7 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
         return _from_file(ckpt, name, path, kwargs)
     elif ckpt.startswith("hf-hub:"):
         # From the snapshot's folder, because the library would ask the network once more.
-        config = "open_clip_config.json"
-        folder = weights.find_snapshot(ckpt, _HUB_FILES, config, weights.cache_dir())
+        folder = _find_folder(ckpt)
         name, source = f"local-dir:{folder}", weights.describe_repo(ckpt.removeprefix("hf-hub:"))
     else:
         name, tag = _split(ckpt)
@@ -148,6 +165,11 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
     with weights.refuse_mismatch(ckpt, source):
         model, _, transform = open_clip.create_model_and_transforms(name, **kwargs)
     return model, transform, weights.say_source(ckpt, source)
+
+
+def _find_folder(ckpt: str) -> pathlib.Path:
+    """The local folder of a repository with its weights and its config."""
+    return weights.find_snapshot(ckpt, _HUB_FILES, openclip_text.CONFIG, weights.cache_dir())
 
 
 def _from_file(
