@@ -15,6 +15,7 @@ from biobench.catalog import (
     list_tasks,
     read_checkpoints,
 )
+from biobench.results.published.facts import map_model
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
@@ -121,6 +122,15 @@ def test_a_checkpoint_is_found_by_every_name_of_its_weights():
         assert find_checkpoint(name).name == meant
     for one in EVERY:
         assert find_checkpoint(one.name) is one
+
+
+def test_imported_rows_of_the_public_leaderboard_find_their_checkpoint():
+    published = [one for one in EVERY if one.published is not None]
+    for one in published:
+        for org in ("", "open-clip", "timm"):
+            if not org or one.name.startswith(f"{org}:"):
+                name = ":".join(map_model(one.published.ckpt, org))
+                assert find_checkpoint(name) is one
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,9 @@ def compare(
     said = selection.with_headings().runs.filter(pl.col("run").is_in(runs["run"].implode()))
     notes += explain_doubts(said.filter(pl.col("column").is_in(named["task"].implode())))
     notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
-    pairs = [(model, task) for model in (a, b) for task in sorted(shared)]
-    both = add_seen(pl.DataFrame(pairs, schema=["model", "task"], orient="row"), selection)
+    pairs = [(model, task) for model in (a, b) for task in table["task"]]
+    schema = {"model": pl.String, "task": pl.String}
+    both = add_seen(pl.DataFrame(pairs, schema=schema, orient="row"), selection)
     notes += explain_seen(both.with_columns(pl.col("task").replace(heads)))
     if metric:
         notes.insert(0, Note(describe_rescoring(metric)))
