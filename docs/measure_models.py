@@ -1,11 +1,11 @@
 """Counts what each listed checkpoint costs: python docs/measure_models.py [NAME…]
 
-Writes src/biobench/catalog/measured.json: of every checkpoint, or those named. Each is built by
-its own library on torch's meta device, where tensors have shapes and no numbers, so that
-nothing is downloaded and no memory filled. Counted is what the adapter keeps: the image tower of a
-CLIP model with its projection, any other network without its classifier. One GFLOP is 10^9
-operations of one picture, a multiplication with its addition two of them, as `biobench doctor`
-counts; most papers' "GFLOPs" count the pair once and are half of ours.
+Writes src/biobench/catalog/measured.json: of every checkpoint, or of those named and those that it
+lacks. Each is built by its own library on torch's meta device, where tensors have shapes and no
+numbers, so that nothing is downloaded and no memory filled. Counted is what the adapter keeps: the
+image tower of a CLIP model with its projection, any other network without its classifier. One
+GFLOP is 10^9 operations of one picture, a multiplication with its addition two of them, as
+`biobench doctor` counts; most papers' "GFLOPs" count the pair once and are half of ours.
 """
 
 import dataclasses
@@ -13,11 +13,12 @@ import functools
 import json
 import sys
 import typing
+import urllib.parse
 from collections.abc import Callable
 
 import torch
 
-from biobench.catalog import MEASURED, read_checkpoints
+from biobench.catalog import MEASURED, Checkpoint, read_checkpoints
 from biobench.features.cost import count_gflops
 
 NUMBERS = ("params", "gflops", "image_size", "dim")
@@ -37,27 +38,31 @@ class Built:
     """of a network of videos: what one picture is repeated to."""
 
 
-def build(arch: str) -> Built:
-    """The network of ORG:CONFIGURATION without weights; KeyError of an unknown organisation."""
+def build(arch: str, image_size: int | None = None) -> Built:
+    """The network of ORG:CONFIGURATION without weights; KeyError of an unknown organisation.
+
+    image_size: of the pictures, where it is not the configuration's own.
+    """
     org, _, name = arch.partition(":")
     builders = {
-        "timm": _build_timm,
-        "timm-vit": lambda name: _build_timm(name, tokens=True),
+        "timm": lambda name: _build_timm(name, image_size),
+        "timm-vit": lambda name: _build_timm(name, image_size, tokens=True),
         "open-clip": _build_open_clip,
         "torchvision": _build_torchvision,
         "transformers": _build_transformers,
     }
     with torch.device("meta"):
-        return builders[org](name)
+        built = builders[org](name)
+    return dataclasses.replace(built, image_size=image_size or built.image_size)
 
 
 @functools.cache
-def measure(arch: str) -> dict[str, typing.Any]:
+def measure(arch: str, image_size: int | None = None) -> dict[str, typing.Any]:
     """params, gflops, image_size and dim of a configuration, licence where its library says it."""
     if arch.startswith("open-clip:") and "/" in arch:
         # Weights of one architecture differ in no number that is counted here.
-        return measure(arch.rpartition("/")[0])
-    built = build(arch)
+        return measure(arch.rpartition("/")[0], image_size)
+    built = build(arch, image_size)
     built.network.requires_grad_(False)
     shape = [1, 3, built.image_size, built.image_size]
     if built.n_frames:
@@ -80,11 +85,22 @@ def measure(arch: str) -> dict[str, typing.Any]:
     return row | ({"is_default": True} if built.is_default else {})
 
 
-def _build_timm(name: str, *, tokens: bool = False) -> Built:
+def count(one: Checkpoint) -> dict[str, typing.Any]:
+    """What measured.json is to have of a checkpoint."""
+    if one.arch == one.name:
+        return measure(one.arch)
+    # Of a configuration that it shares only the numbers are its own.
+    row = measure(one.arch, one.image_size)
+    return {key: row[key] for key in NUMBERS}
+
+
+def _build_timm(name: str, image_size: int | None, *, tokens: bool = False) -> Built:
     import timm
     import timm.data
 
-    model: typing.Any = timm.create_model(name, num_classes=0).eval()
+    # Position embeddings are kept as they are in the weights, and resampled for another size.
+    sized = {"dynamic_img_size": True} if image_size and name.startswith("vit_") else {}
+    model: typing.Any = timm.create_model(name, num_classes=0, **sized).eval()
     cfg = timm.models.get_pretrained_cfg(name)
     default = timm.models.get_pretrained_cfg(name.partition(".")[0])
     is_default = bool(cfg and default and "." in name and cfg.tag == default.tag)
@@ -114,7 +130,9 @@ def _build_torchvision(name: str) -> Built:
 def _build_transformers(name: str) -> Built:
     import transformers
 
-    config = getattr(transformers, name)()
+    name, _, given = name.partition("?")
+    values = {key: json.loads(value) for key, value in urllib.parse.parse_qsl(given)}
+    config = getattr(transformers, name)(**values)
     encoder = transformers.AutoModel.from_config(config).eval().encoder
     return Built(
         encoder,
@@ -129,11 +147,7 @@ def main(names: list[str]) -> None:
     rows = {}
     for one in read_checkpoints():
         if one.arch and (not names or one.name in names or one.name not in known):
-            row = measure(one.arch)
-            if one.arch != one.name:
-                # Of a configuration that it shares only the numbers are its own.
-                row = {key: row[key] for key in NUMBERS}
-            rows[one.name] = row
+            rows[one.name] = count(one)
             print(one.name, rows[one.name], file=sys.stderr)
         elif one.name in known:
             rows[one.name] = known[one.name]
