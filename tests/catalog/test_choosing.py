@@ -29,6 +29,7 @@ def test_a_data_set_or_a_source_may_be_asked_for_as_well_as_a_task():
         set(name_all(choose(seen=what))) for what in ("treeoflife-10m", "inaturalist", "inat21")
     )
     assert "open-clip:hf-hub:imageomics/bioclip" in by_set < by_source <= by_task
+    assert name_all(choose(seen="TreeOfLife-10M")) == name_all(choose(seen="treeoflife-10m"))
     # GBIF passes iNaturalist's pictures on.
     assert "open-clip:hf-hub:imageomics/bioclip-2" in by_task - by_source
 

@@ -38,13 +38,14 @@ def choose(
         found = [one for one in found if one.params is not None and one.params <= max_params]
     if not seen:
         return found
-    if seen not in list_known():
-        hint = did_you_mean(seen, list_known())
+    wanted = seen.casefold()
+    if wanted not in list_known():
+        hint = did_you_mean(wanted, list_known())
         raise BadInput(
             f"--seen {seen}: no task, data set or source of pictures is called so.{hint} "
             f"The tasks are {', '.join(list_tasks())}."
         )
-    return [one for one in found if seen in one.seen or seen in one.contents]
+    return [one for one in found if wanted in one.seen or wanted in one.contents]
 
 
 def parse_count(text: str) -> float:
