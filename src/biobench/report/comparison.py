@@ -17,6 +17,7 @@ from biobench.metrics import Metric, is_better_low
 from biobench.report.alarms import name_alarms_of_pair
 from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
+from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.presets import find_presets, name_mean
 from biobench.report.published_notes import explain_doubts
@@ -125,6 +126,10 @@ def compare(
     said = selection.with_headings().runs.filter(pl.col("run").is_in(runs["run"].implode()))
     notes += explain_doubts(said.filter(pl.col("column").is_in(named["task"].implode())))
     notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
+    pairs = [(model, task) for model in (a, b) for task in table["task"]]
+    schema = {"model": pl.String, "task": pl.String}
+    both = add_seen(pl.DataFrame(pairs, schema=schema, orient="row"), selection)
+    notes += explain_seen(both.with_columns(pl.col("task").replace(heads)))
     if metric:
         notes.insert(0, Note(describe_rescoring(metric)))
     alarms = name_alarms_of_pair(named, problems, doubts, alone)

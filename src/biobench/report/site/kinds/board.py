@@ -91,7 +91,7 @@ def _make(subject: Subject) -> Iterator[Page | File]:
     board = subject.board
     names = list(dict.fromkeys(subject.columns[task].shots for task in board.tasks))
     tables = [_make_table(subject, i, shots) for i, shots in enumerate(names)]
-    held = {cell.mark for cell in subject.cells.values() if cell.mark}
+    held = {mark for cell in subject.cells.values() for mark in cell.marks}
     view = Board(
         tables=tables,
         marks=[mark for mark in MARKS if mark in held],
