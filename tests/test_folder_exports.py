@@ -198,6 +198,19 @@ def test_tables_of_other_programs_are_not_taken_for_exports(tmp_path):
     assert found.dropped == {"files that are not pictures": 4}
 
 
+def test_a_table_with_paths_stays_a_table_whatever_columns_it_has(tmp_path):
+    worlds.folder(tmp_path, 8)
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*"))
+    more = {"gbifID": 1, "basisOfRecord": "x", "image_url": "", "quality_grade": "research"}
+    rows = [
+        {"path": name, "scientificName": name.split("/")[0], "id": i, **more}
+        for i, name in enumerate(names)
+    ]
+    found = folder.load(make_args(write(tmp_path / "mine.csv", rows)))
+    assert found.table["label"].n_unique() == 3
+    assert any("Columns of mine.csv" in note for note in found.notes)
+
+
 def test_what_is_packed_or_unknown_is_refused(tmp_path):
     (tmp_path / "export.zip").write_bytes(b"PK")
     with pytest.raises(BadInput, match="unpack what is packed"):

@@ -122,7 +122,7 @@ def test_a_date_is_a_day_and_one_that_is_unsure_is_refused():
     days = ["2024-05-01 23:59:00", "2024:05:01 00:00:01", "2024-05-02", ""]
     kept = keep(make(label=list("abcd"), date=days), "date")
     assert kept.units == ["value/2024-05-01"] * 2 + ["value/2024-05-02", "none"]
-    assert "1 pictures without a day are kept together, as if of one." in kept.notes
+    assert "Pictures without a day are kept together, as if of one: 1." in kept.notes
     with pytest.raises(BadInput, match=r"'05/01/2024'\); write them as"):
         keep(make(label=["a", "b"], date=["2024-05-02", "05/01/2024"]), "date")
 

@@ -87,7 +87,7 @@ def keep_together(
         )
     if values.null_count():
         notes.append(
-            f"{values.null_count():,} pictures without a {one} are kept together, as if of one."
+            f"Pictures without a {one} are kept together, as if of one: {values.null_count():,}."
         )
     units = (pl.lit("value/") + values).alias("unit")
     units = pl.select(units.fill_null("none")).to_series()
@@ -120,8 +120,8 @@ def _find_column(table: pl.DataFrame, what: str, source: str, names: Mapping[str
     # What became a role is found by the name that the source gives it, too.
     there = {plain(name): name for name in table.columns}
     there |= {plain(name): role for role, name in names.items() if role in table.columns}
-    known = KINDS.get(what, ()) if plain(what) not in there or what in KINDS else (what,)
-    found = next((there[plain(one)] for one in (*known, what) if plain(one) in there), None)
+    known = (*KINDS.get(what, ()), what)
+    found = next((there[plain(one)] for one in known if plain(one) in there), None)
     if found is None:
         own = ("image", "example", "label", "split", "box", "fold")
         further = [name for name in table.columns if name not in own]

@@ -71,7 +71,7 @@ def test_what_is_left_out_is_listed(export):
     assert reasons(read(export)) == {
         kind.REMOTE: ["4714 (https://static.inaturalist.org/photos/903/medium.jpg)"],
         inaturalist.NO_PHOTO: ["observation 4715"],
-        "pictures without a scientific name": ["4716.jpg"],
+        "pictures that have no scientific name": ["4716.jpg"],
         assembling.NOT_FOR_SURE: ["906.jpg"],
         assembling.UNMENTIONED: ["me.jpg"],
     }

@@ -92,7 +92,7 @@ def test_vernacular_names_and_ranks_may_be_the_label(bundle):
     }
     found = read(bundle, label="species")
     assert set(found.table["label"]) == {"Panthera onca"}
-    assert set(reasons(found)["pictures without a species"]) == {
+    assert set(reasons(found)["pictures that have no species"]) == {
         "pictures/D1/felid.jpg",
         "pictures/D2/cat.jpg",
     }

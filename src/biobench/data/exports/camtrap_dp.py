@@ -89,7 +89,7 @@ def read(main: pathlib.Path, options: Options) -> Rows:
     seen, passed_over = _read_observations(observations, main)
     if passed_over:
         notes.append(
-            f"{passed_over:,} classifications by machines are passed over for those by people."
+            f"Classifications by machines, passed over for those by people: {passed_over:,}."
         )
     joined = media.join(seen.drop("shown"), on="key", how="left").with_columns(
         pl.when(pl.col("media_why").is_not_null())

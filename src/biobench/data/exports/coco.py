@@ -105,8 +105,8 @@ def read(main: pathlib.Path, options: Options) -> Rows:
     notes = []
     if n_of_sequences:
         notes.append(
-            f"{n_of_sequences:,} pictures have the label of their whole sequence, which not each "
-            "of them need show."
+            "Pictures with the label of their whole sequence, which not each of them need show: "
+            f"{n_of_sequences:,}."
         )
     return Rows(
         table.with_columns(to_iso(table["date"])),

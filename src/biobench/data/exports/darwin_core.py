@@ -79,7 +79,7 @@ def find(place: Place) -> pathlib.Path | None:
     for path in place.files:
         if path.suffix.lower() == ".xml" and _is_archive(path):
             return path
-    return place.find_table(*GBIF)
+    return place.find_list_of_addresses(*GBIF)
 
 
 def read(main: pathlib.Path, options: Options) -> Rows:

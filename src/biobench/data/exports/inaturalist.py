@@ -32,7 +32,9 @@ PHOTO = re.compile(r"/photos/(\d+)/")
 
 
 def find(place: Place) -> pathlib.Path | None:
-    return next((path for one in ONE_OF if (path := place.find_table(*NEEDED, one))), None)
+    return next(
+        (path for one in ONE_OF if (path := place.find_list_of_addresses(*NEEDED, one))), None
+    )
 
 
 def read(main: pathlib.Path, options: Options) -> Rows:
