@@ -19,6 +19,7 @@ from biobench.fields import option
 __all__ = ["Args", "BatchSize", "Embedding", "PictureArgs", "Precision"]
 
 BatchSize = int | Literal["auto"]
+MAX_MARGIN = 10.0
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 
@@ -36,6 +37,11 @@ class Embedding:
     half-precision features that a GPU has made."""
     exif: bool = option(False, decides=("features", "protocol"), always=True)
     """rotate pictures as their EXIF tag says; the published protocols do not."""
+    crop: Literal["none", "box", "square"] = option("none", decides=("parts", "protocol"))
+    """cut each picture to its box, or to the smallest square around it; pictures without a box are
+    left whole, and those with several are embedded once for each."""
+    crop_margin: float = option(0.0, decides=("parts", "protocol"), metavar="FRACTION")
+    """what --crop leaves around a box on every side, as a fraction of its own."""
     compile: bool = option(False)
     """compile the backbone; pays off on a GPU with many images."""
 
@@ -45,6 +51,15 @@ class Embedding:
             raise BadInput(f"batch_size is {self.batch_size}; give a positive number, or 'auto'.")
         if self.n_workers < 0:
             raise BadInput(f"n_workers is {self.n_workers}; give 0 or more.")
+        if not 0 <= self.crop_margin <= MAX_MARGIN:
+            raise BadInput(
+                f"crop_margin is {self.crop_margin}; give a fraction from 0 to {MAX_MARGIN:g}."
+            )
+        if self.crop_margin and self.crop == "none":
+            raise BadInput(
+                f"crop_margin is {self.crop_margin}, but nothing is cropped; set crop to 'box' or "
+                "'square', too."
+            )
 
     def get_embedding(self) -> dict[str, typing.Any]:
         """These options by name, whatever else the object holds."""

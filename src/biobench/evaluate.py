@@ -27,6 +27,7 @@ from biobench._subset import select_data
 from biobench._zeroshot import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench.args import Args, BatchSize
 from biobench.data import Manifest, checked, contents, traps
+from biobench.data.crops import Views, list_views
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
 from biobench.fields import get_decided
@@ -77,20 +78,22 @@ def run(
     described = _describe(protocol, args, classes)
     data, manifest = select_data(manifest, protocol, args)
     manifest.check_files()
-    images = manifest.images()
+    views = list_views(manifest.table, args.crop, args.crop_margin)
     source = get_source(args, model_args, protocol.probe)
     loaded = time.perf_counter()
 
     # Before the pictures, which take longer: what cannot be run is found out sooner.
     prompted = Prompted(classes, _get_text(source)) if classes else None
     read = time.perf_counter()
-    feats = source(manifest.root, images)
+    # What is not cropped is asked of any source, also of one that knows of no parts.
+    parts = {"crops": views.crops} if views.crops else {}
+    feats = source(manifest.root, views.names, **parts)
     embedded = time.perf_counter()
-    skipped = _check_failures(manifest, feats)
+    skipped = _check_failures(manifest, feats, views)
     hashes = hash_data(data, feats)
     hashed = time.perf_counter()
 
-    examples = group_examples(manifest, images, feats)
+    examples = group_examples(manifest, views, feats)
     predicted = predict(examples, feats, protocol, described, args, prompted)
     if add_columns:
         predicted = dataclasses.replace(predicted, predictions=add_columns(predicted.predictions))
@@ -123,7 +126,8 @@ def run(
         },
         skipped=skipped,
         counts={
-            "n_images": len(images),
+            "n_images": len(manifest.images()),
+            **({"n_crops": len(views.crops)} if views.crops else {}),
             **({"n_prompts": len(classes.prompts)} if classes else {}),
             **predicted.counts,
             **manifest.dropped,
@@ -132,6 +136,7 @@ def run(
         fitted=predicted.fitted,
         warnings=[
             *manifest.notes,
+            *views.warnings,
             *(trap.sentence for trap in found),
             *said,
             *(classes.notes if classes else ()),
@@ -172,6 +177,7 @@ def prepare(task: types.ModuleType, args: Args) -> Prepared:
         seen = get_seen(task.load, args)
         known = contents.lookup(data.root, data.images(), trusted=seen.contents if seen else "")
         used.check_files(known)
+        list_views(used.table, args.crop, args.crop_margin)
         seen = get_seen(task.load, args, known)
         return Prepared(_describe(protocol, args, classes), used, data, known, seen)
 
@@ -339,10 +345,13 @@ def _get_versions() -> dict[str, str]:
     return versions
 
 
-def _check_failures(manifest: Manifest, feats: "features.Features") -> list[dict[str, str]]:
+def _check_failures(
+    manifest: Manifest, feats: "features.Features", views: Views
+) -> list[dict[str, str]]:
     if not feats.failures:
         return []
-    splits = manifest.table.select("image", "split").unique(maintain_order=True)
+    named = manifest.table.select(views.of_row.alias("image"), "split")
+    splits = named.unique(maintain_order=True)
     failed = splits.filter(pl.col("image").is_in(list(feats.failures)))
     totals = dict(splits.group_by("split").len().iter_rows())
     for split, n_failed in failed.group_by("split").len().sort("split").iter_rows():

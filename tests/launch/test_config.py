@@ -141,6 +141,8 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         metrics = ["brier"]
         precision = "fp32"
         exif = true
+        crop = "square"
+        crop_margin = 0.1
         compile = false
         [slurm]
         partition = "p"

@@ -46,6 +46,7 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     Raises BadInput for data, a model or a device that is not what the plan needs.
     """
     from biobench import evaluate, features
+    from biobench.data.crops import list_views
 
     features.check_device_name(plan.device)
     for model in dict.fromkeys(cell.model for cell in plan.cells):
@@ -66,7 +67,8 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
                 args = cell.make_args(device="cpu")
                 manifest = evaluate.prepare(load_task(cell.kind, cell.task), args).manifest
                 # Costs a look-up, and says now which pictures have no vector.
-                evaluate.get_source(args, cell.model)(manifest.root, manifest.images())
+                views = list_views(manifest.table, args.crop, args.crop_margin)
+                evaluate.get_source(args, cell.model)(manifest.root, views.names)
     return found
 
 
