@@ -71,7 +71,7 @@ def keep_together(
     said = pl.select(pl.when(said != "").then(said)).to_series()
     values = to_iso(said).str.slice(0, 10) if what == "date" else said
     one = WORDS.get(what, f"value of '{column}'")
-    notes = [f"Split by {what}, column '{column}'."] if what != column else []
+    notes = [f"Split by {one}: none of the column '{column}' is on both sides."]
     unread = values.null_count() - said.null_count()
     if unread:
         raise BadInput(
