@@ -218,7 +218,7 @@ def test_pictures_with_one_label_are_used_with_what_is_known_of_them(package):
         "e1",
     )
     assert (fox["deployment"], fox["date"]) == ("d1", "2024-05-03T10:11:12+0200")
-    assert (fox["latitude"], fox["longitude"]) == (51.5, 4.25)
+    assert (fox["latitude"], fox["longitude"]) == ("51.5", "4.25")
     assert (fox["species"], fox["genus"], fox["family"]) == ("Vulpes vulpes", "Vulpes", "Canidae")
     assert (fox["vernacular_name"], fox["sex"]) == ("red fox", "male")
     assert rows["media/heron.jpg"]["genus"] == "Ardea"

@@ -127,8 +127,8 @@ def test_pictures_are_found_by_address_or_id_and_one_occurrence_is_one_group(arc
     }
     sheet = rows["pictures/sheet2.jpg"]
     assert (sheet["date"], sheet["latitude"], sheet["family"]) == (
-        "2024-05-03T10:11:00",
-        51.5,
+        "2024-05-03T10:11",
+        "51.5",
         "Ardeidae",
     )
     assert sheet["scientific_name"] == 'Ardea cinerea (Linnaeus, 1758) "auct."'

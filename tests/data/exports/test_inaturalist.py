@@ -62,7 +62,7 @@ def test_pictures_are_found_by_the_id_of_observation_or_photo(export):
     }
     late = rows["photos/902.jpg"]
     assert (late["date"], late["observer"]) == ("2024-05-04T09:00:00Z", "ana")
-    assert (late["latitude"], late["family"], late["species"]) == (51.5, "Ardeidae", "Ardea alba")
+    assert (late["latitude"], late["family"], late["species"]) == ("51.5", "Ardeidae", "Ardea alba")
     assert rows["4712/one.jpg"]["date"] == "2024-05-03"
     assert "id" not in found.table.columns
 

@@ -13,7 +13,7 @@ import typing
 import msgspec
 import polars as pl
 
-from biobench.data.exports.dates import to_iso
+from biobench.data.exports.dates import keep_dates
 from biobench.data.exports.kind import (
     BLANK,
     SCHEMA,
@@ -109,7 +109,7 @@ def read(main: pathlib.Path, options: Options) -> Rows:
             f"{n_of_sequences:,}."
         )
     return Rows(
-        table.with_columns(to_iso(table["date"])),
+        table.with_columns(keep_dates(table["date"])),
         label="category",
         group=("camera", "sequence"),
         own=(main,),

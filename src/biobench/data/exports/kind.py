@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 import polars as pl
 
+from biobench.data.knowledge import RANKS
 from biobench.data.picture_table import ROLES
 from biobench.data.plaintext import TEXT_SUFFIXES, read_any_table, read_names
 from biobench.errors import BadInput
@@ -47,8 +48,6 @@ __all__ = [
     "plain",
     "read_text",
 ]
-
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
 BLANK = "pictures that are blank"
 HUMAN = "pictures of people"
