@@ -11,10 +11,10 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
+from biobench._naming import Prompted
 from biobench._pooling import Pooled
 from biobench._protocol import Protocol
 from biobench._queries import add_retrieval
-from biobench._zeroshot import Prompted
 from biobench.args import Args
 from biobench.contract import Example
 from biobench.data import Manifest

@@ -20,11 +20,11 @@ import polars as pl
 
 from biobench import features, metrics, probes, registry
 from biobench._identity import Prepared, check_args, hash_data
+from biobench._naming import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench._predicting import group_examples, predict
 from biobench._protocol import Protocol
 from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
 from biobench._subset import select_data
-from biobench._zeroshot import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench.args import Args, BatchSize
 from biobench.data import Manifest, checked, contents, traps
 from biobench.data.crops import Views, list_views
@@ -84,6 +84,8 @@ def run(
 
     # Before the pictures, which take longer: what cannot be run is found out sooner.
     prompted = Prompted(classes, _get_text(source)) if classes else None
+    if prompted:
+        prompted.check_space(source.describe())
     read = time.perf_counter()
     # What is not cropped is asked of any source, also of one that knows of no parts.
     parts = {"crops": views.crops} if views.crops else {}
@@ -140,7 +142,7 @@ def run(
             *(trap.sentence for trap in found),
             *said,
             *(classes.notes if classes else ()),
-            *(prompted.features.warnings if prompted else ()),
+            *(prompted.warnings if prompted else ()),
             *feats.warnings,
             *predicted.warnings,
             *not_defined,

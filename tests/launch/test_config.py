@@ -139,6 +139,10 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         probe = "knn"
         folds = "kfold"
         metrics = ["brier"]
+        names = "names.csv"
+        candidates = "region.txt"
+        prompt = "common"
+        templates = "bioclip"
         precision = "fp32"
         exif = true
         crop = "square"

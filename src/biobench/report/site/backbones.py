@@ -66,7 +66,7 @@ def _measure_rate(report: dict) -> tuple[float | None, str]:
 
 
 def _get_number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and value > 0 else None
+    return int(value) if isinstance(value, int | float) and value >= 0 else None
 
 
 def _get_size(value: object) -> int | None:
