@@ -80,6 +80,9 @@ class Args(Embedding, TaskArgs):
         "", decides=("protocol",), metavar="NAME", known="probes", usual="the task's own"
     )
     """the probe to fit instead of the task's own (docs/probes.md)."""
+    protocol: Literal["original", "2026"] = option("original", decides=("protocol",))
+    """the protocol of the task's authors, or the probes of the public leaderboard of 2026
+    (docs/protocols.md); their results never stand in one column."""
     folds: Literal["stratified-shuffle", "kfold", "group"] = option(
         "stratified-shuffle", decides=("protocol",), always=True
     )

@@ -22,7 +22,7 @@ from biobench import features, metrics, probes, registry
 from biobench._classes import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench._identity import Prepared, check_args, hash_data
 from biobench._predicting import group_examples, predict
-from biobench._protocol import Protocol
+from biobench._protocol import Protocol, check_preset
 from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
 from biobench._subset import select_data
 from biobench.args import Args, BatchSize
@@ -74,6 +74,7 @@ def run(
     """
     start = time.perf_counter()
     check_args(args)
+    check_preset(protocol, args)
     manifest, classes = find_classes(manifest, protocol, args)
     described = _describe(protocol, args, classes)
     data, manifest = select_data(manifest, protocol, args)
@@ -186,7 +187,9 @@ def prepare(task: types.ModuleType, args: Args) -> Prepared:
 
 def _load(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     check_args(args)
-    manifest, protocol = task.load(args), task.protocol(args)
+    protocol = task.protocol(args)
+    check_preset(protocol, args)
+    manifest = task.load(args)
     if args.folds == "group" and not manifest.table["group"].count():
         raise BadInput(
             "--folds group needs groups (cameras, videos, specimens), but the data name none; use "
@@ -299,9 +302,11 @@ def _describe(protocol: Protocol, args: Args, classes: Classes | None) -> dict[s
     """Everything besides data and backbone that decides the numbers."""
     name = args.probe or protocol.probe
     # A run without what was added since is the same protocol as it was before.
-    added = ("folds_test", "leave_one_out", "apart")
+    added = ("folds_test", "leave_one_out", "apart", "preset")
     fields = {k: v for k, v in dataclasses.asdict(protocol).items() if v or k not in added}
     decided = get_decided(args, "protocol")
+    # The preset is in the protocol that it made.
+    decided.pop("protocol", None)
     if "metrics" in decided:
         # In whichever order, and however often, they were named.
         decided["metrics"] = sorted(set(args.metrics))

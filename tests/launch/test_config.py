@@ -137,6 +137,7 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         n_workers = 0
         n_train_unit = "total"
         probe = "knn"
+        protocol = "2026"
         folds = "kfold"
         metrics = ["brier"]
         names = "names.csv"

@@ -21,11 +21,12 @@ from biobench.report.alarms import name_alarms
 from biobench.report.aliases import rename
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
 from biobench.report.notes import MEAN, explain, name_some
+from biobench.report.presets import join_boards, name_mean, split_presets
 from biobench.report.published_notes import add_means, explain_means, explain_published
 from biobench.report.reconciling import name_doubts, reconcile
 from biobench.report.replicates import pool_runs
 from biobench.report.rescoring import describe_rescoring, rescore
-from biobench.report.selection import select
+from biobench.report.selection import Selection, select
 from biobench.report.views import Note
 
 __all__ = ["Leaderboard", "leaderboard"]
@@ -94,10 +95,19 @@ class Leaderboard:
     """what each task is called for people: with its protocol, where that is not its own."""
     alarms: list[str] = dataclasses.field(default_factory=list)
     """what a reader has to know first, short, the worst first; the notes say more."""
+    parts: list["Leaderboard"] = dataclasses.field(default_factory=list)
+    """of several protocol presets the board of each, which is what people are shown: a row here is
+    of one preset, and the mean of each has its own name (`mean [2026]`)."""
 
     def head(self, task: str) -> str:
         """What a column is called for people."""
         return self.headings.get(task, task)
+
+    @property
+    def measured(self) -> list[str]:
+        """The models with a score that is not only taken over from a published leaderboard."""
+        ours = set(self.table.filter(~pl.col("published"))["model"])
+        return [model for model in self.models if model in ours]
 
     @property
     def has_mean(self) -> bool:
@@ -129,6 +139,15 @@ def leaderboard(
     Raises BadInput where there is nothing to show.
     """
     selection = rename(select(root, tasks=tasks, models=models, where=where), aliases)
+    most = None if full else MAX_CELLS if max_cells is None else max_cells
+    parts = split_presets(selection)
+    return join_boards([_make(root, one, preset, metric, most) for preset, one in parts.items()])
+
+
+def _make(
+    root: Path, selection: Selection, preset: str, metric: str, max_cells: int | None
+) -> Leaderboard:
+    """The board of one preset's runs; max_cells: None computes ties and ranks of any number."""
     stored = get_scorable(selection.runs)
     if metric:
         selection = rescore(selection, metric)
@@ -137,7 +156,7 @@ def leaderboard(
     runs, scorable = selection.runs, get_scorable(selection.runs)
     unknown = results.describe_unknown(runs)
     notes += [Note(lost) for lost in unknown]
-    is_large = scorable.height > (MAX_CELLS if max_cells is None else max_cells) and not full
+    is_large = max_cells is not None and scorable.height > max_cells
     if is_large:
         notes.append(
             Note(
@@ -202,7 +221,7 @@ def leaderboard(
         unknown=unknown,
         metric=metric,
         signs=signs,
-        headings=selection.headings,
+        headings=selection.headings | ({MEAN: name_mean(preset)} if preset else {}),
         alarms=alarms,
     )
 

@@ -44,6 +44,8 @@ def to_text(board: Leaderboard, kind: str, *, explain: bool = False) -> str:
     if kind == "csv":
         table = board.table.drop("warnings", "runs")
         return _to_csv(table.with_columns(pl.col("seeds", "doubts").list.join(" ")))
+    if board.parts:
+        return "\n\n".join(to_text(part, kind, explain=explain) for part in board.parts)
     escape, show, make = _MARKUP[kind]
     cells = view_cells(board.table, board.signs)
     rows = [

@@ -4,9 +4,10 @@
     chosen.runs        # the newest run of each cell, with the columns `row`, `column`, `seed`
 
 A task that was run under several protocols (or on several versions of its data) stands in one
-column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Seeds are no
-protocols but replicates of one: runs that differ in nothing else share a row and a column, and are
-pooled. A model name that stood for several weights has one row for each, named by the digest.
+column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Those of a preset
+always have its name: `newt [2026]`. Seeds are no protocols but replicates of one: runs that differ
+in nothing else share a row and a column, and are pooled. A model name that stood for several
+weights has one row for each, named by the digest.
 """
 
 import dataclasses
@@ -42,7 +43,7 @@ class Selection:
     n_older: int
     """runs that a newer one of the same cell stands for."""
     split: list[str]
-    """tasks that stand in several columns, because they have several protocols."""
+    """tasks that stand in several columns, because they have several protocols of one preset."""
     problems: list[results.Problem]
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each column is called for people (`biobench.report.headings`)."""
@@ -74,7 +75,9 @@ def select(
     runs = _keep_where(runs, where or {})
     newest, differing = _name(results.current(runs))
     newest = newest.unique(["row", "column", "seed"], keep="last", maintain_order=True)
-    split = newest.filter(pl.col("column") != pl.col("task"))["task"].unique().sort().to_list()
+    preset = pl.col("protocol").str.json_path_match("$.preset").alias("preset")
+    columns = newest.group_by("task", preset).agg(pl.col("column").n_unique())
+    split = columns.filter(pl.col("column") > 1)["task"].unique().sort().to_list()
     headings = head_columns(newest, differing)
     return Selection(newest, runs.height - newest.height, split, found.problems, headings)
 
@@ -159,13 +162,13 @@ def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tell_kinds_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
-    """As `_tell_apart`, but presets, and what was published, are told from the others by that."""
+    """As `_tell_apart`, but presets are told from the others by that, however few there are, and
+    what was published from ours of the same preset."""
     kinds = [(p.get("preset"), p.get("imported") == PUBLISHED) for p in protocols]
-    presets = {preset for preset, _ in kinds}
     told: list[list[tuple[str, str]]] = [[] for _ in protocols]
     for preset, is_published in dict.fromkeys(kinds):
         same = [i for i, kind in enumerate(kinds) if kind == (preset, is_published)]
-        head = [("preset", preset)] * (len(presets) > 1 and preset is not None)
+        head = [("preset", preset)] * (preset is not None)
         head += [("imported", PUBLISHED)] * (is_published and (preset, False) in kinds)
         for i, pairs in zip(same, _tell_apart([protocols[i] for i in same]), strict=True):
             told[i] = [*head, *pairs]

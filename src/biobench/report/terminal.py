@@ -58,12 +58,17 @@ def render(
     explain: all notes, instead of three lines. compact: at most 20 models, and not how sure their
     order is. how: what shows all notes.
     """
+    if board.parts:
+        shown = [
+            render(part, width, explain=explain, compact=compact, how=how) for part in board.parts
+        ]
+        return Group(*(item for part in shown for item in (part, Text(""))))
     columns, cells = board.columns, view_cells(board.table, board.signs)
     ranked = MEAN if board.has_mean else columns[0] if len(columns) == 1 else None
     has_marks = any(cell.is_best for cell in cells.values())
     if ranked and any(cell.is_best for key, cell in cells.items() if key[1] == ranked):
         columns = [*columns, "rank"]
-    models = board.models[:MAX_COMPACT] if compact else board.models
+    models = _choose_compact(board) if compact else board.models
     heads = {column: board.head(column) for column in columns}
     tables: list[Table | Text] = [
         _make_table(models, part, cells, ranked, heads=heads)
@@ -78,6 +83,13 @@ def render(
         return Group(*tables, _render_notes(board.notes))
     guide = _describe_marks(board.metric, has_marks)
     return Group(*tables, *_render_brief(brief(board.alarms, len(board.notes), guide, how), width))
+
+
+def _choose_compact(board: Leaderboard) -> list[str]:
+    """The first models, with those before all that are not only published scores; best first."""
+    first = [*board.measured, *(one for one in board.models if one not in board.measured)]
+    chosen = set(first[:MAX_COMPACT])
+    return [model for model in board.models if model in chosen]
 
 
 def _describe_marks(metric: str, has_marks: bool) -> str:

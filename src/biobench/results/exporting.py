@@ -60,6 +60,7 @@ TABLES: dict[TableName, dict[str, typing.Any]] = {
         "config": pl.String(),
         "is_verified": pl.Boolean(),
         "published": pl.String(),
+        "preset": pl.String(),
     },
     "splits": {"run": pl.String(), "split": pl.String(), "score": pl.Float64()},
     "predictions": {"run": pl.String(), **KNOWN_COLUMNS, "info": pl.String()},
@@ -142,6 +143,7 @@ class _Source:
     def _make_run(self, row: dict[str, typing.Any], *, is_current: bool) -> dict[str, object]:
         run = Path(row["run"])
         report, config = read_report(run), None
+        preset = report["provenance"]["protocol"].get("preset")
         if report.get("config") is not None:
             config = clean.to_json(report["config"])
         given = {
@@ -153,6 +155,7 @@ class _Source:
             "time": datetime.datetime.fromtimestamp(row["posix_time"], datetime.UTC).isoformat(),
             "is_current": is_current,
             "is_verified": None,
+            "preset": preset if isinstance(preset, str) else None,
             "commit": report["commit"],
             "hostname": report["hostname"],
             "device": report["gpu_name"],

@@ -6,6 +6,7 @@
 The methods, and the simulations that chose them, are written up in docs/statistics.md.
 """
 
+from biobench.stats.association import LEAST_MODELS, RankCorrelation, rank_correlation
 from biobench.stats.binning import find_bins, list_columns_of
 from biobench.stats.by_part import breakdown
 from biobench.stats.comparing import Comparison, compare
@@ -16,9 +17,11 @@ from biobench.stats.simultaneous import holm
 from biobench.stats.suites import MEAN, Suite, leaderboard, suite
 
 __all__ = [
+    "LEAST_MODELS",
     "MEAN",
     "Comparison",
     "Interval",
+    "RankCorrelation",
     "Suite",
     "breakdown",
     "compare",
@@ -31,6 +34,7 @@ __all__ = [
     "leaderboard",
     "list_columns_of",
     "pool_intervals",
+    "rank_correlation",
     "split_seeds",
     "suite",
 ]

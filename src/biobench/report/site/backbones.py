@@ -45,15 +45,27 @@ def describe_backbone(reports: Sequence[dict]) -> Backbone:
     """What the reports of a model's runs say of it."""
     newest = max(reports, key=lambda report: report["posix_time"])
     model, described = newest["model"], newest["provenance"]["backbone"]
+    said = _find_published(reports)
     rates = {(rate, where) for rate, where in map(_measure_rate, reports) if rate is not None}
     return Backbone(
         name=f"{model['org']}:{model['ckpt']}",
         organisation=model["org"],
-        n_parameters=_get_number(described.get("n_parameters")),
-        image_size=_get_size(described.get("image_size")),
+        family=str(said.get("family") or ""),
+        n_parameters=_get_number(described.get("n_parameters") or said.get("params")),
+        image_size=_get_size(described.get("image_size") or said.get("resolution")),
+        released=str(said.get("released") or ""),
         images_per_second=statistics.median(rate for rate, _ in rates) if rates else None,
         devices=tuple(sorted({where for _, where in rates})),
     )
+
+
+def _find_published(reports: Sequence[dict]) -> dict:
+    """What a published leaderboard says of the model, where a run was taken over from one."""
+    for report in reports:
+        model = report["provenance"].get("published", {}).get("model")
+        if isinstance(model, dict):
+            return model
+    return {}
 
 
 def _measure_rate(report: dict) -> tuple[float | None, str]:
@@ -66,7 +78,7 @@ def _measure_rate(report: dict) -> tuple[float | None, str]:
 
 
 def _get_number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and value > 0 else None
+    return int(value) if isinstance(value, int | float) and value >= 0 else None
 
 
 def _get_size(value: object) -> int | None:

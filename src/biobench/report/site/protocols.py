@@ -20,6 +20,8 @@ class Column:
     """as it is called for people."""
     base: str
     """the task, whatever its protocol."""
+    kind: str
+    """the task's module, by its registered name."""
     title: str
     """the task's name in the field, as its reports have it."""
     metric: str
@@ -49,6 +51,7 @@ def describe_column(task: str, heading: str, reports: Sequence[dict]) -> Column:
         task=task,
         heading=heading,
         base=first["task"],
+        kind=_find_kind(first),
         title=first["name"],
         metric=metric if isinstance(metric, str) else "of its own",
         probe=str(probe) if probe else "unknown",
@@ -57,3 +60,9 @@ def describe_column(task: str, heading: str, reports: Sequence[dict]) -> Column:
         n_seeds=len({report["provenance"]["protocol"].get("seed") for report in reports}),
         preset=str(protocol.get("preset") or ""),
     )
+
+
+def _find_kind(report: dict) -> str:
+    config = report.get("config")
+    kind = config.get("kind") if isinstance(config, dict) else None
+    return kind if isinstance(kind, str) else report["task"]

@@ -2,7 +2,7 @@
 
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from biobench import clean
@@ -53,9 +53,8 @@ def _show_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _show_short(value: float) -> str:
-    """A score in a crowded table, without the zero before its point."""
-    return f"{value:.3f}".replace("0.", ".", 1) if 0 <= value < 1 else f"{value:.3f}"
+def _show_signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"
 
 
 def _show_count(value: int | None) -> str:
@@ -82,22 +81,12 @@ def _show_seconds(value: float) -> str:
     return f"{value:,.1f} s"
 
 
-def _show_fact(value: object) -> str:
-    """A value of a report, whatever its type."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping | list | tuple):
-        return clean.to_json(value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
 _FILTERS = {
     "score": _show_score,
-    "short": _show_short,
+    "signed": _show_signed,
     "count": _show_count,
     "millions": _show_millions,
     "rate": _show_rate,
     "time": _show_time,
     "seconds": _show_seconds,
-    "fact": _show_fact,
 }

@@ -17,7 +17,16 @@ from biobench.report.site.backbones import Backbone, describe_backbone
 from biobench.report.site.protocols import Column, describe_column
 from biobench.report.views import CellView, view_cells
 
-__all__ = ["Run", "Subject", "gather"]
+__all__ = ["Choice", "Run", "Subject", "gather"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Which runs were asked for, and how models are called."""
+
+    tasks: Sequence[str] = ()
+    where: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    aliases: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +58,8 @@ class Subject:
     """what each task was run with."""
     images: Path | None = None
     """where the pictures lie; None where they are not at hand."""
-    choice: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """the arguments (tasks, where, aliases) that further statistics of the same runs are given."""
+    choice: Choice = dataclasses.field(default_factory=Choice)
+    """of which runs further statistics are made."""
 
     def list_runs(self, *, task: str = "", model: str = "") -> list[Run]:
         """The runs of a task, of a model, or of one cell."""
@@ -77,6 +86,12 @@ class Subject:
         if self.board.has_mean:
             return MEAN
         return self.board.tasks[0] if len(self.board.tasks) == 1 else ""
+
+    def name_column(self, column: str) -> str:
+        """What a column is called in a sentence."""
+        if column == MEAN:
+            return f"the mean over {len(self.board.tasks):,} tasks"
+        return self.board.head(column)
 
     def address_model(self, model: str) -> str:
         """The page of a model."""
@@ -122,7 +137,7 @@ def gather(
             for task, reports in by_task.items()
         },
         images=images,
-        choice={"tasks": tasks, "where": where, "aliases": aliases},
+        choice=Choice(tasks, where or {}, aliases),
     )
 
 

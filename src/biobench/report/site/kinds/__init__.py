@@ -1,6 +1,15 @@
 """The kinds of pages, in the order of the site's menu: a new one is a module here and an entry."""
 
-from biobench.report.site.kinds import board, models, overview, tasks
+from biobench.report.site.kinds import (
+    board,
+    compare,
+    cost,
+    models,
+    overview,
+    predict,
+    progress,
+    tasks,
+)
 from biobench.report.site.pages import Kind
 
 __all__ = ["KINDS"]
@@ -8,6 +17,11 @@ __all__ = ["KINDS"]
 KINDS: tuple[Kind, ...] = (
     overview.KIND,
     board.KIND,
+    compare.KIND,
+    cost.KIND,
+    progress.KIND,
+    predict.KIND,
     tasks.KIND,
     models.KIND,
+    cite.KIND,
 )

@@ -8,6 +8,7 @@ from biobench.report.site.backbones import Backbone
 from biobench.report.site.bars import Scale
 from biobench.report.site.facts import Facts, find_shared, list_facts, subtract
 from biobench.report.site.pages import Kind, Page
+from biobench.report.site.strengths import ClassScore, Field
 from biobench.report.site.subject import Run, Subject
 from biobench.report.views import CellView
 
@@ -46,6 +47,16 @@ class RunView:
 
 
 @dataclasses.dataclass(frozen=True)
+class Extremes:
+    """The classes of a task that a model is surest to be better or worse on than the others."""
+
+    heading: str
+    address: str
+    strong: Sequence[ClassScore]
+    weak: Sequence[ClassScore]
+
+
+@dataclasses.dataclass(frozen=True)
 class Listed:
     """A model in the list of models."""
 
@@ -73,6 +84,7 @@ class Model:
     rows: Sequence[Row]
     missing: Sequence[str]
     """headings of the tasks that it lacks."""
+    extremes: Sequence[Extremes]
     shared: Facts
     runs: Sequence[RunView]
 
@@ -95,12 +107,16 @@ def _make(subject: Subject) -> Iterator[Page]:
         task: find_shared([run.report for run in subject.list_runs(task=task)])
         for task in subject.board.tasks
     }
+    found = [Field.of(subject, task) for task in subject.board.tasks]
+    fields = [field for field in found if field is not None]
     for model in subject.board.models:
-        view = _make_model(subject, model, of_tasks)
+        view = _make_model(subject, model, of_tasks, fields)
         yield Page(subject.address_model(model), model, "model.html.j2", view)
 
 
-def _make_model(subject: Subject, model: str, of_tasks: dict[str, dict[str, str]]) -> Model:
+def _make_model(
+    subject: Subject, model: str, of_tasks: dict[str, dict[str, str]], fields: Sequence[Field]
+) -> Model:
     board, runs = subject.board, subject.list_runs(model=model)
     rows = []
     for task in board.columns:
@@ -116,9 +132,18 @@ def _make_model(subject: Subject, model: str, of_tasks: dict[str, dict[str, str]
         backbone=subject.backbones[model],
         rows=rows,
         missing=[board.head(task) for task in board.tasks if (model, task) not in subject.cells],
+        extremes=[one for field in fields if (one := _find_extremes(subject, field, model))],
         shared=shared,
         runs=[_view_run(subject, run, shared, of_tasks[run.task]) for run in runs],
     )
+
+
+def _find_extremes(subject: Subject, field: Field, model: str) -> Extremes | None:
+    strong, weak = field.find_extremes(model)
+    if not (strong or weak):
+        return None
+    heading = subject.board.head(field.task)
+    return Extremes(heading, subject.address_task(field.task), strong, weak)
 
 
 def _view_run(subject: Subject, run: Run, of_model: Facts, of_task: Facts) -> RunView:

@@ -7,10 +7,14 @@ from biobench.errors import BadInput
 from biobench.report.run_data import TestedData, look_at
 from biobench.report.site.bars import Scale
 from biobench.report.site.breakdowns import LEAST_OF_CLASS, Parts, break_down_for_page
+from biobench.report.site.calibration import draw_calibration
+from biobench.report.site.charts import Figure
+from biobench.report.site.curves import Curve, draw_curve
 from biobench.report.site.facts import Facts, find_shared
 from biobench.report.site.pages import Kind, Page
 from biobench.report.site.protocols import Column
-from biobench.report.site.subject import Subject
+from biobench.report.site.subject import Run, Subject
+from biobench.report.site.task_facts import TaskFacts, describe_task
 from biobench.report.views import CellView
 
 __all__ = ["KIND"]
@@ -50,10 +54,15 @@ class Task:
 
     heading: str
     column: Column
+    facts: TaskFacts
     data: TestedData | None
+    found: Sequence[str]
+    """what `biobench check` found of the data, a sentence each."""
     rows: Sequence[Row]
     splits: Sequence[tuple[str, Sequence[float | None]]]
     """sub-scores, one a row of `rows`."""
+    curve: Curve | None
+    calibration: Sequence[Figure]
     parts: Sequence[Parts]
     least: int
     """examples (groups) that a part needs to be judged."""
@@ -88,12 +97,16 @@ def _make_task(subject: Subject, task: str) -> Task:
     return Task(
         heading=subject.board.head(task),
         column=subject.columns[task],
+        facts=describe_task(subject.columns[task].kind),
         data=_look(subject, task),
+        found=_list_findings(runs),
         rows=[
             Row(cell.model, subject.address_model(cell.model), cell, scale.draw(cell))
             for cell in cells
         ],
         splits=[(name, [_get_split(subject, task, m, name) for m in shown]) for name in names],
+        curve=draw_curve(subject, task),
+        calibration=draw_calibration(subject, task),
         parts=break_down_for_page(subject, task),
         least=LEAST_OF_CLASS,
         shared=find_shared([run.report for run in runs]),
@@ -107,6 +120,14 @@ def _look(subject: Subject, task: str) -> TestedData | None:
         except BadInput:
             continue
     return None
+
+
+def _list_findings(runs: Sequence[Run]) -> list[str]:
+    said = []
+    for run in runs:
+        findings = run.report["provenance"].get("checked", {}).get("findings") or []
+        said += [str(one.get("sentence", "")) for one in findings if isinstance(one, dict)]
+    return [text for text in dict.fromkeys(said) if text]
 
 
 def _get_split(subject: Subject, task: str, model: str, name: str) -> float | None:

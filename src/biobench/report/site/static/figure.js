@@ -1,4 +1,4 @@
-// Figures: what a point stands for, on hover and focus; a figure as SVG and PNG, made of what is shown.
+// Figures: what a point stands for, when it is pointed at; a figure as SVG and PNG, made of what is shown.
 "use strict";
 
 (function () {
@@ -53,17 +53,17 @@
   document.body.append(tip);
 
   function point(event) {
-    const mark = event.target.closest("[aria-label][role=graphics-symbol], a[aria-label]");
+    const mark = event.target.closest("[data-tip]");
     tip.hidden = !mark;
     if (!mark) return;
     const box = mark.getBoundingClientRect();
-    tip.textContent = mark.getAttribute("aria-label");
+    tip.textContent = mark.dataset.tip;
     const left = window.scrollX + box.left + box.width / 2;
     tip.style.left = Math.min(left, document.documentElement.clientWidth - tip.offsetWidth - 8) + "px";
     tip.style.top = window.scrollY + box.top - tip.offsetHeight - 6 + "px";
   }
 
-  for (const figure of document.querySelectorAll("figure.chart")) {
+  window.enhanceFigure = function (figure) {
     const svg = figure.querySelector("svg");
     const tools = document.createElement("p");
     tools.className = "save";
@@ -73,14 +73,15 @@
       button.textContent = kind;
       button.setAttribute("aria-label", "Save the figure as " + kind);
       button.addEventListener("click", function () {
-        const name = figure.id;
-        if (kind === "PNG") savePng(svg, name);
-        else save(new Blob([standAlone(svg)], { type: "image/svg+xml" }), name + ".svg");
+        if (kind === "PNG") savePng(svg, figure.id);
+        else save(new Blob([standAlone(svg)], { type: "image/svg+xml" }), figure.id + ".svg");
       });
       tools.append(button);
     }
     figure.append(tools);
-    for (const kind of ["mouseover", "focusin"]) svg.addEventListener(kind, point);
-    for (const kind of ["mouseleave", "focusout"]) svg.addEventListener(kind, () => (tip.hidden = true));
-  }
+    svg.addEventListener("mouseover", point);
+    svg.addEventListener("mouseleave", () => (tip.hidden = true));
+  };
+
+  for (const figure of document.querySelectorAll("figure.chart")) window.enhanceFigure(figure);
 })();

@@ -150,5 +150,5 @@
     restore();
   }
 
-  for (const form of document.querySelectorAll("form.tools")) enhance(form);
+  for (const form of document.querySelectorAll("form.tools[data-table]")) enhance(form);
 })();
