@@ -7,7 +7,9 @@
 Writes memory-mapped features of as many classes as the data set has, also at a smaller scale, fits
 `linear`, predicts a tenth as many examples block by block, as a run does, and prints one line a
 quantity. The reference is what one evaluation of the loss costs at least: the two products between
-features and classes, X @ W and X.T @ P, timed in this very run on some of the rows. Memory is what no file backs: the mapped features are not counted.
+features and classes, X @ W and X.T @ P, timed in this very run on some of the rows.
+
+Memory is what no file backs: the mapped features are not counted.
 The exit code is 1 where it exceeds 4 GiB.
 """
 

@@ -96,6 +96,8 @@ class Leaderboard:
     """what each task is called for people: with its protocol, where that is not its own."""
     alarms: list[str] = dataclasses.field(default_factory=list)
     """what a reader has to know first, short, the worst first; the notes say more."""
+    preset: str = ""
+    """the protocol preset of all its runs; empty: each task's original protocol, or several."""
     parts: list["Leaderboard"] = dataclasses.field(default_factory=list)
     """of several protocol presets the board of each, which is what people are shown: a row here is
     of one preset, and the mean of each has its own name (`mean [2026]`)."""
@@ -225,6 +227,7 @@ def _make(
         metric=metric,
         signs=signs,
         headings=selection.headings | ({MEAN: name_mean(preset)} if preset else {}),
+        preset=preset,
         alarms=alarms,
     )
 

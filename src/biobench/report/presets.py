@@ -82,6 +82,7 @@ def join_boards(boards: Sequence["Leaderboard"]) -> "Leaderboard":
         alarms=_unite(board.alarms for board in boards),
         signs=signs,
         headings=headings,
+        preset="",
         parts=list(boards),
     )
 
