@@ -2,6 +2,7 @@
 
 from biobench.report.site.kinds import (
     board,
+    cite,
     compare,
     cost,
     models,
