@@ -124,6 +124,7 @@ def run(
         skipped=skipped,
         counts={
             "n_images": len(images),
+            "n_embedded": feats.counts.get("embedded", 0),
             **({"n_prompts": len(classes.prompts)} if classes else {}),
             **predicted.counts,
             **manifest.dropped,
