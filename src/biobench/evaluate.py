@@ -130,6 +130,7 @@ def run(
         skipped=skipped,
         counts={
             "n_images": len(manifest.images()),
+            "n_embedded": feats.counts.get("embedded", 0),
             **({"n_crops": len(views.crops)} if views.crops else {}),
             **({"n_prompts": len(classes.prompts)} if classes else {}),
             **predicted.counts,

@@ -36,7 +36,13 @@ _CONFIG = {
         "titleFontWeight": "normal",
         "gridWidth": 0.7,
     },
-    "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "labelLimit": 320},
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "labelLimit": 320,
+        "symbolOpacity": 1,
+    },
     "header": {"labelColor": INK, "titleColor": INK},
     "text": {"color": INK},
 }
