@@ -102,6 +102,9 @@ VALUES = {
     "root": st.sampled_from(["/photos", "/my photos"]),
     "columns": st.lists(st.sampled_from(["path=File", "label=A b"]), min_size=1, max_size=2),
     "folds_test": st.integers(0, 9),
+    "split_by": st.sampled_from(["camera", "date", "my column"]),
+    "boxes": st.sampled_from(["/detections.json", "/my boxes.json"]),
+    "box_confidence": st.sampled_from([0.0, 0.25, 1.0]),
     **dict.fromkeys(("exif", "compile", "skip_missing"), st.just(True)),
 }
 

@@ -18,8 +18,8 @@ import polars as pl
 import scipy.sparse
 import scipy.sparse.csgraph
 
-from biobench.data.exports.base import plain
 from biobench.data.exports.dates import to_iso
+from biobench.data.exports.kind import plain
 from biobench.errors import BadInput, find_close
 
 __all__ = ["KINDS", "RANDOM", "Kept", "describe_torn", "keep_together"]

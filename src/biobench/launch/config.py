@@ -9,6 +9,7 @@ closest key that exists. Paths in a file are relative to that file.
 """
 
 import dataclasses
+import json
 import os
 import tomllib
 import typing
@@ -18,7 +19,7 @@ from biobench.args import Args, PictureArgs
 from biobench.errors import BadInput, find_close
 from biobench.fields import describe_type, fits, get_fields, list_flags, list_options, option
 
-__all__ = ["Settings", "SlurmSettings", "TaskTable", "check_table", "list_keys", "load"]
+__all__ = ["Settings", "SlurmSettings", "TaskTable", "check_table", "list_keys", "load", "quote"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +159,12 @@ def check_table(
                 f"{source}: the key '{key}'{place} is {value!r}, but must be "
                 f"{describe_type(fields[key])}."
             )
+
+
+def quote(value: object) -> str:
+    """A text, number, truth value or a list of them as TOML writes it."""
+    # As JSON does, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read(path: Path) -> dict[str, typing.Any]:

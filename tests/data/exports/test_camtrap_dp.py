@@ -6,7 +6,7 @@ import frictionless
 import pytest
 
 from biobench.data import exports, picture_files
-from biobench.data.exports import assembling, base, camtrap_dp
+from biobench.data.exports import assembling, camtrap_dp, kind
 from biobench.errors import BadInput
 from exports_world import draw, reasons, to_csv, write, write_json
 
@@ -237,17 +237,17 @@ def test_boxes_are_in_pixels_of_the_file_and_the_largest_is_kept(package):
 
 def test_what_is_left_out_is_listed_by_reason(package):
     assert reasons(read(package)) == {
-        base.BLANK: ["media/blank.jpg"],
-        base.HUMAN: ["media/person.jpg"],
-        base.UNCLASSIFIED: ["media/what.jpg"],
+        kind.BLANK: ["media/blank.jpg"],
+        kind.HUMAN: ["media/person.jpg"],
+        kind.UNCLASSIFIED: ["media/what.jpg"],
         assembling.SEVERAL: ["media/both.jpg", "media/mixed.jpg"],
         camtrap_dp.NO_OBSERVATION: ["media/nothing.jpg"],
         "pictures without a scientific name": ["media/named.jpg"],
-        base.MISSING: ["media/gone.jpg"],
-        base.REMOTE: ["https://example.org/assets/far/file"],
-        base.VIDEO: ["media/film.mp4"],
+        kind.MISSING: ["media/gone.jpg"],
+        kind.REMOTE: ["https://example.org/assets/far/file"],
+        kind.VIDEO: ["media/film.mp4"],
         "pictures and videos in formats that are not read": ["media/raw.cr2"],
-        base.NOT_NAMED: ["observation o20", "observation o21"],
+        kind.NOT_NAMED: ["observation o20", "observation o21"],
         assembling.UNMENTIONED: ["media/other.jpg"],
         "files that are not pictures": ["notes.txt"],
     }
@@ -260,7 +260,7 @@ def test_every_picture_and_every_medium_is_used_or_listed(package):
     assert on_disk <= listed
     n_media = len(MEDIA) + 1  # and the picture that it does not name
     n_other = sum(
-        out.reason in (base.NOT_NAMED, picture_files.NOT_PICTURES) for out in found.left_out
+        out.reason in (kind.NOT_NAMED, picture_files.NOT_PICTURES) for out in found.left_out
     )
     assert len(listed) - n_other == n_media
 

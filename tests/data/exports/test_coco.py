@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from biobench.data import exports
-from biobench.data.exports import assembling, base, coco
+from biobench.data.exports import assembling, coco, kind
 from biobench.errors import BadInput
 from exports_world import draw, reasons, write_json
 
@@ -82,13 +82,13 @@ def test_a_box_is_scaled_to_the_file_that_is_there(file):
 def test_what_is_left_out_is_listed_and_labels_of_sequences_are_said(file):
     found = read(file)
     assert reasons(found) == {
-        base.BLANK: ["site 1/none.jpg"],
-        base.HUMAN: ["site 1/man.jpg"],
+        kind.BLANK: ["site 1/none.jpg"],
+        kind.HUMAN: ["site 1/man.jpg"],
         assembling.SEVERAL: ["site 1/both.jpg"],
         coco.NO_ANNOTATION: ["site 1/bare.jpg"],
         coco.CORRUPT: ["site 1/bad.jpg"],
-        base.UNCLASSIFIED: ["site 1/odd.jpg"],
-        base.MISSING: ["site 1/lost.jpg"],
+        kind.UNCLASSIFIED: ["site 1/odd.jpg"],
+        kind.MISSING: ["site 1/lost.jpg"],
     }
     assert any("1 pictures have the label of their whole sequence" in note for note in found.notes)
 

@@ -5,7 +5,7 @@ from dwca.darwincore.utils import qualname
 from dwca.read import DwCAReader
 
 from biobench.data import exports
-from biobench.data.exports import assembling, base, darwin_core
+from biobench.data.exports import assembling, darwin_core, kind
 from biobench.errors import BadInput
 from exports_world import draw, reasons
 
@@ -139,7 +139,7 @@ def test_pictures_are_found_by_address_or_id_and_one_occurrence_is_one_group(arc
 def test_what_is_left_out_is_listed(archive):
     assert reasons(read(archive)) == {
         "pictures without a species": ["pictures/sheet3.jpg"],
-        base.REMOTE: ["https://example.org/herbarium/sheet4.jpg"],
+        kind.REMOTE: ["https://example.org/herbarium/sheet4.jpg"],
         darwin_core.NOT_A_PICTURE: ["https://example.org/song.mp3"],
         darwin_core.NO_PICTURE: ["occurrence 4716"],
         darwin_core.ORPHAN: ["https://example.org/herbarium/sheet5.jpg"],

@@ -3,7 +3,7 @@
 import pytest
 
 from biobench.data import exports
-from biobench.data.exports import assembling, base
+from biobench.data.exports import assembling, kind
 from exports_world import draw, reasons, write
 
 BUCKET = "gs://project-main/deployment/"
@@ -76,11 +76,11 @@ def test_the_label_is_the_lowest_name_and_deployments_are_groups(bundle):
 
 def test_what_is_left_out_is_listed(bundle):
     assert reasons(read(bundle)) == {
-        base.BLANK: ["pictures/D1/blank.jpg"],
-        base.HUMAN: ["pictures/D1/man.jpg"],
-        base.UNCLASSIFIED: ["pictures/D1/none.jpg"],
+        kind.BLANK: ["pictures/D1/blank.jpg"],
+        kind.HUMAN: ["pictures/D1/man.jpg"],
+        kind.UNCLASSIFIED: ["pictures/D1/none.jpg"],
         assembling.SEVERAL: ["pictures/D1/two.jpg"],
-        base.REMOTE: [f"{BUCKET}D9/far.jpg"],
+        kind.REMOTE: [f"{BUCKET}D9/far.jpg"],
     }
 
 

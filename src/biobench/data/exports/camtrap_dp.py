@@ -14,7 +14,8 @@ import typing
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import to_iso
+from biobench.data.exports.kind import (
     BLANK,
     BOX,
     HUMAN,
@@ -33,8 +34,7 @@ from biobench.data.exports.base import (
     decode_json,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
-from biobench.data.exports.finding import is_remote, say_gone
+from biobench.data.exports.locating import is_remote, say_gone
 from biobench.errors import BadInput
 
 __all__ = ["FORMAT"]
@@ -265,8 +265,8 @@ def _read_taxa(taxa: list[dict[str, typing.Any]], names: pl.Series) -> pl.DataFr
         elif rank in RANKS:
             row[rank] = row[rank] or name
         rows.append(row | {"scientific_name": name, "vernacular_name": _name_it(taxon)})
-    schema = dict.fromkeys((*RANKS, "scientific_name", "vernacular_name"), pl.String)
-    return pl.DataFrame(rows, schema=schema)
+    columns: tuple[str, ...] = (*RANKS, "scientific_name", "vernacular_name")
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
 
 
 def _name_it(taxon: dict[str, typing.Any]) -> str | None:

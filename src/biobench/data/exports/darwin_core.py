@@ -21,7 +21,8 @@ import xml.etree.ElementTree as ET
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import to_iso
+from biobench.data.exports.kind import (
     MISSING,
     RANKS,
     SCHEMA,
@@ -32,8 +33,7 @@ from biobench.data.exports.base import (
     Rows,
     Table,
 )
-from biobench.data.exports.dates import to_iso
-from biobench.data.exports.finding import say_gone
+from biobench.data.exports.locating import say_gone
 from biobench.errors import BadInput
 
 __all__ = ["FORMAT", "read_archive"]

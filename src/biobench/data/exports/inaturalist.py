@@ -11,7 +11,8 @@ import re
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import to_iso
+from biobench.data.exports.kind import (
     RANKS,
     REMOTE,
     SCHEMA,
@@ -21,7 +22,6 @@ from biobench.data.exports.base import (
     Rows,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
 
 __all__ = ["FORMAT"]
 

@@ -9,7 +9,8 @@ import pathlib
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import to_iso
+from biobench.data.exports.kind import (
     MISSING,
     SCHEMA,
     Format,
@@ -20,7 +21,6 @@ from biobench.data.exports.base import (
     plain,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
 from biobench.data.exports.naming import find_why
 from biobench.data.picture_table import ROLES
 from biobench.errors import BadInput

@@ -12,7 +12,8 @@ import pathlib
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import to_iso
+from biobench.data.exports.kind import (
     BLANK,
     SCHEMA,
     UNKNOWN,
@@ -23,8 +24,7 @@ from biobench.data.exports.base import (
     Table,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
-from biobench.data.exports.finding import say_gone
+from biobench.data.exports.locating import say_gone
 from biobench.data.exports.naming import find_why
 
 __all__ = ["FORMAT"]
