@@ -95,6 +95,8 @@ VALUES = {
     "batch_size": st.just("auto") | st.integers(1, 99),
     "n_workers": st.integers(0, 9),
     "precision": st.sampled_from(["auto", "fp32", "fp16", "bf16"]),
+    "crop": st.sampled_from(["none", "box", "square"]),
+    "crop_margin": st.sampled_from([0.0, 0.25, 1.0]),
     "n_train_unit": st.sampled_from(["class", "total"]),
     "probe": st.sampled_from(["knn", "ridge"]),
     "names": st.sampled_from(["/names.csv", "/my names.csv"]),
