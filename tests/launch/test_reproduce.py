@@ -110,8 +110,6 @@ VALUES = {
     "folds_test": st.integers(0, 9),
     "split_by": st.sampled_from(["camera", "date", "my column"]),
     "boxes": st.sampled_from(["/detections.json", "/my boxes.json"]),
-    "crop": st.sampled_from(["box", "square"]),
-    "crop_margin": st.sampled_from([0.1, 0.5]),
     "protocol": st.just("2026"),
     "box_confidence": st.sampled_from([0.0, 0.25, 1.0]),
     **dict.fromkeys(("exif", "compile", "skip_missing"), st.just(True)),

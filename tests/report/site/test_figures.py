@@ -36,7 +36,7 @@ def test_a_point_is_on_the_front_where_no_other_beats_it(points):
         for i in range(len(points))
     ]
     assert {points[i] for i in front} == {
-        p for p, is_beaten in zip(points, beaten) if not is_beaten
+        p for p, is_beaten in zip(points, beaten, strict=True) if not is_beaten
     }
     assert [points[i][0] for i in front] == sorted({points[i][0] for i in front})
 
