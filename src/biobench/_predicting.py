@@ -11,7 +11,7 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
-from biobench._naming import Prompted
+from biobench._classes import Prompted
 from biobench._pooling import Pooled
 from biobench._protocol import Protocol
 from biobench._queries import add_retrieval

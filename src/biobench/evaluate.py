@@ -19,8 +19,8 @@ from pathlib import Path
 import polars as pl
 
 from biobench import features, metrics, probes, registry
+from biobench._classes import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench._identity import Prepared, check_args, hash_data
-from biobench._naming import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench._predicting import group_examples, predict
 from biobench._protocol import Protocol, check_preset
 from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
@@ -130,6 +130,7 @@ def run(
         skipped=skipped,
         counts={
             "n_images": len(manifest.images()),
+            "n_embedded": feats.counts.get("embedded", 0),
             **({"n_crops": len(views.crops)} if views.crops else {}),
             **({"n_prompts": len(classes.prompts)} if classes else {}),
             **predicted.counts,

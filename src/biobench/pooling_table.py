@@ -41,6 +41,9 @@ class Row:
     """hf: the class of transformers."""
     output: str = ""
     """hf: the field of the model's output that is the vector; "": pooled from its tokens."""
+    head: str = ""
+    """hf: the field of the configuration that says whether there is an attention-pooling head,
+    whose output then is the vector; without it, the mean over the patches is."""
     cls: int | str = 0
     registers: int | str = 0
     """hf: tokens before the patches; a number, or the field of the configuration with it."""

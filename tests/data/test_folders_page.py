@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from biobench.data.boxes import CORNERS, WHOLE
+from biobench.data.box_columns import CORNERS, WHOLE
 from biobench.data.knowledge import FACTS
 from biobench.data.picture_table import NEEDED, ROLES
 from biobench.data.plaintext import PARQUET_SUFFIXES, TEXT_SUFFIXES

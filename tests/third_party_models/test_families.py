@@ -9,6 +9,7 @@ import torch
 
 import small_checkpoints
 from biobench.errors import BadInput
+from biobench.features import cost
 from biobench.features.doctor import examine
 from biobench.third_party_models import Timm, TimmVit
 
@@ -18,6 +19,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:timm.*", "ignore:to
 VIT = {"embed_dim": 32, "depth": 2, "num_heads": 2}
 STAGES = {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)}
 FAST = {"layers": (1, 1, 1, 1), "embed_dims": (32, 64, 64, 128)}
+
+
+@pytest.fixture(autouse=True)
+def no_timing(monkeypatch):
+    """The doctor also measures the speed, which is of no use here."""
+    monkeypatch.setattr(cost, "_SECONDS", 0.0)
 
 
 @dataclasses.dataclass(frozen=True)

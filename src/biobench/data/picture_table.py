@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from biobench.data import boxes, table_facts
+from biobench.data import box_columns, table_facts
 from biobench.data.knowledge import simplify
 from biobench.data.listing import list_files
 from biobench.data.manifest import require_plain
@@ -130,8 +130,8 @@ def read_picture_table(
             raise BadInput(_say_missing(missing, table, root, path))
         left_out = [LeftOut(show_name(name), MISSING) for name in missing]
         table = there
-    if "box" in table.columns and boxes.are_relative(table["box"]):
-        pixels = boxes.to_pixels(root, table["path"].to_list(), table["box"])
+    if "box" in table.columns and box_columns.are_relative(table["box"]):
+        pixels = box_columns.to_pixels(root, table["path"].to_list(), table["box"])
         table = table.with_columns(pixels)
         said = [*said, f"Boxes of {path.name} are fractions of the pictures, made pixels."]
     names = {r: n for r, n in _assign(found.table.columns, given).items() if r in table.columns}
@@ -156,7 +156,7 @@ def _name_columns(
         if (
             name
             and name not in table.columns
-            and not (role == "box" and boxes.find_boxes(table, name))
+            and not (role == "box" and box_columns.find_boxes(table, name))
         ):
             plain = {simplify(one): one for one in table.columns}
             close = find_close(simplify(name), plain)

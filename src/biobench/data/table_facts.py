@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from biobench.data import boxes
+from biobench.data import box_columns
 from biobench.data.knowledge import FACTS, bring_into_form, find_facts
 from biobench.errors import BadInput
 
@@ -59,7 +59,7 @@ def _is_readable(column: pl.Series, fact: str) -> bool:
 
 def _take_boxes(table: pl.DataFrame, given: Mapping[str, str]) -> tuple[pl.DataFrame, str]:
     """The table with its boxes in one column, and what the columns were called."""
-    found = boxes.find_boxes(table, given.get("box"))
+    found = box_columns.find_boxes(table, given.get("box"))
     if found is None:
         return table, ""
     try:

@@ -76,7 +76,7 @@ class Settings:
     )
     """tasks to run; of a config file with tables `[tasks.NAME]`, flags pick some."""
     models: list[str] = option(factory=list, metavar="ORG:CKPT…")
-    """models as `ORG:CKPT`; `biobench models` lists the ORGs."""
+    """models as `ORG:CKPT`; `biobench models` lists many."""
     data: str = option("", metavar="DIR", path=True)
     """folder with one folder a task; for the task folder also the pictures themselves."""
     results: str = option("results", metavar="DIR", path=True)

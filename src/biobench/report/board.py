@@ -20,6 +20,7 @@ from biobench.metrics import get_metric, is_better_low, is_known
 from biobench.report.alarms import name_alarms
 from biobench.report.aliases import rename
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
+from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, explain, name_some
 from biobench.report.presets import join_boards, name_mean, split_presets
 from biobench.report.published_notes import add_means, explain_means, explain_published
@@ -64,8 +65,8 @@ class Leaderboard:
     over groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups
     (null where examples were resampled), run (the newest; null for the mean), warnings, runs (all
     that the score is the mean of, which differ in their seed alone, newest first), their seeds,
-    published (whether it was taken over without predictions) and doubts (what is the matter with a
-    published score)."""
+    published (whether it was taken over without predictions), doubts (what is the matter with a
+    published score) and seen (what pretraining has seen of the task; docs/contamination.md)."""
 
     table: pl.DataFrame
     models: list[str]
@@ -201,6 +202,7 @@ def _make(
     signs = _find_signs(selection.runs)
     if not selection.split:
         table = add_means(table, signs)
+    table = add_seen(table, selection)
     shown, named = table, selection
     if set(selection.headings) != set(selection.headings.values()):
         shown = table.with_columns(pl.col("task").replace(selection.headings))
@@ -210,6 +212,7 @@ def _make(
         notes.append(Note(describe_rescoring(metric)))
     notes += explain_published(shown, named.runs)
     notes += [] if selection.split else explain_means(shown)
+    notes += explain_seen(shown)
     notes += explain(shown, named, problems)
     return Leaderboard(
         table=table,

@@ -17,6 +17,7 @@ from biobench.metrics import Metric, is_better_low
 from biobench.report.alarms import name_alarms_of_pair
 from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
+from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
 from biobench.report.presets import find_presets, name_mean
 from biobench.report.published_notes import explain_doubts
@@ -100,15 +101,17 @@ def compare(
     used = scorable.filter(pl.col("column").is_in(shared))
     doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
     by_task = get_metrics(scorable, shared)
-    presets = find_presets(used)
-    tested = [_compare_by_preset(cells, by_task, presets, a, b)] if shared else []
+    presets = find_presets(runs.filter(pl.col("column").is_in([*shared, *untested["task"]])))
+    is_alone = len(set(presets.values())) == 1
+    means = {preset: MEAN if is_alone else name_mean(preset) for preset in presets.values()}
+    tested = _compare_by_preset(cells, by_task, presets, means, a, b)
     table = pl.concat([*tested, untested])
-    means = {MEAN, *map(name_mean, presets.values())}
     # A score and an error have no mean that says anything, nor has a part of the tasks.
     are_alike = len({is_better_low(one) for one in by_task.values()}) < 2
-    if selection.split or len(shared) < 2 or unknown or not are_alike:
-        table = table.filter(~pl.col("task").is_in(means))
-    table = table.filter(~pl.col("task").is_in(_name_partial(runs, untested, presets)))
+    partial = {means[presets[task]] for task in untested["task"]}
+    if selection.split or unknown or not are_alike:
+        partial = set(means.values())
+    table = table.filter(~pl.col("task").is_in(partial))
     problems = [*selection.problems, *unreadable]
     heads = selection.headings
     if len(set(presets.values())) == 1:
@@ -118,17 +121,45 @@ def compare(
     lost = runs.join(scorable, on="run", how="anti").filter("has_predictions")["column"]
     known = shared | set(lost) | set(untested["task"])
     alone = sorted(heads[column] for column in set(runs["column"]) - known)
-    notes = _explain(named, means, alone, problems)
+    notes = _explain(named, {MEAN, *map(name_mean, means)}, alone, problems)
     seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
     at = 2 if table["p"].count() else 0
     notes[at:at] = explain_seeds(seeds, selection.with_headings())
     said = selection.with_headings().runs.filter(pl.col("run").is_in(runs["run"].implode()))
     notes += explain_doubts(said.filter(pl.col("column").is_in(named["task"].implode())))
     notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
+    pairs = [(model, task) for model in (a, b) for task in table["task"]]
+    schema = {"model": pl.String, "task": pl.String}
+    both = add_seen(pl.DataFrame(pairs, schema=schema, orient="row"), selection)
+    notes += explain_seen(both.with_columns(pl.col("task").replace(heads)))
     if metric:
         notes.insert(0, Note(describe_rescoring(metric)))
     alarms = name_alarms_of_pair(named, problems, doubts, alone)
     return Comparison(a, b, table, notes, problems, doubts, unknown, heads, [*unknown, *alarms])
+
+
+def _compare_by_preset(
+    cells: Cells,
+    metrics: Mapping[str, Metric],
+    presets: Mapping[str, str],
+    means: Mapping[str, str],
+    a: str,
+    b: str,
+) -> list[pl.DataFrame]:
+    """The comparison of each preset's tasks by itself: its own mean, its own correction of p.
+
+    presets: of each task. means: what the mean of each preset is called.
+    """
+    tables = []
+    for preset, mean in means.items():
+        ours = {task: one for task, one in metrics.items() if presets[task] == preset}
+        if not ours:
+            continue
+        table = stats.compare_models(cells.keep_tasks(ours), ours, a, b)
+        if len(ours) < 2:
+            table = table.filter(pl.col("task") != MEAN)
+        tables.append(table.with_columns(pl.col("task").replace({MEAN: mean})))
+    return tables
 
 
 def _compare_untested(
@@ -154,35 +185,8 @@ def _compare_untested(
     return table.with_columns(difference=pl.col("score_a") - pl.col("score_b"))
 
 
-def _name_partial(
-    runs: pl.DataFrame, untested: pl.DataFrame, presets: Mapping[str, str]
-) -> set[str]:
-    """The means of presets of which some task was not tested; presets: of the tested tasks."""
-    some = find_presets(runs.filter(pl.col("column").is_in(untested["task"].implode())))
-    partial = set(some.values()) & set(presets.values())
-    alone = len(set(presets.values())) == 1
-    return {MEAN if alone else name_mean(preset) for preset in partial}
-
-
 def _mean_score(cell: pl.DataFrame) -> float:
     return float(cell["score"].to_numpy().mean())
-
-
-def _compare_by_preset(
-    cells: Cells, metrics: Mapping[str, Metric], presets: Mapping[str, str], a: str, b: str
-) -> pl.DataFrame:
-    """The comparison of each preset's tasks by itself: its own mean, its own correction of p."""
-    tables = []
-    for preset in dict.fromkeys(presets.values()):
-        tasks = [task for task, one in presets.items() if one == preset]
-        ours = {task: metrics[task] for task in tasks}
-        table = stats.compare_models(cells.keep_tasks(tasks), ours, a, b)
-        if len(tasks) < 2:
-            table = table.filter(pl.col("task") != MEAN)
-        if len(tasks) < len(presets):
-            table = table.with_columns(pl.col("task").replace({MEAN: name_mean(preset)}))
-        tables.append(table)
-    return pl.concat(tables)
 
 
 def _get_seeds(cells: Cells) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from typing import Literal
 
 import polars as pl
 
-from biobench import atomic, clean
+from biobench import atomic, catalog, clean
 from biobench.errors import BadInput
 from biobench.predictions import KNOWN_COLUMNS
 from biobench.results.index import Problem, current, scan
@@ -61,6 +61,7 @@ TABLES: dict[TableName, dict[str, typing.Any]] = {
         "is_verified": pl.Boolean(),
         "published": pl.String(),
         "preset": pl.String(),
+        "seen": pl.String(),
     },
     "splits": {"run": pl.String(), "split": pl.String(), "score": pl.Float64()},
     "predictions": {"run": pl.String(), **KNOWN_COLUMNS, "info": pl.String()},
@@ -156,6 +157,7 @@ class _Source:
             "is_current": is_current,
             "is_verified": None,
             "preset": preset if isinstance(preset, str) else None,
+            "seen": catalog.judge_by_name(row["model"], row["task"]),
             "commit": report["commit"],
             "hostname": report["hostname"],
             "device": report["gpu_name"],

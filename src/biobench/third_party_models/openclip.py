@@ -209,7 +209,8 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
     elif ckpt.startswith("hf-hub:"):
         # From the snapshot's folder, because the library would ask the network once more.
         folder = _find_folder(ckpt)
-        name, source = f"local-dir:{folder}", weights.describe_repo(ckpt.removeprefix("hf-hub:"))
+        name = f"local-dir:{folder}"
+        source = weights.describe_repo(ckpt.removeprefix("hf-hub:"), folder)
     else:
         name, tag = _split(ckpt)
         path, source = _find_tagged(ckpt, name, tag)
@@ -263,7 +264,7 @@ def _find_tagged(ckpt: str, arch: str, tag: str) -> tuple[pathlib.Path, str]:
     path = weights.find_on_hub(ckpt, repo, filenames, weights.cache_dir())
     if path is None:
         raise weights.say_missing(ckpt, source)
-    return path, source
+    return path, weights.describe_repo(repo, path)
 
 
 def _tag_options(arch: str, tag: str) -> dict[str, typing.Any]:

@@ -232,8 +232,8 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
         model, source = _from_file(arch, path, kwargs)
         return model, weights.say_source(ckpt, source)
     if ckpt.startswith("hf-hub:"):
-        source = weights.describe_repo(ckpt.removeprefix("hf-hub:"))
         folder = weights.find_snapshot(ckpt, _HUB_FILES, "config.json", _cache_dir())
+        source = weights.describe_repo(ckpt.removeprefix("hf-hub:"), folder)
         # From the snapshot's folder, because the library would ask the network once more.
         with weights.refuse_mismatch(ckpt, source):
             model = timm.create_model(f"local-dir:{folder}", pretrained=True, **kwargs)
@@ -251,6 +251,7 @@ def _from_registry(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.M
         filenames = (cfg.hf_hub_filename,) if cfg.hf_hub_filename else _HUB_FILES
         path = weights.find_on_hub(ckpt, cfg.hf_hub_id, filenames, _cache_dir())
         if path is not None:
+            source = weights.describe_repo(cfg.hf_hub_id, path)
             state = timm.models.load_state_dict(str(path))
             model = _with_state(ckpt, state, source, kwargs)
             return model, weights.say_source(ckpt, source)

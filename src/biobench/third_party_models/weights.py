@@ -29,6 +29,7 @@ __all__ = [
     "find_snapshot",
     "first_line",
     "freeze",
+    "get_commit",
     "is_reachable",
     "parse_local",
     "refuse_mismatch",
@@ -106,9 +107,18 @@ def find_snapshot(
     return path.parent
 
 
-def describe_repo(repo: str) -> str:
-    """How messages and reports call a repository of the hub."""
-    return f"the Hugging Face hub's {repo}"
+def describe_repo(repo: str, path: pathlib.Path | None = None) -> str:
+    """How messages and reports call a repository of the hub; with a file of it, at which commit."""
+    commit = get_commit(path) if path else ""
+    return f"the Hugging Face hub's {repo.partition('@')[0]}" + f" at commit {commit}" * bool(
+        commit
+    )
+
+
+def get_commit(path: pathlib.Path) -> str:
+    """The commit of a file in the hub's cache, whose folders are called so; "" elsewhere."""
+    names = [name for name in path.parts if re.fullmatch("[0-9a-f]{40}", name)]
+    return names[-1] if "snapshots" in path.parts and names else ""
 
 
 def first_line(err: Exception) -> str:

@@ -218,7 +218,7 @@ def test_pictures_with_one_label_are_used_with_what_is_known_of_them(package):
         "e1",
     )
     assert (fox["deployment"], fox["date"]) == ("d1", "2024-05-03T10:11:12+0200")
-    assert (fox["latitude"], fox["longitude"]) == (51.5, 4.25)
+    assert (fox["latitude"], fox["longitude"]) == ("51.5", "4.25")
     assert (fox["species"], fox["genus"], fox["family"]) == ("Vulpes vulpes", "Vulpes", "Canidae")
     assert (fox["vernacular_name"], fox["sex"]) == ("red fox", "male")
     assert rows["media/heron.jpg"]["genus"] == "Ardea"
@@ -242,7 +242,7 @@ def test_what_is_left_out_is_listed_by_reason(package):
         kind.UNCLASSIFIED: ["media/what.jpg"],
         assembling.SEVERAL: ["media/both.jpg", "media/mixed.jpg"],
         camtrap_dp.NO_OBSERVATION: ["media/nothing.jpg"],
-        "pictures without a scientific name": ["media/named.jpg"],
+        "pictures that have no scientific name": ["media/named.jpg"],
         kind.MISSING: ["media/gone.jpg"],
         kind.REMOTE: ["https://example.org/assets/far/file"],
         kind.VIDEO: ["media/film.mp4"],
@@ -271,7 +271,7 @@ def test_it_is_said_what_was_read_and_that_machines_were_passed_over(package):
         "datapackage.json is read as a Camtrap DP package: label from 'scientific_name', group "
         "from 'deployment' (--columns says otherwise)."
     )
-    assert "1 classifications by machines are passed over for those by people." in notes
+    assert "Classifications by machines, passed over for those by people: 1." in notes
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_the_label_may_be_another_name_or_a_rank(package, label, expected):
     found = read(package, label=label)
     assert set(found.table["label"]) == expected
     if label == "order":
-        assert "media/heron.jpg" in reasons(found)["pictures without a order"]
+        assert "media/heron.jpg" in reasons(found)["pictures that have no order"]
 
 
 def test_with_the_type_of_observation_as_the_label_nothing_is_left_out_for_what_it_shows(package):

@@ -127,8 +127,8 @@ def test_pictures_are_found_by_address_or_id_and_one_occurrence_is_one_group(arc
     }
     sheet = rows["pictures/sheet2.jpg"]
     assert (sheet["date"], sheet["latitude"], sheet["family"]) == (
-        "2024-05-03T10:11:00",
-        51.5,
+        "2024-05-03T10:11",
+        "51.5",
         "Ardeidae",
     )
     assert sheet["scientific_name"] == 'Ardea cinerea (Linnaeus, 1758) "auct."'
@@ -138,7 +138,7 @@ def test_pictures_are_found_by_address_or_id_and_one_occurrence_is_one_group(arc
 
 def test_what_is_left_out_is_listed(archive):
     assert reasons(read(archive)) == {
-        "pictures without a species": ["pictures/sheet3.jpg"],
+        "pictures that have no species": ["pictures/sheet3.jpg"],
         kind.REMOTE: ["https://example.org/herbarium/sheet4.jpg"],
         darwin_core.NOT_A_PICTURE: ["https://example.org/song.mp3"],
         darwin_core.NO_PICTURE: ["occurrence 4716"],

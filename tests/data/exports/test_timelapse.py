@@ -56,7 +56,7 @@ def test_what_is_left_out_is_listed(table):
     assert reasons(read(table)) == {
         timelapse.DELETED: ["Station 1/2024/IMG_2.JPG"],
         timelapse.UNUSABLE: ["Station 1/2024/IMG_3.JPG"],
-        "pictures without a Species": ["Station 1/2024/IMG_4.JPG"],
+        "pictures that have no Species": ["Station 1/2024/IMG_4.JPG"],
         kind.BLANK: ["Station 1/2024/IMG_5.JPG"],
         kind.MISSING: ["Station 1\\2024/IMG_6.JPG"],
         kind.VIDEO: ["Station 1/2024/VID_1.AVI"],

@@ -69,7 +69,7 @@ def test_the_label_is_the_lowest_name_and_deployments_are_groups(bundle):
     }
     cat = rows["pictures/D2/cat.jpg"]
     assert (cat["group"], cat["deployment"], cat["camera"]) == ("D2", "D2", "2038")
-    assert (cat["location"], cat["latitude"], cat["longitude"]) == ("site D2", -8.5, -62.9)
+    assert (cat["location"], cat["latitude"], cat["longitude"]) == ("site D2", "-8.5", "-62.9")
     assert (cat["date"], cat["genus"], cat["species"]) == ("2021-08-26T10:05:00", "Leopardus", None)
     assert (cat["observer"], cat["class"]) == ("Ana", "Mammalia")
 
@@ -92,7 +92,7 @@ def test_vernacular_names_and_ranks_may_be_the_label(bundle):
     }
     found = read(bundle, label="species")
     assert set(found.table["label"]) == {"Panthera onca"}
-    assert set(reasons(found)["pictures without a species"]) == {
+    assert set(reasons(found)["pictures that have no species"]) == {
         "pictures/D1/felid.jpg",
         "pictures/D2/cat.jpg",
     }

@@ -27,7 +27,7 @@ __all__ = ["NOT_FOR_SURE", "SEVERAL", "UNMENTIONED", "assemble"]
 NOT_FOR_SURE = "pictures that several entries may mean"
 SEVERAL = "pictures of several classes"
 UNMENTIONED = "pictures that the export says nothing of"
-UNLABELLED = "pictures without a {}"
+UNLABELLED = "pictures that have no {}"
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".m4v", ".mkv", ".wmv", ".mpg", ".mpeg", ".webm", ".asf")
 THINGS = (HUMAN, VEHICLE)

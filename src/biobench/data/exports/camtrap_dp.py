@@ -14,7 +14,7 @@ import typing
 
 import polars as pl
 
-from biobench.data.exports.dates import to_iso
+from biobench.data.exports.dates import keep_dates
 from biobench.data.exports.kind import (
     BLANK,
     BOX,
@@ -89,7 +89,7 @@ def read(main: pathlib.Path, options: Options) -> Rows:
     seen, passed_over = _read_observations(observations, main)
     if passed_over:
         notes.append(
-            f"{passed_over:,} classifications by machines are passed over for those by people."
+            f"Classifications by machines, passed over for those by people: {passed_over:,}."
         )
     joined = media.join(seen.drop("shown"), on="key", how="left").with_columns(
         pl.when(pl.col("media_why").is_not_null())
@@ -183,7 +183,7 @@ def _read_media(table: Table, main: pathlib.Path) -> pl.DataFrame:
                 [VIDEO if kind.startswith("video") else None for kind in kinds], dtype=pl.String
             ),
             "deployment": deployments,
-            "date": to_iso(table.get("timestamp")),
+            "date": keep_dates(table.get("timestamp")),
             "capture_method": table.get("captureMethod"),
         }
     )
@@ -245,7 +245,7 @@ def _read_deployments(table: Table) -> pl.DataFrame:
     made = {"deployment": table.get("deploymentID")}
     made |= {new: table.get(old) for new, old in OF_DEPLOYMENTS.items()}
     for name in ("latitude", "longitude"):
-        made[name] = table.get(name).cast(pl.Float64, strict=False)
+        made[name] = table.get(name)
     return pl.DataFrame(made).unique("deployment", keep="first", maintain_order=True)
 
 

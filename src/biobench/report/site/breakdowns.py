@@ -37,6 +37,7 @@ class PartRow:
     value: str
     n: int
     n_groups: int | None
+    """units that were resampled, which are the examples where there are no groups."""
     cells: Sequence[CellView | None]
     """one a model."""
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from biobench.report.notes import MEAN
 from biobench.report.site.backbones import Backbone
 from biobench.report.site.bars import Scale
-from biobench.report.site.facts import Facts, find_shared, list_facts, subtract
 from biobench.report.site.pages import Kind, Page
+from biobench.report.site.run_facts import Facts, find_shared, list_facts, subtract
 from biobench.report.site.strengths import ClassScore, Field
 from biobench.report.site.subject import Run, Subject
 from biobench.report.views import CellView

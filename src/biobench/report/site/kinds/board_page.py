@@ -108,7 +108,7 @@ def _make(subject: Subject) -> Iterator[Page | File]:
         for shots in dict.fromkeys(subject.columns[task].shots for task in part.tasks)
     ]
     tables = [_make_table(subject, part, i, shots) for i, (part, shots) in enumerate(names)]
-    held = {cell.mark for cell in subject.cells.values() if cell.mark}
+    held = {mark for cell in subject.cells.values() for mark in cell.marks}
     view = Board(
         tables=tables,
         marks=[mark for mark in MARKS if mark in held],

@@ -17,7 +17,7 @@ from PIL import Image
 import reading_models
 import suite_worlds
 import worlds
-from biobench import _naming, cli, evaluate, folder, launch, registry, results
+from biobench import _classes, cli, evaluate, folder, launch, registry, results
 from biobench.errors import BadInput
 from biobench.features import BackboneSource, TextSource
 from biobench.launch.cell import run_cell
@@ -249,7 +249,7 @@ def test_published_tasks_bring_names_of_their_own(tmp_path, world):
     assert report.splits["genus-acc"] == np.mean(right)
     task = registry.load_task("newt")
     args = task.Args(datadir=str(worlds.newt(tmp_path / "newt")), **options)
-    manifest, classes = _naming.find_classes(task.load(args), task.protocol(args), args)
+    manifest, classes = _classes.find_classes(task.load(args), task.protocol(args), args)
     words = pl.col("text_label").str.replace_all("_", " ").alias("name")
     called = manifest.table.select("subtask", "label", words).unique()
     assert (
@@ -418,7 +418,7 @@ def test_probabilities_sum_into_what_is_known_of_a_rank(taxa):
     hypothesis.assume(any(taxa))
     labels = [f"class {i}" for i in range(len(taxa))]
     rows = pl.DataFrame({"label": labels, "genus": taxa}, schema_overrides={"genus": pl.String})
-    found, member = _naming._make_sum(rows, np.array(labels), "genus")
+    found, member = _classes._make_sum(rows, np.array(labels), "genus")
     p = np.random.default_rng(0).dirichlet(np.ones(len(taxa)), size=3)
     expected = [p[:, [taxon == name for taxon in taxa]].sum(axis=1) for name in found]
     assert set(found) == set(taxa) - {None}

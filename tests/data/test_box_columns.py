@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from biobench.data.boxes import BoxColumns, are_relative, bring_into_form, find_boxes, to_pixels
+from biobench.data.box_columns import (
+    BoxColumns,
+    are_relative,
+    bring_into_form,
+    find_boxes,
+    to_pixels,
+)
 
 BOX = [1.0, 2.5, 30.0, 4.0]
 
