@@ -22,6 +22,7 @@ PAGES = [pathlib.Path(__file__).with_name(name) for name in ("config.md", "ident
 DECIDED = {
     "data": "the data, by the digest of the manifest",
     "features": "the features, by the backbone's digest",
+    "parts": "the part of a picture that a vector is made of, by the vector's own key",
     "protocol": "the protocol",
 }
 

@@ -18,6 +18,7 @@ import sys
 import time
 
 import tiny_backbones
+from biobench.data.crops import Crop
 from biobench.errors import CellFailed
 from biobench.features import BackboneSource, EmbedOptions
 
@@ -50,6 +51,16 @@ def embed(root, images, cache_root, n_workers=0, shard_rows=SHARD_ROWS, backbone
     )
     backbone = backbone or Counting(cache_root.parent / f"{cache_root.name}.log")
     return BackboneSource(backbone, options)(root, images)
+
+
+def embed_parts(root, parts, cache_root):
+    """Features of parts of pictures, (image, box, shape, margin) each, by a `Counting` backbone."""
+    crops = [Crop(image, tuple(box), shape, margin) for image, box, shape, margin in parts]
+    cache_root = pathlib.Path(cache_root)
+    options = EmbedOptions(device="cpu", n_workers=0, cache_root=cache_root, shard_rows=SHARD_ROWS)
+    source = BackboneSource(Counting(cache_root.parent / f"{cache_root.name}.log"), options)
+    by_name = {crop.name: crop for crop in crops}
+    return source(pathlib.Path(root), list(by_name), by_name)
 
 
 def embed_with_small_files(message, limit, *args):

@@ -60,6 +60,9 @@ def save_timm(folder: pathlib.Path, arch: str, **kwargs) -> pathlib.Path:
     for name, parameter in model.named_parameters():
         if "token" in name or "norm" in name:
             parameter.data.add_(torch.randn_like(parameter) * 0.2)
+        # Layer scales begin near zero, which would hide what the layers do.
+        if "gamma" in name:
+            parameter.data.fill_(1.0)
     path = folder / f"{arch}{len(kwargs)}.pt"
     torch.save(model.state_dict(), path)
     return path

@@ -127,11 +127,11 @@ def get_protocol(args):
 (cell,) = launch.make_plan(launch.load(place / "suite.toml")).cells
 args, plain = cell.make_args(), folder.Args(datadir=cell.args["datadir"])
 config = {"task": "newt", "kind": "newt", "model": "a:b"}
-config["args"] = {"datadir": "/data/newt", "pool": "mean", "ties": "last"}
+config["args"] = {"datadir": "/data/newt", "gather": "mean", "ties": "last"}
 docs = pathlib.Path(sys.argv[2])
 print(json.dumps({
     "cell": cell.args,
-    "args": [args.pool, args.ties, plain.pool],
+    "args": [args.gather, args.ties, plain.gather],
     "digests": [get_digest(plain), get_digest(args)],
     "protocols": [get_protocol(plain), get_protocol(args)],
     "command": reproduce_command({"config": config}),
@@ -143,7 +143,7 @@ print(json.dumps({
 """
 
 FIELDS = '''
-    pool: Literal["own", "mean"] = option("own", decides=("features",))
+    gather: Literal["own", "mean"] = option("own", decides=("features",))
     """how `patches` become one vector."""
 '''
 MORE = '''
@@ -164,7 +164,7 @@ def test_an_option_is_its_field_and_its_use_and_nothing_else(tmp_path):
     (tmp_path / "suite.toml").write_text(
         """
         models = ["baseline:color-hist"]
-        pool = "mean"
+        gather = "mean"
         ties = "last"
         [tasks.stamps]
         kind = "folder"
@@ -176,7 +176,7 @@ def test_an_option_is_its_field_and_its_use_and_nothing_else(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert (found["cell"]["pool"], found["cell"]["ties"]) == ("mean", "last")
+    assert (found["cell"]["gather"], found["cell"]["ties"]) == ("mean", "last")
     assert found["args"] == ["mean", "last", "own"]
     # At its default it changes nothing that was there before it.
     backbone = registry.load_vision_backbone("baseline", "color-hist")
@@ -186,18 +186,20 @@ def test_an_option_is_its_field_and_its_use_and_nothing_else(tmp_path):
     kept = {name: value for name, value in other.items() if name not in ("title", "ties")}
     assert "ties" not in plain and other["ties"] == "last"
     assert kept == {name: value for name, value in plain.items() if name != "title"}
-    assert "pool" not in other
+    assert "gather" not in other
     said = " ".join(found["command"])
-    assert "--pool mean" in said and "--ties last" in said
+    assert "--gather mean" in said and "--ties last" in said
     pages = found["cli"].split("## biobench ")
     run, embed = (
         next(page for page in pages if page.startswith(f"{name}\n")) for name in ("run", "embed")
     )
     assert "--ties WHICH" in run and "--ties" not in embed
     for page in (run, embed):
-        assert "--pool own|mean" in page and "how patches become one vector. (default: own)" in page
+        assert (
+            "--gather own|mean" in page and "how patches become one vector. (default: own)" in page
+        )
     for row in (
-        '`pool` | `"own"` or `"mean"` | `"own"` | how `patches` become one vector',
+        '`gather` | `"own"` or `"mean"` | `"own"` | how `patches` become one vector',
         '`ties` | text | `"first"` | which of equal classes is predicted',
     ):
         assert f"| {row} |" in found["config"]

@@ -272,3 +272,95 @@ def test_the_seed_of_the_split_is_not_the_seed_of_the_run(split):
     tables = [folder.load(make_args(split / "train", seed=seed)).table for seed in (1, 2)]
     assert tables[0].equals(tables[1])
     assert "split_seed" in {field.name for field in dataclasses.fields(folder.Args)}
+
+
+def write_scenes(root, n=10):
+    """Pictures of three animals each, side by side, with a box around each, and the table."""
+    rows = []
+    for i in range(n):
+        scene = Image.new("RGB", (120, 32))
+        for k, name in enumerate(("ants", "bees", "wasps")):
+            worlds.draw(root / "parts" / f"{i}-{name}.png", k, i)
+            with Image.open(root / "parts" / f"{i}-{name}.png") as part:
+                scene.paste(part, (40 * k, 0))
+            rows.append((f"{i}.png", name, "train" if i < n - 4 else "test", [40 * k, 0, 40, 32]))
+        scene.save(root / f"{i}.png")
+    table = pl.DataFrame(rows, schema=["path", "label", "split", "box"], orient="row")
+    table.write_parquet(root / "scenes.parquet")
+    return table
+
+
+def test_a_run_on_boxes_is_a_run_on_pictures_that_were_cropped_before(tmp_path):
+    table = write_scenes(tmp_path)
+    _, report = run(tmp_path / "scenes.parquet", crop="box")
+    parts = table.with_columns(
+        path="parts/" + pl.col("path").str.slice(0, 1) + "-" + pl.col("label") + ".png"
+    )
+    parts.drop("box").write_csv(tmp_path / "parts.csv")
+    _, expected = run(tmp_path / "parts.csv")
+    assert [e.info["y_pred"] for e in report.examples] == [
+        e.info["y_pred"] for e in expected.examples
+    ]
+    assert [e.info["top_scores"] for e in report.examples] == [
+        e.info["top_scores"] for e in expected.examples
+    ]
+    assert report.get_mean_score() == expected.get_mean_score()
+    assert report.provenance.counts["n_crops"] == 30 and report.provenance.counts["n_images"] == 10
+    first = report.examples[0]
+    assert first.id == "6.png#xywh=0,0,40,32" and first.info["group"] == "6.png"
+    assert first.info["image"] == "6.png" and first.info["box"] == [0, 0, 40, 32]
+    assert "crop" not in expected.provenance.protocol
+    assert report.provenance.protocol["crop"] == "box"
+
+
+def test_boxes_of_one_picture_stay_on_one_side_and_a_shared_picture_is_told(tmp_path):
+    table = write_scenes(tmp_path)
+    table.drop("split").write_parquet(tmp_path / "scenes.parquet")
+    manifest = folder.load(make_args(tmp_path / "scenes.parquet"))
+    sides = manifest.table.group_by("image").agg(pl.col("split").n_unique())
+    assert sides["split"].to_list() == [1] * 10
+    torn = table.with_columns(split=pl.when(label="ants").then(pl.lit("test")).otherwise("split"))
+    torn.with_columns(id=pl.int_range(30)).write_parquet(tmp_path / "scenes.parquet")
+    _, report = run(tmp_path / "scenes.parquet", crop="square", crop_margin=0.25)
+    assert report.provenance.counts[SHARED] == 6
+
+
+def test_pictures_with_several_boxes_are_refused_before_anything_is_embedded(tmp_path, capsys):
+    write_scenes(tmp_path)
+    path = tmp_path / "scenes.parquet"
+    with pytest.raises(BadInput, match=r"10 pictures have several boxes \(as 0.png\)"):
+        evaluate.prepare(folder, make_args(path))
+    with pytest.raises(BadInput, match="--crop box needs boxes"):
+        evaluate.prepare(folder, make_args(worlds.folder(tmp_path / "plain", 8), crop="box"))
+    words = ["run", "--tasks", "folder", "--data", str(path), "--models", ":".join(FLOOR)]
+    words += ["--results", str(tmp_path / "results"), "--device", "cpu"]
+    assert main(words) == 2
+    assert "--crop" in capsys.readouterr().err
+    assert main([*words, "--crop", "square", "--crop-margin", "0.1"]) == 0
+    (report,) = (tmp_path / "results").glob("*/*/*/report.json")
+    protocol = json.loads(report.read_text())["provenance"]["protocol"]
+    assert (protocol["crop"], protocol["crop_margin"]) == ("square", 0.1)
+    predictions = pl.read_parquet(report.with_name("predictions.parquet"))
+    assert predictions["box"].to_list()[0] == [0, 0, 40, 32]
+    target = tmp_path / "predictions.csv"
+    words = ["export", "--results", str(tmp_path / "results"), "--to", str(target)]
+    assert main([*words, "--table", "predictions"]) == 0 and target.is_file()
+
+
+def test_boxes_of_nothing_are_listed_and_wrong_and_pictures_without_one_are_whole(tmp_path):
+    table = write_scenes(tmp_path)
+    boxes = table["box"].to_list()
+    boxes[0], boxes[27], boxes[29] = None, [0, 0, -5, 3], [500, 0, 5, 5]
+    table.with_columns(box=pl.Series(boxes, dtype=pl.List(pl.Float64))).write_parquet(
+        tmp_path / "scenes.parquet"
+    )
+    _, report = run(tmp_path / "scenes.parquet", crop="box")
+    skipped = {one["image"]: one["reason"] for one in report.provenance.skipped}
+    assert skipped == {
+        "9.png#xywh=0,0,-5,3": "its box (0, 0, -5, 3) is empty: width and height must be positive",
+        "9.png#xywh=500,0,5,5": "its box (500, 0, 5, 5) is outside of 120 x 32 pixels",
+    }
+    assert report.provenance.counts["n_test_unreadable"] == 2
+    wrong = [e for e in report.examples if e.id in skipped]
+    assert [(e.score, e.info["y_pred"]) for e in wrong] == [(0.0, None)] * 2
+    assert "Pictures without a box, embedded whole: 1 of 30." in report.provenance.warnings

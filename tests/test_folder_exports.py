@@ -120,30 +120,16 @@ def detected(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def built(monkeypatch):
-    """The tables that manifests were made of."""
-    tables = []
-    build = folder.Manifest.build
-
-    def keep(root, table, **options):
-        tables.append(table)
-        return build(root, table, **options)
-
-    monkeypatch.setattr(folder.Manifest, "build", keep)
-    return tables
-
-
-def test_a_detectors_boxes_go_with_class_folders_named_by_folder_or_by_file(detected, built):
+def test_a_detectors_boxes_go_with_class_folders_named_by_folder_or_by_file(detected):
     found = folder.load(make_args(detected))
     assert found.left_out == ()
     assert any("20 of 24 pictures have an animal" in note for note in found.notes)
-    for image, box in built[0].select("image", "box").drop_nulls("box").iter_rows():
+    for image, box in found.table.select("image", "box").drop_nulls("box").iter_rows():
         width, height = Image.open(detected / image).size
         assert box == [width / 4, height / 2, width / 2, height / 2]
-    assert built[0]["box"].count() == 20
-    folder.load(make_args(detected / "detections.json"))
-    assert built[1].equals(built[0])
+    assert found.table["box"].count() == 20
+    again = folder.load(make_args(detected / "detections.json")).table
+    assert again.equals(found.table) and again.schema == found.table.schema
     assert (
         folder.load(make_args(detected, box_confidence=0.6))
         .notes[0]
@@ -151,16 +137,32 @@ def test_a_detectors_boxes_go_with_class_folders_named_by_folder_or_by_file(dete
     )
 
 
-def test_a_detectors_boxes_go_with_a_table_where_they_are_named(detected, built):
+def test_a_detectors_boxes_go_with_a_table_where_they_are_named(detected):
     names = sorted(str(path.relative_to(detected)) for path in detected.glob("*/*"))
     rows = [{"path": name, "label": name.split("/")[0]} for name in names]
     table = write(detected / "mine.csv", rows)
-    folder.load(make_args(table))
-    assert "box" not in built[0].columns
-    folder.load(make_args(table, boxes=str(detected / "detections.json")))
-    assert built[1]["box"].count() == 20
+    assert "box" not in folder.load(make_args(table)).table.columns
+    found = folder.load(make_args(table, boxes=str(detected / "detections.json")))
+    assert found.table["box"].count() == 20
     with pytest.raises(BadInput, match="name it with --boxes"):
         folder.load(make_args(table, box_confidence=0.5))
+
+
+def test_what_an_export_knows_has_the_types_of_a_manifest_and_what_is_odd_is_kept(tmp_path):
+    rows = [
+        {"id": i, "image_url": "", "scientific_name": KINDS[i % 2], "quality_grade": "research"}
+        | {"observed_on": "2024-05-03" if i else "in May", "latitude": "51,5", "longitude": 4}
+        for i in range(8)
+    ]
+    write(tmp_path / "observations.csv", rows)
+    for i in range(8):
+        worlds.draw(tmp_path / f"{i}.jpg", i % 2, i)
+    found = folder.load(make_args(tmp_path))
+    assert found.table.schema["latitude"] == pl.Float64
+    assert set(found.table["latitude"]) == {51.5}
+    assert found.table.sort("image")["date"].to_list() == [None, *["2024-05-03"] * 7]
+    assert found.table.sort("image")["date_"][0] == "in May"
+    assert any("cannot be read as a date ('in May')" in note for note in found.notes)
 
 
 def test_a_folder_with_two_exports_is_refused_and_either_can_be_named(coco):
@@ -196,6 +198,19 @@ def test_tables_of_other_programs_are_not_taken_for_exports(tmp_path):
     found = folder.load(make_args(tmp_path))
     assert found.table.equals(expected)
     assert found.dropped == {"files that are not pictures": 4}
+
+
+def test_a_table_with_paths_stays_a_table_whatever_columns_it_has(tmp_path):
+    worlds.folder(tmp_path, 8)
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*"))
+    more = {"gbifID": 1, "basisOfRecord": "x", "image_url": "", "quality_grade": "research"}
+    rows = [
+        {"path": name, "scientificName": name.split("/")[0], "id": i, **more}
+        for i, name in enumerate(names)
+    ]
+    found = folder.load(make_args(write(tmp_path / "mine.csv", rows)))
+    assert found.table["label"].n_unique() == 3
+    assert any("Columns of mine.csv" in note for note in found.notes)
 
 
 def test_what_is_packed_or_unknown_is_refused(tmp_path):

@@ -127,6 +127,21 @@ def test_another_protocol_is_another_cell(change, world):
     assert identify(world, **change).protocol_digest != identify(world).protocol_digest
 
 
+def test_another_crop_is_another_cell_of_the_same_backbone(world):
+    lines = [
+        f"{path.relative_to(world)},{path.parent.name},1,2,{3 + i % 9},5"
+        for i, path in enumerate(sorted(world.rglob("*.bmp")))
+    ]
+    table = world / "boxes.csv"
+    table.write_text("\n".join(["path,label,bbox_x,bbox_y,bbox_w,bbox_h", *lines]))
+    crops = [{}, dict(crop="box"), dict(crop="square"), dict(crop="box", crop_margin=0.1)]
+    found = [identify(table, **crop) for crop in crops]
+    assert len({one.protocol_digest for one in found}) == len(crops)
+    assert len({one.backbone_digest for one in found}) == 1
+    table.write_text(table.read_text().replace(",1,2,3,5", ",1,2,4,5", 1))
+    assert identify(table).protocol_digest != found[0].protocol_digest
+
+
 def copy_elsewhere(root):
     return shutil.copytree(root, root.parent / "copy")
 

@@ -225,7 +225,8 @@ def list_hooks():
 
 def test_every_hook_of_a_backbone_has_a_default_and_is_described():
     hooks = {"adapter_version", "description", "example_ckpts", "weights_source", "check_ckpt"}
-    hooks |= {"cache_identity", "describe_pooling", "data_config"}
+    hooks |= {"cache_identity", "describe_pooling", "data_config", "choices", "get_pooling"}
+    hooks |= {"has_text_tower", "load_text_tower"}
     assert hooks | {"img_encode", "make_img_transform"} == list_hooks() - {"pooling"}
     tree = ast.parse((SOURCE / "_backbone.py").read_text())
     (body,) = [node.body for node in tree.body if getattr(node, "name", "") == "VisionBackbone"]
@@ -238,6 +239,8 @@ def test_every_hook_of_a_backbone_has_a_default_and_is_described():
     assert hooks <= described
     bare = VisionBackbone()
     assert (bare.check_ckpt("any"), bare.cache_identity(), bare.data_config()) == (None,) * 3
+    assert not bare.has_text_tower("any")
+    assert (tuple(bare.choices), bare.get_pooling()) == ((), None)
     assert (bare.description, tuple(bare.example_ckpts), bare.weights_source) == ("", (), "")
 
 

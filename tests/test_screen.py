@@ -141,6 +141,7 @@ COMMANDS = [
     ["demo"],
     ["run", "--tasks", "newt", "--models", "baseline:color-hist", "--data", "data"],
     ["run", "suite.toml", "--dry-run"],
+    ["init", "pictures"],
     ["status"],
     ["cancel"],
     ["reproduce", "results/a/b/c"],

@@ -119,7 +119,7 @@ def test_an_installed_package_offers_all_four_kinds_to_every_command(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (home, source))))
     (place / "plan.toml").write_text(CONFIG.format(imports=[]))
     assert "moths" in call(capsys, "tasks").out
-    assert "mean colours of N x N cells" in call(capsys, "models").out
+    assert "mean colours of N x N cells" in call(capsys, "models", "--adapters").out
     call(capsys, "run", "plan.toml", "--results", "results")
     assert "2 cells: 2 done" in call(capsys, "status").out
     run = results.scan(place / "results").runs["run"][0]
@@ -193,7 +193,7 @@ def test_the_worked_files_are_found_by_imports_and_a_reader_is_told_which(place,
     fresh()
     every = [str(path) for path in FILES.values()]
     assert "moths" in call(capsys, "tasks", "--imports", FILES["task"]).out
-    assert "colour-grid" in call(capsys, "models", "--imports", *every).out
+    assert "colour-grid" in call(capsys, "models", "--adapters", "--imports", *every).out
     call(capsys, "doctor", "colour-grid:4", "--device", "cpu", "--imports", *every)
     run = results.scan(place / "results").runs["run"][0]
     moved = place / "moved"

@@ -2,13 +2,13 @@
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["EncodedImgBatch", "Link", "TextTower", "VisionBackbone"]
+__all__ = ["EncodedImgBatch", "Link", "Pooling", "TextTower", "VisionBackbone"]
 
 Link = typing.Literal["softmax", "sigmoid"]
 """what makes probabilities of a model's logits: CLIP's softmax over the classes, or SigLIP's
@@ -28,10 +28,25 @@ class EncodedImgBatch:
     patch_features: Float[Tensor, "batch n_patches patch_dim"] | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Pooling:
+    """What of a network's output a backbone's `img_features` are, and who says so."""
+
+    pool: str
+    """`cls`, `mean`, `max`, `map` (attention pooling), or `own`: what the network gives as one."""
+    what: str
+    """in words."""
+    source: str = ""
+    """a paper, a library's configuration, or the user's choice."""
+    advice: str = ""
+    """where its authors evaluate another vector: which, and how to get it."""
+
+
 class VisionBackbone(torch.nn.Module):
     """A frozen image model. Subclass it, fill in both methods, register the class.
 
-    The constructor of a registered class is called with one argument, the checkpoint's name.
+    The constructor of a registered class is called with one argument, the checkpoint's name; and
+    with those of `choices` by name that the user has made.
     `img_encode` and `make_img_transform` must be given; all else has a default.
     """
 
@@ -44,6 +59,9 @@ class VisionBackbone(torch.nn.Module):
     """checkpoints that `biobench models` gives as examples."""
     weights_source: str = ""
     """where this backbone's weights came from, in words: in reports and in the doctor's answer."""
+    choices: Collection[str] = ()
+    """what a user may choose of its checkpoints, of `pool`, `image_size` and `trust`: keyword
+    arguments of the constructor, which is given none that was not chosen."""
 
     @classmethod
     def check_ckpt(cls, ckpt: str) -> None:
@@ -61,6 +79,10 @@ class VisionBackbone(torch.nn.Module):
         the attribute `pooling`, where the backbone has one."""
         # Not an attribute with a default, which would hide a module of that name.
         return getattr(self, "pooling", None)
+
+    def get_pooling(self) -> Pooling | None:
+        """Which vector this is, for reports and the doctor; None where that is not said."""
+        return None
 
     def data_config(self) -> dict[str, object] | None:
         """`input_size` (channels, height, width), `mean` and `std` that the checkpoint asks for,

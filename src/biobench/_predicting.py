@@ -11,13 +11,14 @@ import polars as pl
 from jaxtyping import Float, Float16, Shaped
 
 from biobench import features, metrics, probes
+from biobench._classes import Prompted
 from biobench._pooling import Pooled
 from biobench._protocol import Protocol
 from biobench._queries import add_retrieval
-from biobench._zeroshot import Prompted
 from biobench.args import Args
 from biobench.contract import Example
 from biobench.data import Manifest
+from biobench.data.crops import Views
 from biobench.data.traps import Trap, find_vector_traps, find_voting_trap
 from biobench.errors import BadInput
 from biobench.predictions import to_examples
@@ -71,13 +72,13 @@ class Predicted:
         return examples
 
 
-def group_examples(
-    manifest: Manifest, images: Sequence[str], feats: "features.Features"
-) -> pl.DataFrame:
-    """One row an example, with `positions`: where in `images` its readable pictures are."""
-    where = pl.DataFrame({"image": images, "position": np.arange(len(images)), "row": feats.rows})
-    table = manifest.table.join(where, on="image", how="left", maintain_order="left")
-    others = [n for n in table.columns if n not in ("subtask", "example", "position", "row")]
+def group_examples(manifest: Manifest, views: Views, feats: "features.Features") -> pl.DataFrame:
+    """One row an example, with `positions`: where among the views its readable pictures are."""
+    names = views.names
+    where = pl.DataFrame({"view": names, "position": np.arange(len(names)), "row": feats.rows})
+    table = manifest.table.with_columns(views.of_row.alias("view"))
+    table = table.join(where, on="view", how="left", maintain_order="left")
+    others = [n for n in manifest.table.columns if n not in ("subtask", "example")]
     return table.group_by("subtask", "example", maintain_order=True).agg(
         *(pl.col(name).first() for name in others),
         pl.col("position").filter(pl.col("row") >= 0).alias("positions"),

@@ -1,9 +1,15 @@
 """What decides a task's numbers besides data, model and `Args`: public as `evaluate.Protocol`."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-__all__ = ["Protocol"]
+from biobench.args import Args
+from biobench.errors import BadInput
+
+__all__ = ["Protocol", "check_preset"]
+
+ORIGINAL = "original"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,3 +37,20 @@ class Protocol:
     """test each example by all those of another `fold` (a probe of neighbours), and as a query."""
     apart: str = ""
     """a column: queries are also scored without neighbours that share its value."""
+    preset: str = ""
+    """the preset (`--protocol`) that it is of; empty for the task's original one."""
+
+    def under(self, preset: str, presets: Mapping[str, Mapping[str, Any]]) -> "Protocol":
+        """This one with what `presets[preset]` says instead; as it is, where that says nothing."""
+        if preset not in presets:
+            return self
+        return dataclasses.replace(self, preset=preset, **presets[preset])
+
+
+def check_preset(protocol: Protocol, args: Args) -> None:
+    """Raise BadInput where the task does not have the preset that was asked for."""
+    if args.protocol != (protocol.preset or ORIGINAL):
+        raise BadInput(
+            f"{protocol.title} has no protocol '{args.protocol}', only its own; leave it out for "
+            "this task, and name the probe that you want with --probe (docs/protocols.md)."
+        )

@@ -10,16 +10,22 @@ key of a feature, into a cell's protocol, or into neither.
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from typing import Literal
 
 from biobench.contract import TaskArgs
 from biobench.errors import BadInput
-from biobench.fields import option
+from biobench.fields import list_options, option
 
-__all__ = ["Args", "BatchSize", "Embedding", "PictureArgs", "Precision"]
+__all__ = ["CHOICES", "Args", "BatchSize", "Embedding", "PictureArgs", "Pool", "Precision"]
+__all__ += ["choose"]
 
+Pool = Literal["default", "cls", "mean", "max", "map"]
 BatchSize = int | Literal["auto"]
+MAX_MARGIN = 10.0
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+CHOICES = ("pool", "image_size", "trust")
+"""the options that a backbone's constructor takes (`VisionBackbone.choices`)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +42,22 @@ class Embedding:
     half-precision features that a GPU has made."""
     exif: bool = option(False, decides=("features", "protocol"), always=True)
     """rotate pictures as their EXIF tag says; the published protocols do not."""
+    crop: Literal["none", "box", "square"] = option("none", decides=("parts", "protocol"))
+    """cut each picture to its box, or to the smallest square around it; pictures without a box are
+    left whole, and those with several are embedded once for each."""
+    crop_margin: float = option(0.0, decides=("parts", "protocol"), metavar="FRACTION")
+    """what --crop leaves around a box on every side, as a fraction of its own."""
     compile: bool = option(False)
     """compile the backbone; pays off on a GPU with many images."""
+    pool: Pool = option("default", decides=("features",))
+    """what becomes of a backbone's tokens: its class token, mean or maximum of its patches, its
+    attention-pooling head; default is what its authors evaluate (docs/backbones.md)."""
+    image_size: int = option(
+        0, decides=("features",), metavar="PIXELS", usual="the checkpoint's own"
+    )
+    """height and width of the pictures that a backbone is given; 0 is the checkpoint's own."""
+    trust: tuple[str, ...] = option((), metavar="ORG/REPO@COMMIT…")
+    """repositories whose own code `hf:` may run, each at a commit that you have read."""
 
     def check_embedding(self) -> None:
         """Raise BadInput for a number that cannot be."""
@@ -45,10 +65,34 @@ class Embedding:
             raise BadInput(f"batch_size is {self.batch_size}; give a positive number, or 'auto'.")
         if self.n_workers < 0:
             raise BadInput(f"n_workers is {self.n_workers}; give 0 or more.")
+        if not 0 <= self.crop_margin <= MAX_MARGIN:
+            raise BadInput(
+                f"crop_margin is {self.crop_margin}; give a fraction from 0 to {MAX_MARGIN:g}."
+            )
+        if self.crop_margin and self.crop == "none":
+            raise BadInput(
+                f"crop_margin is {self.crop_margin}, but nothing is cropped; set crop to 'box' or "
+                "'square', too."
+            )
+        if self.image_size < 0:
+            raise BadInput(f"image_size is {self.image_size}; give a number of pixels, or 0.")
 
     def get_embedding(self) -> dict[str, typing.Any]:
         """These options by name, whatever else the object holds."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Embedding)}
+
+    def get_choices(self) -> dict[str, typing.Any]:
+        """What was chosen of a backbone's checkpoint, by the constructor's keyword arguments."""
+        return choose(vars(self))
+
+
+def choose(values: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    """Those of `CHOICES` among options by name that are not at their default."""
+    said = list_options(Embedding)
+    given = {name: values.get(name, said[name].default) for name in CHOICES}
+    # A config file's lists are lists.
+    plain = {n: tuple(value) if isinstance(value, list) else value for n, value in given.items()}
+    return {name: value for name, value in plain.items() if value != said[name].default}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +109,9 @@ class Args(Embedding, TaskArgs):
         "", decides=("protocol",), metavar="NAME", known="probes", usual="the task's own"
     )
     """the probe to fit instead of the task's own (docs/probes.md)."""
+    protocol: Literal["original", "2026"] = option("original", decides=("protocol",))
+    """the protocol of the task's authors, or the probes of the public leaderboard of 2026
+    (docs/protocols.md); their results never stand in one column."""
     folds: Literal["stratified-shuffle", "kfold", "group"] = option(
         "stratified-shuffle", decides=("protocol",), always=True
     )

@@ -33,7 +33,7 @@ from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 ANNOTATIONS = "beluga.coco/annotations/instances_train2022.json"
 PICTURES = "beluga.coco/images/train2022"
@@ -61,6 +61,9 @@ SOURCES = (
 )
 EXPECTED = Expected(total=5902, classes=788, source="https://lila.science/datasets/beluga-id-2022")
 
+PRESETS: dict[str, dict[str, str]] = {"2026": {}}
+"""what a preset (`--protocol`) has otherwise: nothing, the task keeps its own."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -75,7 +78,7 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(
         title="Beluga", probe="knn", metric="macro-f1", leave_one_out=True, apart="occasion"
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

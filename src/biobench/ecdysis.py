@@ -30,7 +30,7 @@ from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 from biobench.metrics.examples import RankAccuracy
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 RANKS = ("class", "order", "family", "genus", "species")
 COLUMNS = (
@@ -72,6 +72,9 @@ SOURCES = (
 )
 EXPECTED = Expected(source="the collection grows; no counts are published")
 
+PRESETS = {"2026": {"probe": "adamw-head"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -84,7 +87,9 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 
 
 def protocol(args: Args) -> evaluate.Protocol:
-    return evaluate.Protocol(title="Ecdysis", probe="linear", metric="macro-f1")
+    return evaluate.Protocol(title="Ecdysis", probe="linear", metric="macro-f1").under(
+        args.protocol, PRESETS
+    )
 
 
 @evaluate.remembered

@@ -19,14 +19,15 @@ from pathlib import Path
 import polars as pl
 
 from biobench import features, metrics, probes, registry
+from biobench._classes import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench._identity import Prepared, check_args, hash_data
 from biobench._predicting import group_examples, predict
-from biobench._protocol import Protocol
+from biobench._protocol import Protocol, check_preset
 from biobench._remembering import Seen, get_seen, is_remembered, remembered, session
 from biobench._subset import select_data
-from biobench._zeroshot import FILE_ORG, OPTIONS, Classes, Prompted, check_text, find_classes
 from biobench.args import Args, BatchSize
 from biobench.data import Manifest, checked, contents, traps
+from biobench.data.crops import Views, list_views
 from biobench.errors import BadInput, CellFailed
 from biobench.features.origins import list_files, stamp_files
 from biobench.fields import get_decided
@@ -73,24 +74,29 @@ def run(
     """
     start = time.perf_counter()
     check_args(args)
+    check_preset(protocol, args)
     manifest, classes = find_classes(manifest, protocol, args)
     described = _describe(protocol, args, classes)
     data, manifest = select_data(manifest, protocol, args)
     manifest.check_files()
-    images = manifest.images()
+    views = list_views(manifest.table, args.crop, args.crop_margin)
     source = get_source(args, model_args, protocol.probe)
     loaded = time.perf_counter()
 
     # Before the pictures, which take longer: what cannot be run is found out sooner.
     prompted = Prompted(classes, _get_text(source)) if classes else None
+    if prompted:
+        prompted.check_space(source.describe())
     read = time.perf_counter()
-    feats = source(manifest.root, images)
+    # What is not cropped is asked of any source, also of one that knows of no parts.
+    parts = {"crops": views.crops} if views.crops else {}
+    feats = source(manifest.root, views.names, **parts)
     embedded = time.perf_counter()
-    skipped = _check_failures(manifest, feats)
+    skipped = _check_failures(manifest, feats, views)
     hashes = hash_data(data, feats)
     hashed = time.perf_counter()
 
-    examples = group_examples(manifest, images, feats)
+    examples = group_examples(manifest, views, feats)
     predicted = predict(examples, feats, protocol, described, args, prompted)
     if add_columns:
         predicted = dataclasses.replace(predicted, predictions=add_columns(predicted.predictions))
@@ -123,8 +129,9 @@ def run(
         },
         skipped=skipped,
         counts={
-            "n_images": len(images),
+            "n_images": len(manifest.images()),
             "n_embedded": feats.counts.get("embedded", 0),
+            **({"n_crops": len(views.crops)} if views.crops else {}),
             **({"n_prompts": len(classes.prompts)} if classes else {}),
             **predicted.counts,
             **manifest.dropped,
@@ -133,10 +140,11 @@ def run(
         fitted=predicted.fitted,
         warnings=[
             *manifest.notes,
+            *views.warnings,
             *(trap.sentence for trap in found),
             *said,
             *(classes.notes if classes else ()),
-            *(prompted.features.warnings if prompted else ()),
+            *(prompted.warnings if prompted else ()),
             *feats.warnings,
             *predicted.warnings,
             *not_defined,
@@ -173,13 +181,16 @@ def prepare(task: types.ModuleType, args: Args) -> Prepared:
         seen = get_seen(task.load, args)
         known = contents.lookup(data.root, data.images(), trusted=seen.contents if seen else "")
         used.check_files(known)
+        list_views(used.table, args.crop, args.crop_margin)
         seen = get_seen(task.load, args, known)
         return Prepared(_describe(protocol, args, classes), used, data, known, seen)
 
 
 def _load(task: types.ModuleType, args: Args) -> tuple[Manifest, Protocol]:
     check_args(args)
-    manifest, protocol = task.load(args), task.protocol(args)
+    protocol = task.protocol(args)
+    check_preset(protocol, args)
+    manifest = task.load(args)
     if args.folds == "group" and not manifest.table["group"].count():
         raise BadInput(
             "--folds group needs groups (cameras, videos, specimens), but the data name none; use "
@@ -198,6 +209,7 @@ def get_source(args: Args, model_args: ModelArgs, probe: str = "") -> "features.
     probe = args.probe or probe
     if probe:
         check_text(model_args, probe)
+    registry.check_choices(model_args, args.get_choices())
     if org == FILE_ORG:
         if not args.features:
             raise BadInput(
@@ -208,7 +220,7 @@ def get_source(args: Args, model_args: ModelArgs, probe: str = "") -> "features.
         raise BadInput(f"--features goes with a {FILE_ORG}:NAME model, not with {org}:{ckpt}.")
     device = str(features.resolve_device(args.device))
     options = features.EmbedOptions(**args.get_embedding(), device=device, resume=args.resume)
-    backbone = _load_backbone(org, ckpt)
+    backbone = _load_backbone(model_args, args.get_choices())
     source = features.BackboneSource(
         backbone, options, name=f"{org}:{ckpt}", files=_loaded["files"]
     )
@@ -273,15 +285,16 @@ def _check_metrics(names: Sequence[str], manifest: Manifest) -> None:
             )
 
 
-def _load_backbone(org: str, ckpt: str):
-    cls = registry.load_vision_backbone_class(org)
+def _load_backbone(model: ModelArgs, choices: dict[str, typing.Any]):
+    org, ckpt = model
     # Before the weights are read: what is exchanged meanwhile must not be taken for them.
     files = stamp_files(list_files(ckpt))
-    if _loaded.get("key") != (cls, ckpt, files):
+    key = (registry.load_vision_backbone_class(org), ckpt, choices, files)
+    if _loaded.get("key") != key:
         # One model's cells run one after the other; keeping more than one could fill a GPU.
         _loaded.clear()
-        _loaded.update(backbone=registry.load_vision_backbone(org, ckpt), files=files, digests={})
-        _loaded.update(key=(cls, ckpt, files))
+        backbone = registry.make_vision_backbone(model, choices)
+        _loaded.update(backbone=backbone, files=files, digests={}, key=key)
     return _loaded["backbone"]
 
 
@@ -292,9 +305,11 @@ def _describe(protocol: Protocol, args: Args, classes: Classes | None) -> dict[s
     """Everything besides data and backbone that decides the numbers."""
     name = args.probe or protocol.probe
     # A run without what was added since is the same protocol as it was before.
-    added = ("folds_test", "leave_one_out", "apart")
+    added = ("folds_test", "leave_one_out", "apart", "preset")
     fields = {k: v for k, v in dataclasses.asdict(protocol).items() if v or k not in added}
     decided = get_decided(args, "protocol")
+    # The preset is in the protocol that it made.
+    decided.pop("protocol", None)
     if "metrics" in decided:
         # In whichever order, and however often, they were named.
         decided["metrics"] = sorted(set(args.metrics))
@@ -340,10 +355,13 @@ def _get_versions() -> dict[str, str]:
     return versions
 
 
-def _check_failures(manifest: Manifest, feats: "features.Features") -> list[dict[str, str]]:
+def _check_failures(
+    manifest: Manifest, feats: "features.Features", views: Views
+) -> list[dict[str, str]]:
     if not feats.failures:
         return []
-    splits = manifest.table.select("image", "split").unique(maintain_order=True)
+    named = manifest.table.select(views.of_row.alias("image"), "split")
+    splits = named.unique(maintain_order=True)
     failed = splits.filter(pl.col("image").is_in(list(feats.failures)))
     totals = dict(splits.group_by("split").len().iter_rows())
     for split, n_failed in failed.group_by("split").len().sort("split").iter_rows():

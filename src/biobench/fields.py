@@ -36,9 +36,10 @@ __all__ = [
     "option",
 ]
 
-Decided = typing.Literal["data", "features", "protocol"]
+Decided = typing.Literal["data", "features", "parts", "protocol"]
 """data: which pictures with which labels, which the manifest's digest holds. features: the vectors,
-through the key of the cache. protocol: what is made of them, as a part of a cell's identity."""
+through the key of the cache. parts: which part of a picture a vector is made of, which its own key
+in the cache holds. protocol: what is made of them, as a part of a cell's identity."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "TRAITS", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "TRAITS", "Args", "benchmark", "load", "protocol"]
 
 FEEDING = "FeedingPath"
 TRAITS = (
@@ -78,6 +78,9 @@ SOURCES = (
 )
 EXPECTED = Expected(total=94_532, source="Khan et al., ICCV 2023")
 
+PRESETS: dict[str, dict[str, str]] = {"2026": {}}
+"""what a preset (`--protocol`) has otherwise: nothing, the task keeps its own."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -91,7 +94,9 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 
 def protocol(args: Args) -> evaluate.Protocol:
     # Each trait has two labels of its own, so the mean over all labels is the mean over traits.
-    return evaluate.Protocol(title="FishNet", probe="mlp", metric="macro-f1")
+    return evaluate.Protocol(title="FishNet", probe="mlp", metric="macro-f1").under(
+        args.protocol, PRESETS
+    )
 
 
 @evaluate.remembered

@@ -55,6 +55,7 @@ from biobench.data import (
     split_names,
     splitting,
 )
+from biobench.data.crops import name_part
 from biobench.data.plaintext import PARQUET_SUFFIXES, TEXT_SUFFIXES
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
@@ -208,9 +209,7 @@ def _build_table(
     for name in ("image", "example"):
         if name in table.columns:
             table = table.rename({name: f"{name}_"})
-    table = table.rename({"path": "image"})
-    example = pl.col("id" if "id" in table.columns else "image")
-    table = table.with_columns(example.alias("example"))
+    table = _tell_boxes_apart(table.rename({"path": "image"}))
     if "split" in table.columns:
         values = table["split"].drop_nulls().unique().to_list()
         layout = split_names.read_splits(values, source)
@@ -221,6 +220,29 @@ def _build_table(
         notes += layout.notes
     found = dataclasses.replace(found, table=table, dropped=dropped, notes=tuple(notes))
     return _build(found, source, args, boxes)
+
+
+def _tell_boxes_apart(table: pl.DataFrame) -> pl.DataFrame:
+    """With an id a row as `example`; pictures with several boxes are what is kept together."""
+    several = pl.col("image").is_duplicated()
+    if "id" in table.columns:
+        example = pl.col("id")
+    elif "box" in table.columns:
+        names = [
+            image if box is None else name_part(image, box)
+            for image, box in table.select("image", "box").iter_rows()
+        ]
+        example = pl.when(several).then(pl.Series(names, dtype=pl.String)).otherwise("image")
+    else:
+        example = pl.col("image")
+    table = table.with_columns(example.alias("example"))
+    if (
+        "box" in table.columns
+        and "group" not in table.columns
+        and table["image"].n_unique() < table.height
+    ):
+        table = table.with_columns(group=pl.when(several).then("image"))
+    return table
 
 
 def _build(found: PictureTable, source: str, args: Args, boxes: exports.Boxes | None) -> Manifest:

@@ -37,7 +37,7 @@ from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "add_costs", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "add_costs", "benchmark", "load", "protocol"]
 
 UNKNOWN_ID = "-1"
 FOLDERS = {"train": "DF20_300", "val": "DF21_300"}
@@ -85,6 +85,9 @@ SOURCES = (
 )
 EXPECTED = Expected(images={"train": 295_938}, classes=1604, source="Picek et al., WACV 2022")
 
+PRESETS: dict[str, dict[str, str]] = {"2026": {}}
+"""what a preset (`--protocol`) has otherwise: nothing, the task keeps its own."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -109,7 +112,7 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(
         title="FungiCLEF", probe="openset", metric="cost-score", test_split="val", pooling="mean"
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

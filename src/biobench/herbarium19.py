@@ -24,7 +24,7 @@ from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 FOLDERS = {"train": "train", "validation": "validation"}
 
@@ -51,6 +51,9 @@ EXPECTED = Expected(
     images={"train": 34_225, "validation": 2_679}, classes=683, source="arXiv 1906.05372"
 )
 
+PRESETS = {"2026": {"probe": "adamw-head"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -65,7 +68,7 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(
         title="Herbarium19", probe="linear", metric="macro-f1", test_split="validation"
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

@@ -32,7 +32,7 @@ from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 FOLDERS = {"train": "train", "val": "val"}
 SHARDS = {"train": "train", "val": "validation"}
@@ -55,6 +55,9 @@ EXPECTED = Expected(
     images={"train": 1_281_167, "val": 50_000}, classes=1000, source="arXiv 1409.0575"
 )
 
+PRESETS = {"2026": {"probe": "adamw-head"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -69,7 +72,7 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(
         title="ImageNet-1k", probe="linear", metric="accuracy", test_split="val"
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

@@ -27,7 +27,7 @@ from biobench.data.sources import Source
 from biobench.interfaces import ModelArgs, TaskReport
 from biobench.metrics.examples import RankAccuracy
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 FOLDERS = {"train": "train_mini", "val": "val"}
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
@@ -55,6 +55,9 @@ EXPECTED = Expected(
     images={"train": 500_000, "val": 100_000}, classes=10_000, source="arXiv 2103.16483"
 )
 
+PRESETS = {"2026": {"probe": "adamw-head"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -67,7 +70,9 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 
 
 def protocol(args: Args) -> evaluate.Protocol:
-    return evaluate.Protocol(title="iNat21", probe="linear", metric="accuracy", test_split="val")
+    return evaluate.Protocol(
+        title="iNat21", probe="linear", metric="accuracy", test_split="val"
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

@@ -37,7 +37,7 @@ from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("split", "filename", "y", "location_remapped", "sequence_remapped", "datetime")
 SPLITS = ("train", "val", "test", "id_val", "id_test")
@@ -65,6 +65,9 @@ SOURCES = (
 
 EXPECTED = Expected(images={"test": 42_791}, source="Koh et al., ICML 2021")
 
+PRESETS = {"2026": {"probe": "adamw-head"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -86,7 +89,7 @@ def protocol(args: Args) -> evaluate.Protocol:
         probe="ridge",
         metric="macro-f1",
         also_score=("id_test",) if args.id_test else (),
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

@@ -44,7 +44,7 @@ from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("original_vido_id", "video_id", "frame_id", "path", "labels")
 N_FRAMES = 16
@@ -82,6 +82,16 @@ SOURCES = tuple(_list_sources())
 
 EXPECTED = Expected(classes=N_CLASSES, source="Kholiavchenko et al., WACV Workshops 2024")
 
+PRESETS = {
+    "2026": {
+        "probe": "logistic-search",
+        "metric": "macro-f1",
+        "pooling": "max",
+        "normalize": False,
+    }
+}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -109,7 +119,7 @@ def protocol(args: Args) -> evaluate.Protocol:
         test_split="val",
         pooling=args.frame_agg,
         normalize=True,
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

@@ -36,7 +36,7 @@ from biobench.data.video import UndecodableVideo, extract_frames, has_decoder
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 N_FRAMES = 32
 FRAMES = tuple(f"frame_{number:02d}.jpg" for number in range(1, N_FRAMES + 1))
@@ -67,6 +67,9 @@ SOURCES = (
     ),
 )
 EXPECTED = Expected(classes=12, source="Chen et al., CVPR 2023: 12 behaviours")
+
+PRESETS = {"2026": {"probe": "logistic-search", "pooling": "max"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +106,7 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(
         title="MammalNet", probe="simpleshot", metric="macro-f1", pooling="mean"
-    )
+    ).under(args.protocol, PRESETS)
 
 
 # Not remembered: what it finds hangs on the decoder that is installed, too.

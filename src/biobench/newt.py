@@ -36,7 +36,7 @@ from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 COLUMNS = ("id", "task_cluster", "task_subcluster", "task", "label", "text_label", "split")
 LABELS_CSV = "newt2021_labels.csv"
@@ -69,6 +69,9 @@ SOURCES = (
 
 EXPECTED = Expected(subtasks=164, source="arXiv 2103.16483")
 
+PRESETS = {"2026": {"probe": "svc"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -83,7 +86,9 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 
 
 def protocol(args: Args) -> evaluate.Protocol:
-    return evaluate.Protocol(title="NeWT", probe="svm", metric="mean-score")
+    return evaluate.Protocol(title="NeWT", probe="svm", metric="mean-score").under(
+        args.protocol, PRESETS
+    )
 
 
 @evaluate.remembered

@@ -32,7 +32,7 @@ from biobench.data.expected import Expected
 from biobench.data.sources import Source
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 TRAIN = "labeled_20201020"
 TEST = "phytoplankton_Utö_2021_labeled"
@@ -69,6 +69,9 @@ EXPECTED = Expected(
     source="the records' descriptions: about 57,000 classified and 94,000 unclassifiable pictures",
 )
 
+PRESETS = {"2026": {"probe": "adamw-head"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -83,7 +86,7 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(
         title="Plankton", probe="linear", metric="macro-f1", also_score=(UNCLASSIFIABLE,)
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

@@ -30,7 +30,7 @@ from biobench.data.sources import Source
 from biobench.errors import BadInput
 from biobench.interfaces import ModelArgs, TaskReport
 
-__all__ = ["EXPECTED", "SOURCES", "Args", "benchmark", "load", "protocol"]
+__all__ = ["EXPECTED", "PRESETS", "SOURCES", "Args", "benchmark", "load", "protocol"]
 
 METADATA = "plantnet300K_metadata.json"
 SPECIES = "plantnet300K_species_id_2_name.json"
@@ -55,6 +55,9 @@ EXPECTED = Expected(
     source="Garcin et al., NeurIPS 2021",
 )
 
+PRESETS = {"2026": {"probe": "adamw-head", "metric": "macro-f1"}}
+"""what a preset (`--protocol`) has otherwise, by its name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args(evaluate.Args):
@@ -71,7 +74,7 @@ def benchmark(args: Args, model_args: ModelArgs) -> tuple[ModelArgs, TaskReport]
 def protocol(args: Args) -> evaluate.Protocol:
     return evaluate.Protocol(
         title="Pl@ntNet", probe="ridge", metric="macro-accuracy", test_split="val"
-    )
+    ).under(args.protocol, PRESETS)
 
 
 @evaluate.remembered

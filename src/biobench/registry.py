@@ -33,12 +33,14 @@ __all__ = [
     "Origin",
     "Registry",
     "Task",
+    "check_choices",
     "list_lacking",
     "list_tasks",
     "list_vision_backbones",
     "load_task",
     "load_vision_backbone",
     "load_vision_backbone_class",
+    "make_vision_backbone",
     "parse_model",
     "register_task",
     "register_vision_backbone",
@@ -255,7 +257,10 @@ BACKBONES: "Registry[type[VisionBackbone]]" = Registry(
         "open-clip": "biobench.third_party_models:OpenClip",
         "timm-vit": "biobench.third_party_models:TimmVit",
         "timm": "biobench.third_party_models:Timm",
+        "hf": "biobench.third_party_models:Hf",
         "torchvision": "biobench.third_party_models:TorchVision",
+        "onnx": "biobench.third_party_models:Onnx",
+        "torch-export": "biobench.third_party_models:TorchExport",
         "baseline": "biobench.third_party_models:Baseline",
     },
     _find_faults_of_backbone,
@@ -299,6 +304,27 @@ def load_vision_backbone_class(model_org: str) -> "type[VisionBackbone]":
 def load_vision_backbone(model_org: str, ckpt: str) -> "VisionBackbone":
     """Construct the backbone MODEL_ORG:CKPT; an unknown org raises ValueError naming the known."""
     return load_vision_backbone_class(model_org)(ckpt)
+
+
+def make_vision_backbone(model: ModelArgs, choices: Mapping[str, typing.Any]) -> "VisionBackbone":
+    """Construct a backbone with what the user has chosen of it (`Embedding.get_choices`).
+
+    Raises BadInput where its class takes no such choice.
+    """
+    org, ckpt = model
+    check_choices(model, choices)
+    return load_vision_backbone_class(org)(ckpt, **choices)
+
+
+def check_choices(model: ModelArgs, choices: Mapping[str, typing.Any]) -> None:
+    """Raise BadInput where a model's class does not take one of the choices; loads no weights."""
+    org, ckpt = model
+    # Vectors from a file have no class at all.
+    taken = () if org == "features" else load_vision_backbone_class(org).choices
+    for name in choices:
+        if name not in taken:
+            flag = name.replace("_", "-")
+            raise BadInput(f"{org}:{ckpt} takes no --{flag}: run it without, by itself.")
 
 
 def list_vision_backbones() -> list[str]:

@@ -22,7 +22,7 @@ __all__ = ["is_terminal", "make_tolerant", "say", "show_exception"]
 _HANDLER = "biobench"
 """name of the handler of encoding errors."""
 
-_PLAIN = {"…": "...", "×": "x", "·": "-", "•": "-", **dict.fromkeys("‐‑‒–—−", "-")}
+_PLAIN = {"…": "...", "×": "x", "†": "+", "·": "-", "•": "-", **dict.fromkeys("‐‑‒–—−", "-")}
 _PLAIN |= dict.fromkeys("‘’", "'") | dict.fromkeys("“”", '"')
 _PLAIN |= dict.fromkeys("─━┄┅┈┉╌╍═╴╶╸╺╼╾", "-") | dict.fromkeys("│┃┆┇┊┋╎╏║╵╷╹╻╽╿", "|")
 _PLAIN |= {chr(code): "+" for code in range(0x2500, 0x2580) if chr(code) not in _PLAIN}

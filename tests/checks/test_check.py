@@ -372,3 +372,16 @@ def test_a_report_with_a_check_is_stored_and_read(good, tmp_path):
     model, report = run(root)
     path = results.write_run(tmp_path / "results", "folder", model, report)
     assert results.read_report(path)["provenance"]["checked"] == report.provenance.checked
+
+
+def test_boxes_that_cannot_be_cropped_are_listed_before_a_run(good, tmp_path):
+    root = shutil.copytree(good, tmp_path / "data")
+    table = pl.read_csv(write_table(root))
+    boxes = [[0, 0, 10, 10]] * table.height
+    boxes[:3] = [0, 0, 0, 10], [72, 0, 10, 10], [71, 59, 10, 10]
+    path = root / "boxes.parquet"
+    table.with_columns(box=pl.Series(boxes)).write_parquet(path)
+    found = check(path)
+    (one,) = [f for f in found.findings if f.kind == "boxes that cannot be cropped"]
+    assert one.n == 2 and not one.is_trouble
+    assert f"2 of {table.height} boxes" in one.sentence and "outside of 72 x 60" in one.sentence

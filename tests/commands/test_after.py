@@ -10,6 +10,7 @@ from biobench import launch, report, results
 from biobench.cli import main
 from biobench.commands.after import print_after
 from biobench.launch import CellState
+from published_files import make_result, write_json
 from results_world import make_report
 from shown import compare, show
 
@@ -89,3 +90,17 @@ def test_a_run_of_pictures_ends_so(tmp_path, monkeypatch, capfd):
     assert "left out, files that are not pictures (1): ants/notes.txt" in text
     assert "95% interval" in text and "biobench report --results results" in text
     assert "of 30" in text
+
+
+def test_published_scores_hide_no_model_of_ours_and_are_not_what_to_compare_with(
+    ran, tmp_path, capsys
+):
+    plan, states = ran
+    rows = [make_result("kabr", f"m{i}.a", 0.99, 0.98, 1.0) for i in range(25)]
+    results.import_any(write_json(tmp_path / "r.json", rows), plan.results)
+    print_after(launch.Plan(plan.cells[:1], plan.results), states[:1])
+    lines = capsys.readouterr().out.splitlines()
+    for model in (*MODELS, "baseline:floor"):
+        assert any(line.startswith(model) for line in lines)
+    assert "and 8 more models" in lines
+    assert any("biobench compare timm:a timm:b" in line for line in lines)

@@ -114,7 +114,7 @@ def test_bash_completes_commands_options_and_choices(tmp_path, capsys):
     assert complete(script, "biobench", "le") == ["leaderboard"]
     assert complete(script, "biobench", "run", "--prec") == ["--precision"]
     assert complete(script, "biobench", "run", "--precision", "f") == ["fp32", "fp16"]
-    assert complete(script, "biobench", "run", "--probe", "s") == ["simpleshot", "svm"]
+    assert complete(script, "biobench", "run", "--probe", "s") == ["simpleshot", "svc", "svm"]
     assert "macro-f1" in complete(script, "biobench", "leaderboard", "--metric", "macro")
     for name in COMMANDS:
         offered = set(complete(script, "biobench", name, "--"))

@@ -361,10 +361,10 @@ def test_models_tasks_and_cache_are_one_clean_line_each(capsys, name, descriptio
         mock.patch.object(registry, "list_tasks", lambda: [name]),
         mock.patch.object(registry, "load_task", lambda name: task),
     ):
-        for command in ("models", "tasks"):
-            code, out, _ = call(capsys, command)
+        for words in (["models", "--adapters"], ["tasks"]):
+            code, out, _ = call(capsys, *words)
             assert code == 0 and out.count("\n") == 1 and clean.line(name) in out
-            code, out, _ = call(capsys, command, "--format", "json")
+            code, out, _ = call(capsys, *words, "--format", "json")
             assert json.loads(out)
     fields = {field.name: 1 for field in dataclasses.fields(Entry)}
     named = {"key": "0" * 64, "models": [name, example], "adapter": description, "precision": name}

@@ -7,6 +7,7 @@ import pytest
 
 from biobench import results
 from biobench.cli import main
+from published_files import make_result, write_json
 from results_world import make_report
 
 MODELS = ("timm:a", "open-clip:ViT-B-16/openai")
@@ -89,6 +90,20 @@ def test_import_takes_the_older_database(capsys, tmp_path):
     code, out, err = run(capsys, *words)
     assert code == 0 and "1 runs imported, 0 were there already, 1 left out" in out
     assert "row 2 of reports" in err
+
+
+def test_import_takes_the_published_leaderboard_and_says_what_is_the_matter(capsys, tmp_path):
+    rows = [make_result("newt"), make_result("fishnet", low=0.6, high=0.7), make_result("\x1b[2J")]
+    path = write_json(tmp_path / "results.json", [*rows, {"task": "\x1b[2J"}])
+    code, out, err = run(capsys, "import", path, "--results", tmp_path / "new")
+    assert code == 0 and "3 runs imported, 0 were there already, 1 left out" in out
+    assert "Models by their names (1): 1 open-clip." in out
+    assert "Scores outside their own interval, marked ! (1): fishnet 1." in out
+    assert "Scores known to be wrong, marked x (1): fishnet 1." in out
+    assert "does not have, kept under their names: \\x1b[2J (1)." in out
+    assert "result 4" in err and "\x1b" not in out + err
+    code, out, _ = run(capsys, "import", path, "--results", tmp_path / "new")
+    assert "0 runs imported, 3 were there already" in out
 
 
 @pytest.mark.parametrize(

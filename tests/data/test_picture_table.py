@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from biobench import folder
 from biobench.data import parse_columns, read_picture_table
@@ -296,3 +297,79 @@ def test_the_task_takes_such_a_table_with_counts_and_notes(here):
     assert manifest.dropped == {"pictures that are missing": 1}
     assert set(manifest.table["group"]) == {f"c{i}" for i in range(6)}
     assert any("'Species'" in note for note in manifest.notes)
+
+
+def write_facts(here, header, *rows):
+    lines = [f"{name},{label},{row}" for (name, label, _), row in zip(ROWS, rows, strict=False)]
+    lines = [line.replace("Bär; groß", "Bär").replace("Renard, roux", "Renard") for line in lines]
+    return write(here, "\n".join([f"file,species,{header}", *lines]) + "\n")
+
+
+def test_what_a_picture_knows_is_found_by_usual_names_and_the_rest_stays(here):
+    header = "deploymentID,eventDate,decimalLatitude,Lon,Family,weather"
+    path = write_facts(
+        here, header, *(f"d{i},2019-07-0{i + 1},5{i}.5,{i},F{i},dry" for i in range(4))
+    )
+    found = read_picture_table(path)
+    columns = {"path", "label", "group", "species", "deployment", "date", "latitude", "longitude"}
+    assert set(found.table.columns) == columns | {"family", "weather"}
+    assert found.table["deployment"].equals(found.table["group"])
+    assert found.table["species"].to_list() == found.table["label"].to_list()
+    assert found.table["date"].to_list() == [f"2019-07-0{i + 1}" for i in range(4)]
+    (note,) = found.notes
+    for words in ("date from 'eventDate'", "longitude from 'Lon'", "family from 'Family'"):
+        assert words in note
+
+
+def test_a_fact_may_be_named_and_declined_and_a_column_in_its_way_is_kept(here):
+    path = write_facts(here, "date,Aufnahme", *("soon,2019", "later,2020", "a,2021", "b,2022"))
+    plain = read_picture_table(path).table
+    assert plain["date"].to_list() == ["soon", "later", "a", "b"]
+    named = read_picture_table(path, columns=parse_columns(["date=Aufnahme"])).table
+    assert named["date"].to_list() == ["2019", "2020", "2021", "2022"]
+    assert named["date_"].to_list() == ["soon", "later", "a", "b"]
+    declined = read_picture_table(path, columns=parse_columns(["species="])).table
+    assert "species" not in declined.columns
+    with pytest.raises(BadInput, match=r"no column 'Date' for date .* Did you mean 'date'"):
+        read_picture_table(path, columns=parse_columns(["date=Date"]))
+
+
+def test_a_column_class_that_is_the_label_is_no_taxon(here):
+    path = write(here, "path,class\na/1.jpg,ants\n")
+    assert read_picture_table(path).table.columns == ["path", "label"]
+    path = write(here, "path,label,class\na/1.jpg,ants,Insecta\n")
+    assert read_picture_table(path).table["class"].to_list() == ["Insecta"]
+
+
+def test_a_picture_may_stand_in_several_rows_with_a_box_each(here):
+    lines = ["path,label,bbox", 'a/1.jpg,x,"[0, 0, 10, 20]"', 'a/1.jpg,y,"[5, 0, 10, 20]"']
+    again = 'a/1.jpg,x,"[0, 0, 10, 20]"'
+    path = write(here, "\n".join([*lines, again, "a/2.jpg,x,"]))
+    found = read_picture_table(path)
+    assert found.table["box"].to_list() == [[0, 0, 10, 20], [5, 0, 10, 20], None]
+    assert found.dropped == {"rows that stand twice": 1}
+    path = write(here, "\n".join([*lines, again.replace("x", "y")]))
+    with pytest.raises(BadInput, match="several rows with the labels 'x', 'y'"):
+        read_picture_table(path)
+
+
+def test_boxes_of_fractions_are_made_pixels_and_said(tmp_path):
+    Image.new("RGB", (200, 100)).save(tmp_path / "a.png")
+    header = "filepath,species,bboxX,bboxY,bboxWidth,bboxHeight\n"
+    path = write(tmp_path, header + "a.png,x,0.25,0.5,0.5,0.25\n")
+    found = read_picture_table(path)
+    assert found.table["box"].to_list() == [[50, 50, 100, 25]]
+    assert "fractions of the pictures" in found.notes[-1]
+    path = write(tmp_path, header + "a.png,x,25,50,50,25\n")
+    assert read_picture_table(path).table["box"].to_list() == [[25, 50, 50, 25]]
+
+
+def test_a_column_that_holds_no_boxes_cannot_be_named_as_one(here):
+    path = write(here, "path,label,n\na/1.jpg,x,3\n")
+    pl.read_csv(path).write_parquet(here / "t.parquet")
+    with pytest.raises(
+        BadInput, match="'n' is to be the box, but a column of Int64 holds no boxes"
+    ):
+        read_picture_table(here / "t.parquet", columns=parse_columns(["box=n"]))
+    with pytest.raises(BadInput, match="there is no column 'a,b,c,d' for box"):
+        read_picture_table(path, columns=parse_columns(["box=a,b,c,d"]))

@@ -15,7 +15,7 @@ from torchvision import transforms
 
 import tiny_backbones
 from biobench import third_party_models
-from biobench.features import backbone_digest, code, digest
+from biobench.features import BackboneSource, EmbedOptions, backbone_digest, code, digest
 from biobench.features.digest import coarsen
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 
@@ -132,6 +132,18 @@ def test_precision_and_exif_are_part_of_the_key():
         backbone_digest(backbone, exif=True),
     }
     assert len(digests) == 3
+
+
+def test_pooling_and_image_size_are_part_of_the_key_only_where_they_are_chosen():
+    backbone = make()
+
+    def get_digest(**chosen):
+        options = EmbedOptions(device="cpu", precision="fp32", **chosen)
+        return BackboneSource(backbone, options).digest
+
+    assert get_digest(pool="default", image_size=0, trust=()) == backbone_digest(backbone)
+    chosen = [{}, {"pool": "max"}, {"image_size": 32}, {"pool": "max", "image_size": 32}]
+    assert len({get_digest(**one) for one in chosen}) == 4
 
 
 class Divide:

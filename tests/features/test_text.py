@@ -140,7 +140,7 @@ def test_a_tower_that_does_not_fit_is_given_fewer_texts(tmp_path):
 
     features = make_source(Small(), tmp_path)(PROMPTS)
     assert features.counts["embedded"] == 30
-    assert [text.split(" with ")[1] for text in features.warnings] == [
+    assert [text.split(" with ", 1)[1] for text in features.warnings] == [
         "8 texts a pass; went on with 4.",
         "4 texts a pass; went on with 2.",
     ]

@@ -1,6 +1,7 @@
 """Which cells are finished, told without loading a model."""
 
 import os
+import pathlib
 import shutil
 
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 import small_checkpoints
 from biobench import launch, results
 from biobench.data import contents
+from biobench.errors import BadInput
 from biobench.launch.cell import run_cell
 
 MODULE = """
@@ -43,7 +45,7 @@ def make_plan(place, world, **fields):
         data=str(world),
         device="cpu",
         results=str(place / "results"),
-        args={"probe": "simpleshot", "n_workers": 0},
+        args={"probe": "simpleshot", "n_workers": 0, **fields.pop("args", {})},
         **fields,
     )
     plan = launch.make_plan(settings)
@@ -73,6 +75,28 @@ def test_a_cell_whose_model_may_have_changed_is_not_finished_until_it_was_run_ag
     assert not is_finished()
     # The same weights after all: found out once, and no second run of them.
     assert run() == 1 and is_finished()
+
+
+def test_another_pooling_of_a_model_is_another_cell_and_its_report_says_which(place, world):
+    _, fields = write_checkpoint(place, world)
+    plan, checked = make_plan(place, world, **fields)
+    assert run_cell(plan, plan.cells[0], device="cpu").state == "done"
+    other, known = make_plan(place, world, args={"pool": "max"}, **fields)
+    assert launch.find_finished(plan, checked) and launch.find_finished(other, known) == {}
+    assert run_cell(other, other.cells[0], device="cpu").state == "done"
+    assert launch.find_finished(other, known)
+    runs = results.scan(plan.results).runs.sort("posix_time")
+    reports = [results.read_report(pathlib.Path(run)) for run in runs["run"]]
+    backbones = [report["provenance"]["backbone"] for report in reports]
+    assert [one["pooling"]["pool"] for one in backbones] == ["mean", "max"]
+    assert [one.get("choices") for one in backbones] == [None, {"pool": "max"}]
+    assert backbones[0]["digest"] != backbones[1]["digest"]
+
+
+def test_what_a_model_does_not_take_is_refused_before_anything_is_run(place, world):
+    fields = {"models": ["baseline:color-hist"], "args": {"image_size": 64}}
+    with pytest.raises(BadInput, match="baseline:color-hist takes no --image-size"):
+        make_plan(place, world, **fields)
 
 
 @pytest.mark.parametrize("exchange", ["link", "folder"])

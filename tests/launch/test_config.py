@@ -137,11 +137,21 @@ def test_every_key_that_is_described_is_accepted(tmp_path):
         n_workers = 0
         n_train_unit = "total"
         probe = "knn"
+        protocol = "2026"
         folds = "kfold"
         metrics = ["brier"]
+        names = "names.csv"
+        candidates = "region.txt"
+        prompt = "common"
+        templates = "bioclip"
         precision = "fp32"
         exif = true
+        crop = "square"
+        crop_margin = 0.1
         compile = false
+        pool = "mean"
+        image_size = 112
+        trust = []
         [slurm]
         partition = "p"
         account = "a"

@@ -18,6 +18,14 @@ def make(**fields):
     return launch.make_plan(launch.Settings(**{**defaults, **fields}))
 
 
+def test_a_preset_is_named_wherever_a_cell_is_and_changes_no_other_cell():
+    plain = make().cells[0]
+    (cell,) = make(args={"protocol": "2026"}, n_train=5).cells
+    assert plain.label == "newt · baseline:color-hog"
+    assert cell.label == "newt [2026] (5 a class) · baseline:color-hog"
+    assert cell.make_args().protocol == "2026" and plain.make_args().protocol == "original"
+
+
 def test_the_grid_is_every_model_task_size_and_seed_one_model_after_the_other():
     plan = make(models=["timm:b", "timm:a"], tasks=["newt", "kabr"], n_train=[1, 5], seeds=[1, 2])
     found = [(c.model_name, c.task, c.args["n_train"], c.args["seed"]) for c in plan.cells]

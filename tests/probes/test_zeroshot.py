@@ -11,7 +11,9 @@ from biobench import probes
 
 def make_prompts(seed=0, n_classes=5, n_templates=7, dim=12):
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n_classes * n_templates, dim)) * rng.uniform(0.1, 9, (n_classes * n_templates, 1))
+    x = rng.normal(size=(n_classes * n_templates, dim)) * rng.uniform(
+        0.1, 9, (n_classes * n_templates, 1)
+    )
     y = np.repeat([f"class {i}" for i in range(n_classes)], n_templates)
     return x.astype(np.float32), y, rng.normal(size=(200, dim)).astype(np.float32)
 

@@ -17,7 +17,7 @@ def board(suite):
 def test_json_has_the_published_fields_and_the_mean(board):
     rows = json.loads(report.to_text(board, "json"))
     fields = ["model", "task", "score", "ci", "n", "rank", "rank_ci", "tied_with_best", "run"]
-    fields += ["runs", "seeds", "heading", "published", "doubts"]
+    fields += ["runs", "seeds", "heading", "published", "doubts", "seen"]
     assert all(list(row) == fields for row in rows)
     assert {row["task"] for row in rows} == {"birds", "flowers", "mammals", "mean"}
     assert len(rows) == 8 + 2

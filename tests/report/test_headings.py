@@ -20,11 +20,12 @@ def head(keep, **protocol):
     return board.head("birds"), board
 
 
+@pytest.mark.parametrize("preset", ["original", "2026"])
 @pytest.mark.parametrize("name", registry.list_tasks())
-def test_the_usual_probe_is_the_task_s_own(name):
+def test_the_usual_probe_is_the_task_s_own(name, preset):
     task = registry.load_task(name)
-    protocol = task.protocol(task.Args(datadir="x"))
-    assert find_probe(protocol.title, protocol.metric) == protocol.probe
+    protocol = task.protocol(task.Args(datadir="x", protocol=preset))
+    assert find_probe(protocol.title, protocol.metric, protocol.preset) == protocol.probe
 
 
 def test_the_task_s_own_protocol_needs_no_words(keep):

@@ -12,6 +12,7 @@ from results_world import tell
 A, B = "ViT-B-32/openai", "resnet50.a1_in1k"
 A_HERE, B_HERE = f"open-clip:{A}", f"timm:{B}"
 OWN = "timm:mine"
+KABR = "kabr [2026]"
 
 
 @pytest.fixture
@@ -29,7 +30,9 @@ def keep_ours(keep):
     """A run of ours under the preset 2026, by the metric of the published task."""
 
     def keep_ours(model=OWN, task="kabr", **more):
-        return keep(task, model, **{"metric": "macro-f1", "preset": "2026"} | more)
+        return keep(
+            task, model, **{"metric": "macro-f1", "preset": "2026", "probe": "adamw-head"} | more
+        )
 
     return keep_ours
 
@@ -41,10 +44,10 @@ def cells_of(board):
 def test_a_published_score_is_shown_with_its_interval_and_a_mark_and_nothing_else(keep, publish):
     publish(make_result("kabr", A, 0.5, 0.4, 0.6), make_result("kabr", B, 0.9, 0.8, 0.95))
     board = report.leaderboard(keep.root)
-    cell = cells_of(board)[B_HERE, "kabr"]
+    cell = cells_of(board)[B_HERE, KABR]
     assert (cell.score, cell.ci, cell.mark) == (0.9, [0.8, 0.95], PUBLISHED)
     assert (cell.n, cell.rank, cell.rank_ci, cell.tied_with_best) == (None, None, None, None)
-    assert not cell.is_best and board.head("kabr") == "kabr [2026]"
+    assert not cell.is_best and board.head(KABR) == KABR
     row = next(one for one in json.loads(report.to_text(board, "json")) if one["model"] == B_HERE)
     assert (row["ci"], row["rank"], row["published"]) == ([0.8, 0.95], None, True)
     assert "2 scores of 2 models were taken over" in " ".join(tell(board))
@@ -65,9 +68,9 @@ def test_scores_at_odds_with_their_interval_or_known_to_be_wrong_are_marked_and_
     )
     board = report.leaderboard(keep.root)
     cells = cells_of(board)
-    marks = [cells[A_HERE, "kabr"].mark, cells[B_HERE, "kabr"].mark]
-    assert [*marks, cells[A_HERE, "fishnet"].mark] == [ODD, ODD, WRONG]
-    assert cells[A_HERE, "newt"].mark is PUBLISHED
+    marks = [cells[A_HERE, KABR].mark, cells[B_HERE, KABR].mark]
+    assert [*marks, cells[A_HERE, "fishnet [2026]"].mark] == [ODD, ODD, WRONG]
+    assert cells[A_HERE, "newt [2026]"].mark is PUBLISHED
     said = " ".join(tell(board))
     assert "! 3 published scores lie outside their own interval" in said
     assert "fishnet [2026] 1, kabr [2026] 2" in said
@@ -83,18 +86,18 @@ def test_published_scores_stand_beside_ours_of_the_preset_and_ours_alone_are_ran
     keep_ours("timm:other", seed=2, accuracy=0.9, backbone="other")
     publish(make_result("kabr", A, 0.99, 0.98, 1.0), make_result("kabr", B, 0.1, 0.05, 0.2))
     board = report.leaderboard(keep.root)
-    assert board.tasks == ["kabr"] and board.head("kabr") == "kabr [2026]"
+    assert board.tasks == [KABR]
     cells = cells_of(board)
-    assert {cells[m, "kabr"].rank for m in (A_HERE, B_HERE)} == {None}
-    assert cells["timm:other", "kabr"].rank == 1 and cells["timm:other", "kabr"].is_best
-    assert cells[OWN, "kabr"].rank == 2
+    assert {cells[m, KABR].rank for m in (A_HERE, B_HERE)} == {None}
+    assert cells["timm:other", KABR].rank == 1 and cells["timm:other", KABR].is_best
+    assert cells[OWN, KABR].rank == 2
     said = " ".join(tell(board))
     assert "above the best that was tested here" in said and "kabr [2026] 1." in said
     assert "Not all models have the same seeds" not in said
     # Ranks are those that there are without the published scores.
     alone = report.leaderboard(keep.root, models=["timm:mine", "timm:other"])
     for model in (OWN, "timm:other"):
-        assert cells[model, "kabr"] == cells_of(alone)[model, "kabr"]
+        assert cells[model, KABR] == cells_of(alone)[model, KABR]
 
 
 def test_the_original_protocol_shares_neither_column_nor_row_with_published_scores(
@@ -122,7 +125,7 @@ def test_the_original_protocol_shares_neither_column_nor_row_with_published_scor
     kept = report.leaderboard(keep.root, where={"preset": "none"})
     assert set(cells_of(kept)) == {(A_HERE, "kabr")}
     kept = report.leaderboard(keep.root, where={"preset": "2026"})
-    assert kept.tasks == ["kabr"] and kept.head("kabr") == "kabr [2026]"
+    assert kept.tasks == [KABR]
 
 
 def test_few_shot_runs_and_other_metrics_are_not_joined_by_published_scores(
@@ -131,9 +134,8 @@ def test_few_shot_runs_and_other_metrics_are_not_joined_by_published_scores(
     keep_ours(n_train=10)
     publish(make_result("kabr", A))
     board = report.leaderboard(keep.root)
-    assert set(cells_of(board)) == {(OWN, "kabr"), (A_HERE, "kabr [published]")}
-    heads = {board.head(task) for task in board.tasks}
-    assert heads == {"kabr [2026, n_train=10]", "kabr [2026, published]"}
+    assert set(cells_of(board)) == {(OWN, KABR), (A_HERE, "kabr [2026, published]")}
+    assert any("n_train=10" in board.head(task) for task in board.tasks)
     keep_ours("timm:other", metric="mean-score", backbone="other")
     assert len(report.leaderboard(keep.root).tasks) == 3
 
@@ -189,9 +191,9 @@ def test_published_predictions_are_tested_among_each_other_and_stand_for_their_b
     publish(make_result("kabr", A), make_result("kabr", "c.d"))
     board = report.leaderboard(keep.root)
     shown = cells_of(board)
-    assert board.tasks == ["kabr"] and shown[A_HERE, "kabr"].rank == 1
-    assert shown[B_HERE, "kabr"].rank == 2 and not shown[A_HERE, "kabr"].published
-    assert shown["timm:c.d", "kabr"].mark is PUBLISHED
+    assert board.tasks == [KABR] and shown[A_HERE, KABR].rank == 1
+    assert shown[B_HERE, KABR].rank == 2 and not shown[A_HERE, KABR].published
+    assert shown["timm:c.d", KABR].mark is PUBLISHED
     (pair,) = view_pairs(report.compare(keep.root, A_HERE, B_HERE).table)
     assert pair.verdict is Verdict.A
 
@@ -202,11 +204,8 @@ def test_published_predictions_have_a_column_of_their_own_beside_ours(keep, keep
     rows = make_predictions([(0, 0), (1, 1), (0, 1)])
     results.import_any(write_database(path, [make_cell()], rows), keep.root)
     board = report.leaderboard(keep.root)
-    assert set(cells_of(board)) == {(OWN, "kabr"), (A_HERE, "kabr [published]")}
-    assert [board.head(task) for task in board.tasks] == [
-        "kabr [2026]",
-        "kabr [2026, published, seed=17]",
-    ]
+    assert set(cells_of(board)) == {(OWN, KABR), (A_HERE, "kabr [2026, published]")}
+    assert board.head("kabr [2026, published]") == "kabr [2026, published, seed=17]"
 
 
 def test_two_published_models_are_compared_without_a_test(keep, publish):
@@ -255,10 +254,48 @@ def test_published_scores_are_neither_scored_anew_nor_broken_down(keep, publish,
     assert part.models == [OWN]
 
 
-def test_the_page_shows_marks_and_obeys_no_name(keep, publish):
+def read_site(keep, **choice):
+    site = keep.root.parent / "site"
+    report.write_site(keep.root, site, **choice)
+    return {path.name: path.read_text() for path in site.rglob("*.html")}
+
+
+def test_the_site_shows_marks_and_what_the_file_says_of_a_model_and_obeys_no_name(keep, publish):
     name = "<script>alert(1)</script>\x1b[31m"
     publish(make_result("kabr", name, 0.5, 0.6, 0.7), make_result(name, A))
-    page = report.write_page(keep.root, keep.root.parent / "site").read_text()
-    assert "<script" not in page and "\x1b" not in page and "&lt;script&gt;" in page
-    assert f'<abbr title="{ODD.words}">!</abbr>' in page
-    assert "Published, source" in page
+    pages = read_site(keep)
+    for page in pages.values():
+        assert "alert(1)</script>" not in page and "\x1b" not in page
+    assert f'<abbr title="{ODD.words}">!</abbr>' in pages["leaderboard.html"]
+    (model,) = (page for title, page in pages.items() if title.startswith("open-clip"))
+    assert "Published, source" in model and "2021-01-05" in model and "224 px" in model
+
+
+def test_the_site_calls_none_the_best_of_what_was_not_tested(keep, publish, keep_ours):
+    publish(make_result("kabr", A, 0.99, 0.98, 1.0), make_result("fishnet", B))
+    index = read_site(keep)["index.html"]
+    assert "Nothing here can be tested" in index and "highest score on kabr [2026]" in index
+    keep_ours()
+    index = read_site(keep, tasks=["kabr"])["index.html"]
+    assert f"Only {OWN} has predictions" in index
+    keep_ours("timm:other", accuracy=0.95, seed=2, backbone="other")
+    index = read_site(keep, tasks=["kabr"])["index.html"]
+    assert "of the models tested here" in index
+    assert "1 score taken over from a published leaderboard" in index
+
+
+def test_a_mean_is_compared_only_where_all_tasks_of_its_preset_are_tested(keep, keep_ours, publish):
+    for task in ("kabr", "newt"):
+        for model in (OWN, "timm:other"):
+            keep(task, model, seed=len(model))
+            if (task, model) != ("newt", "timm:other"):
+                metric = {"kabr": "macro-f1", "newt": "mean-score"}[task]
+                keep_ours(model, task=task, metric=metric, seed=len(model))
+    found = report.compare(keep.root, OWN, "timm:other")
+    assert {"mean", "kabr [2026]"} <= set(found.table["task"])
+    # Other models' published scores change nothing.
+    publish(make_result("kabr", B), make_result("newt", B))
+    again = report.compare(keep.root, OWN, "timm:other")
+    assert again.table.equals(found.table)
+    untested = report.compare(keep.root, OWN, B_HERE).table
+    assert sorted(untested["task"]) == ["kabr [2026]", "newt [2026]"]

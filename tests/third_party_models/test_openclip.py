@@ -206,3 +206,46 @@ def test_a_file_with_other_tensors_is_refused_with_their_names(files, tmp_path):
     torch.save(state, path)
     with pytest.raises(BadInput, match=r"visual\.proj"):
         OpenClip(f"local:tiny-clip/{path}")
+
+
+@pytest.mark.parametrize(
+    "arch, own, others",
+    [
+        ("tiny-clip", "cls", ("mean", "max")),
+        ("tiny-resnet", "map", ()),
+        ("tiny-coca", "map", ()),
+        ("tiny-timm", "cls", ("mean", "max")),
+    ],
+)
+def test_another_pooling_is_of_the_patches_before_the_projection(arch, own, others, files):
+    ckpt = f"local:{arch}/{files[arch]}"
+    plain = OpenClip(ckpt)
+    batch = make_batch(plain)
+    assert plain.get_pooling().pool == own and "projected" in plain.get_pooling().what
+    with torch.inference_mode():
+        found = plain.img_encode(batch)
+        same = OpenClip(ckpt, pool=own).img_encode(batch)
+        assert torch.equal(found.img_features, same.img_features)
+    for pool in {"cls", "mean", "max", "map"} - {own}:
+        if pool not in others:
+            with pytest.raises(BadInput, match=f"--pool {pool} cannot be had .*default, {own}"):
+                OpenClip(ckpt, pool=pool)
+            continue
+        with torch.inference_mode():
+            vectors = OpenClip(ckpt, pool=pool).img_encode(batch).img_features
+        patches = found.patch_features
+        expected = patches.mean(dim=1) if pool == "mean" else patches.max(dim=1).values
+        assert torch.equal(vectors, expected)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:timm.*", "ignore:torch.searchsorted")
+@pytest.mark.parametrize("arch", ["tiny-clip", "tiny-timm"])
+def test_another_size_is_openclips_own_resampling(arch, files):
+    backbone = OpenClip(f"local:{arch}/{files[arch]}", image_size=96)
+    own = open_clip.create_model(arch, pretrained=str(files[arch]), force_image_size=96).eval()
+    batch = torch.randn(2, 3, 96, 96)
+    assert backbone.data_config()["input_size"] == (3, 96, 96)
+    with torch.inference_mode():
+        found = backbone.img_encode(batch)
+        assert torch.equal(found.img_features, own.encode_image(batch))
+    assert found.patch_features.shape[1] == 36

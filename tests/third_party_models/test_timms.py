@@ -207,7 +207,9 @@ def test_weights_in_the_hub_cache_are_found_without_a_network(tmp_path, monkeypa
     (repo / "refs" / "main").write_text("0" * 40)
     save_file(state, snapshot / "model.safetensors")
     backbone = Timm("test_resnet")
-    assert backbone.weights_source == "the Hugging Face hub's timm/test_resnet.r160_in1k"
+    assert backbone.weights_source == (
+        f"the Hugging Face hub's timm/test_resnet.r160_in1k at commit {'0' * 40}"
+    )
     for name, tensor in backbone.model.state_dict().items():
         assert torch.equal(tensor, state[name])
 

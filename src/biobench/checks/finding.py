@@ -10,7 +10,9 @@ import polars as pl
 
 from biobench.data import Manifest, traps
 from biobench.data.checked import Finding
+from biobench.data.crops import Crop
 from biobench.data.expected import Expected
+from biobench.data.images import UndecodableImage
 from biobench.data.near import MAX_DISTANCE, find_nearest
 from biobench.data.picture_files import show_name, show_names
 from biobench.evaluate import Protocol
@@ -71,6 +73,7 @@ def find(data: Data) -> list[Finding]:
         *_find_rare(data),
         *_find_untested(data),
         *_find_small(data),
+        *_find_bad_boxes(data),
         *_find_left_out(data),
     ]
     return sorted(found, key=lambda finding: not finding.is_trouble)
@@ -222,6 +225,30 @@ def _find_small(data: Data) -> Iterator[Finding]:
             small.height,
             f"{small.height:,} pictures are under {SMALL} pixels high or wide "
             f"({show_names(small['image'].to_list())}).",
+            is_trouble=False,
+        )
+
+
+def _find_bad_boxes(data: Data) -> Iterator[Finding]:
+    """Boxes that a run with --crop could make nothing of."""
+    if "box" not in data.manifest.table.columns:
+        return
+    sizes = data.looked.select("image", "width", "height").drop_nulls()
+    rows = data.manifest.table.select("image", "box").drop_nulls()
+    bad, n = [], 0
+    for image, box, width, height in rows.join(sizes, on="image", maintain_order="left").rows():
+        n += 1
+        try:
+            Crop(image, tuple(box), "box").place(width, height)
+        except UndecodableImage as err:
+            bad.append(f"{show_name(image)}: {err}")
+    if bad:
+        shown = "; ".join(bad[:N_SHOWN]) + "; …" * (len(bad) > N_SHOWN)
+        yield Finding(
+            "boxes that cannot be cropped",
+            len(bad),
+            f"{len(bad):,} of {n:,} boxes cannot be cropped ({shown}); a run with --crop counts "
+            "them as pictures that cannot be read.",
             is_trouble=False,
         )
 

@@ -21,6 +21,7 @@ COMMANDS = {
         "inspecting:Check",
         "is the data of tasks whole, readable and free of leaks?",
     ),
+    "init": ("initialising:Init", "look at your own pictures and write a config file to run"),
     "run": ("running:Run", "benchmark models on tasks: flags, or a TOML file with a grid"),
     "status": ("running:Status", "the cells of a plan: waiting, running, done, failed"),
     "cancel": ("running:Cancel", "cancel a plan's jobs on Slurm"),

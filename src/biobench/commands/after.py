@@ -69,10 +69,10 @@ def show_path(path: Path) -> str:
 def _choose_next(plan: "Plan", board: "Leaderboard", where: list[str]) -> list[str]:
     """The comparison of the two best models of this plan; of one alone, where it is good."""
     ours = {cell.model_name for cell in plan.cells}
-    models = [model for model in board.models if model.partition(" @")[0] in ours]
+    models = [model for model in board.measured if model.partition(" @")[0] in ours]
     if len(models) > 1:
         return ["biobench", "compare", *models[:2], *where]
-    if len(board.models) > 1 and models:
-        other = next(model for model in board.models if model != models[0])
+    if len(board.measured) > 1 and models:
+        other = next(model for model in board.measured if model != models[0])
         return ["biobench", "compare", models[0], other, *where]
     return ["biobench", "leaderboard", *where, "--by", "class"]

@@ -42,16 +42,19 @@ class Embed:
 
         import_modules(self.imports)
         picture_vectors.check_target(self.out)
-        table = picture_vectors.read_pictures(self.images)
-        org, ckpt = registry.parse_model(self.model)
         given = flags.read(self, features.EmbedOptions)
         device = str(features.resolve_device(str(given["device"])))
         options = features.EmbedOptions(**{**given, "device": device})
-        backbone = registry.load_vision_backbone(org, ckpt)
+        table = picture_vectors.read_pictures(
+            self.images, crop=options.crop, margin=options.crop_margin
+        )
+        backbone = registry.make_vision_backbone(
+            registry.parse_model(self.model), options.get_choices()
+        )
         source = features.BackboneSource(backbone, options, name=self.model)
         try:
             with printing.show_progress("embed", "embedding …"):
-                found = source(table.root, table.images)
+                found = source(table.root, table.images, table.crops)
         except CellFailed as err:
             say(f"biobench: {clean.sentence(str(err))}", error=True)
             return 1

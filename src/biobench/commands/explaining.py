@@ -31,7 +31,10 @@ Imports = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE…", help_beh
 """modules or .py files that register backbones, tasks, probes or metrics, imported first."""
 
 # A test holds them equal to what there is; asking would cost the import of numpy and scikit-learn.
-PROBES = ("knn", "linear", "mlp", "openset", "ridge", "simpleshot", "svm", "zero-shot")
+PROBES = (
+    *("adamw-head", "knn", "linear", "logistic-search", "mlp", "openset", "ridge"),
+    *("simpleshot", "svc", "svm", "zero-shot"),
+)
 METRICS = (
     *("accuracy", "auroc:CLASS", "average-precision:CLASS", "brier", "cost-score", "ece"),
     "expected-cost:FILE",

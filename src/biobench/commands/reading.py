@@ -40,8 +40,9 @@ class Leaderboard:
     where: Where = ()
     """keep runs with this protocol only, as in n_train=10 seed=42."""
     by: str = ""
-    """show parts of the test sets instead: class, rarity (training examples of the class), or a
-    column that the task knows (subtask, location, …)."""
+    """show parts of the test sets instead: class, rarity (training examples of the class), a column
+    that the task knows (subtask, camera, …), or ranges of one (date:year, date:month, latitude:5,
+    place:10)."""
     full: bool = False
     """compute ties and ranks however many cells there are."""
     metric: Metric = ""

@@ -2,6 +2,7 @@
 
     image = decode(path)                 # PIL, mode RGB
     image = decode(data, exif=True)      # from bytes, turned upright
+    image = decode(data, part=crop.cut)  # a part of it
     with open_picture(path) as file:     # only a regular file, and none that is too large
         data = file.read()
 
@@ -19,11 +20,11 @@ import os
 import pathlib
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageFile, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps
 
 __all__ = [
     "MAX_BYTES",
@@ -62,11 +63,17 @@ class UndecodableImage(ValueError):
     """A picture that cannot be used; the message is the reason, without the file's name."""
 
 
-def decode(source: pathlib.Path | bytes, *, exif: bool = False) -> Image.Image:
+def decode(
+    source: pathlib.Path | bytes,
+    *,
+    exif: bool = False,
+    part: Callable[[Image.Image], Image.Image] | None = None,
+) -> Image.Image:
     """Decode a picture to mode RGB.
 
     source: a file, or the bytes of one.
     exif: turn the picture upright as its EXIF orientation says.
+    part: makes the part that is wanted of the picture as it is stored, which is turned after that.
     Raises UndecodableImage on anything that is missing, empty, truncated, not a picture, or larger
     than MAX_PIXELS.
     """
@@ -75,7 +82,7 @@ def decode(source: pathlib.Path | bytes, *, exif: bool = False) -> Image.Image:
         raise UndecodableImage("the file is empty")
     with _strict_pillow():
         try:
-            return _decode(data, exif)
+            return _decode(data, exif, part)
         except UndecodableImage:
             raise
         except Image.UnidentifiedImageError:
@@ -98,7 +105,9 @@ def read_size(file: io.BufferedIOBase) -> tuple[int, int]:
             raise UndecodableImage("its head cannot be read") from err
 
 
-def _decode(data: bytes, exif: bool) -> Image.Image:
+def _decode(
+    data: bytes, exif: bool, part: Callable[[Image.Image], Image.Image] | None
+) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=_known_formats())
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -112,6 +121,11 @@ def _decode(data: bytes, exif: bool) -> Image.Image:
             f"decode, more than the limit of {MAX_DECODED_BYTES / 1e9:.1f} GB"
         )
     image.load()
+    if part is not None:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1) if exif else 1
+        image = part(_to_rgb(image))
+        # Conversions and crops may have lost it.
+        image.getexif()[ExifTags.Base.Orientation] = orientation
     if exif:
         ImageOps.exif_transpose(image, in_place=True)
     return _to_rgb(image)

@@ -6,7 +6,7 @@
 Every manifest writes them alike, so that breakdowns, splits and reports need not know whose data
 they are: the ranks, `camera`, `deployment` and `sequence` are texts; `date` is ISO 8601, as precise
 as it is known (2019, 2019-07, 2019-07-31, 2019-07-31T05:44:19); `latitude` and `longitude` are
-degrees; `box` is x, y, width, height in pixels of the stored picture (`biobench.data.boxes`).
+degrees; `box` is x, y, width, height in pixels of the stored picture (`biobench.data.box_columns`).
 """
 
 import re

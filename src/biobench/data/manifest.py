@@ -20,7 +20,7 @@ import polars as pl
 import pyarrow as pa
 
 from biobench import clean
-from biobench.data import boxes, contents, knowledge
+from biobench.data import box_columns, contents, knowledge
 from biobench.data.picture_files import LeftOut, count_left_out, name_reason, show_name
 from biobench.errors import BadInput
 
@@ -267,7 +267,7 @@ def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     for column in table:
         if column.name == "box":
             try:
-                found, note = boxes.bring_into_form(column)
+                found, note = box_columns.bring_into_form(column)
                 table, notes = table.with_columns(found), [*notes, note] if note else notes
                 continue
             except TypeError:

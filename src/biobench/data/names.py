@@ -23,10 +23,10 @@ __all__ += ["read_names", "to_words"]
 TAXA = ("kingdom", "phylum", "class", "order", "family", "tribe", "genus", "species")
 """columns that are taxonomic ranks, the highest first."""
 
-NAMES = ("scientific", "common", *TAXA)
-COLUMNS = ("label", "subtask", *NAMES, "text")
-"""of every table of names, all of them texts. text: what a class is called where it is not known
-what kind of name that is."""
+NAMES = ("scientific", "common", *TAXA, "text")
+"""columns that say what a class is called. text: where the kind of name is not known."""
+COLUMNS = ("label", "subtask", *NAMES)
+"""of every table of names, all of them texts."""
 
 _ALSO = {
     "scientific_name": "scientific",
@@ -35,6 +35,9 @@ _ALSO = {
     "commonname": "common",
     "vernacular_name": "common",
     "vernacularname": "common",
+    # As iWildCam's table of categories has them.
+    "y": "label",
+    "name": "text",
 }
 """usual names of columns, in lower case."""
 
@@ -43,7 +46,8 @@ def read_names(path: pathlib.Path) -> pl.DataFrame:
     """The names of labels, one row a label (and subtask), columns `COLUMNS`.
 
     path: CSV, TSV or Parquet with a column label, and some of scientific, common, kingdom, phylum,
-        class, order, family, tribe, genus, species; subtask, where labels of several mean others.
+        class, order, family, tribe, genus, species, name (of any kind); subtask, where labels of
+        several mean others.
     Raises BadInput naming the file and what is wrong in it.
     """
     table = read_any_table(path, _count_known).table
@@ -103,8 +107,8 @@ def read_candidates(path: pathlib.Path) -> pl.DataFrame:
 
 
 def match_candidates(candidates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """One row a class that can be predicted: the rows of `known` that candidates mean, in the order
-    of the candidates, and those candidates that mean none, as classes of their own.
+    """One row a class that can be predicted: the rows of `known` that candidates mean, and then
+    those candidates that mean none, as classes of their own.
 
     known: columns `COLUMNS`, one row a label. A candidate means every class that has its label, or
     else its scientific, or else its common name; case, spaces and underscores do not count.
@@ -117,8 +121,9 @@ def match_candidates(candidates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFr
     chosen: dict[int, None] = {}
     others: dict[str, dict[str, object]] = {}
     for row in candidates.rows(named=True):
-        asked = [*_list_names(row), *((kind, row["text"]) for kind in index if row["text"])]
-        found = next((hit for kind, name in asked if (hit := index[kind].get(_fold(name)))), None)
+        found = next(
+            (hit for kind, name in _list_names(row) if (hit := index[kind].get(_fold(name)))), None
+        )
         if found:
             chosen |= dict.fromkeys(found)
         else:
@@ -140,25 +145,26 @@ def to_words(label: str) -> str:
     return " ".join(label.replace("_", " ").split())
 
 
-def _count_known(names: Sequence[str]) -> int:
-    return sum(_get_role(name) is not None for name in names)
+def _count_known(columns: Sequence[str]) -> int:
+    return sum(_get_role(column)[0] is not None for column in columns)
 
 
-def _get_role(name: str) -> str | None:
-    name = "_".join(name.strip().lower().split())
-    name = _ALSO.get(name, name)
-    return name if name in ("label", "subtask", *NAMES) else None
+def _get_role(column: str) -> tuple[str | None, bool]:
+    """What a column holds, and whether it is called just so."""
+    name = "_".join(column.strip().lower().split())
+    is_exact = name in COLUMNS and name != "text"
+    return (name if is_exact else _ALSO.get(name)), is_exact
 
 
 def _find_roles(columns: Sequence[str], path: pathlib.Path) -> dict[str, str]:
-    """The column of each role; raises BadInput where two have one."""
+    """The column of each role; raises BadInput where two have one and none is called just so."""
     roles: dict[str, str] = {}
-    for column in columns:
-        role = _get_role(column)
-        if role in roles:
+    found = [(*_get_role(column), column) for column in columns]
+    for role, is_exact, column in sorted(found, key=lambda entry: not entry[1]):
+        if role in roles and not _get_role(roles[role])[1]:
             shown = show_names([roles[role], column])
             raise BadInput(f"{path}: the columns {shown} both read as {role}; remove one.")
-        if role is not None:
+        if role is not None and (is_exact or role not in roles):
             roles[role] = column
     return roles
 
@@ -180,6 +186,7 @@ def _list_names(row: Mapping[str, str | None]) -> list[tuple[str, str]]:
     """What a class is called, each with the kind of name, that which tells most first."""
     names = [("label", row["label"]), ("scientific", row["scientific"])]
     names += [("scientific", _get_binomial(row)), ("common", row["common"])]
+    names += [(kind, row["text"]) for kind in ("label", "scientific", "common")]
     return [(kind, name) for kind, name in names if name]
 
 

@@ -113,8 +113,11 @@ def name_reason(reason: str, n: int) -> str:
     if n != 1:
         return reason
     return SINGULAR.get(reason) or re.sub(
-        r"^(picture|video|observation|occurrence)s\b(?: that (are|belong)\b)?",
-        lambda found: found[1] + {"are": " that is", "belong": " that belongs"}.get(found[2], ""),
+        r"^(picture|video|observation|occurrence)s\b(?: that (are|belong|have)\b)?",
+        lambda found: (
+            found[1]
+            + {"are": " that is", "belong": " that belongs", "have": " that has"}.get(found[2], "")
+        ),
         reason,
     )
 

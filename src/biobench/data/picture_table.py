@@ -1,7 +1,8 @@
 """A table of pictures as its owner has it: columns by usual names, paths of any machine.
 
     found = read_picture_table(Path("cameras.csv"))
-    found.table        # path (below found.root), label; where there are such: split, group, id
+    found.table        # path (below found.root), label; where there are such: split, group, id,
+                       # and what a picture knows (`biobench.data.knowledge`)
     found.notes        # what was guessed, one sentence each
 
 Column names are recognised in any case and under the names that camera-trap, museum and machine
@@ -12,11 +13,12 @@ be absolute on another machine, or shout their suffix.
 import dataclasses
 import os
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from biobench.data import box_columns, table_facts
+from biobench.data.knowledge import simplify
 from biobench.data.listing import list_files
 from biobench.data.manifest import require_plain
 from biobench.data.picture_files import LeftOut, match_suffix_case, show_name
@@ -84,10 +86,11 @@ def parse_columns(words: Sequence[str]) -> dict[str, str]:
     found = {}
     for word in words:
         role, sign, name = word.partition("=")
-        if not sign or role not in ROLES or not (name or role not in NEEDED):
+        known = (*ROLES, *table_facts.NAMES)
+        if not sign or role not in known or not (name or role not in NEEDED):
             raise BadInput(
                 f"columns: '{word}' must be written ROLE=NAME, as label=Species; the roles are "
-                f"{', '.join(ROLES)}."
+                f"{', '.join(known)}."
             )
         found[role] = name
     return found
@@ -127,13 +130,17 @@ def read_picture_table(
             raise BadInput(_say_missing(missing, table, root, path))
         left_out = [LeftOut(show_name(name), MISSING) for name in missing]
         table = there
+    if "box" in table.columns and box_columns.are_relative(table["box"]):
+        pixels = box_columns.to_pixels(root, table["path"].to_list(), table["box"])
+        table = table.with_columns(pixels)
+        said = [*said, f"Boxes of {path.name} are fractions of the pictures, made pixels."]
     names = {r: n for r, n in _assign(found.table.columns, given).items() if r in table.columns}
     return PictureTable(root, table, (*notes, *said), dropped, tuple(left_out), names)
 
 
 def _assign(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
     """Role -> the column that is it."""
-    plain = {_simplify(name): name for name in reversed(list(names))}
+    plain = {simplify(name): name for name in reversed(list(names))}
     found = {}
     for role, known in ROLES.items():
         name = given.get(role, next((plain[one] for one in known if one in plain), None))
@@ -142,18 +149,17 @@ def _assign(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _simplify(name: str) -> str:
-    # scientificName, Scientific Name and scientific-name are one.
-    return re.sub(r"[\s.\-]+", "_", name.strip()).lower()
-
-
 def _name_columns(
     table: pl.DataFrame, given: Mapping[str, str], path: pathlib.Path, needs: Sequence[str]
 ) -> tuple[pl.DataFrame, list[str]]:
     for role, name in given.items():
-        if name and name not in table.columns:
-            plain = {_simplify(one): one for one in table.columns}
-            close = find_close(_simplify(name), plain)
+        if (
+            name
+            and name not in table.columns
+            and not (role == "box" and box_columns.find_boxes(table, name))
+        ):
+            plain = {simplify(one): one for one in table.columns}
+            close = find_close(simplify(name), plain)
             hint = f" Did you mean '{plain[close]}'?" if close else ""
             raise BadInput(
                 f"{path}: there is no column '{name}' for {role} (found: "
@@ -175,7 +181,8 @@ def _name_columns(
     if is_guess and table[roles["group"]].n_unique() < 2:
         # A group that all rows are in is none.
         del roles["group"]
-    guessed = {r: n for r, n in roles.items() if n != r and r not in given}
+    table, facts, shared = table_facts.take(table, roles, given)
+    guessed = {r: n for r, n in (roles | facts).items() if n != r and r not in given}
     notes = []
     if guessed:
         words = ", ".join(f"{role} from '{name}'" for role, name in guessed.items())
@@ -185,14 +192,16 @@ def _name_columns(
     renamed = {name: role for role, name in roles.items()}
     # A further column may have a role's name: it keeps its values under another.
     clashes = {n: f"{n}_" for n in table.columns if n in ROLES and n not in renamed}
-    return table.rename(clashes | renamed), notes
+    taken = {fact: name for fact, name in shared.items() if renamed[name] != fact}
+    table = table.rename(clashes | renamed)
+    return table.with_columns(pl.col(renamed[n]).alias(fact) for fact, n in taken.items()), notes
 
 
 def _join_folders(
     table: pl.DataFrame, roles: Mapping[str, str], given: Mapping[str, str], path: pathlib.Path
 ) -> tuple[pl.DataFrame, list[str]]:
     """The table with the folders before the files' names, where these are in two columns."""
-    names = {_simplify(name): name for name in reversed(table.columns)}
+    names = {simplify(name): name for name in reversed(table.columns)}
     folder = next((names[one] for one in FOLDERS if one in names), None)
     if "path" not in roles or "path" in given or folder in (None, *roles.values()):
         return table, []
@@ -231,15 +240,20 @@ def _drop_rows(
     path_column = pl.col("path").str.replace_all("\\", "/", literal=True)
     path_column = path_column.str.replace_all(r"^(file://)?(\./)*", "")
     table = table.with_columns(path_column.alias("path"))
-    once = table.unique(
-        [name for name in ROLES if name in table.columns], keep="first", maintain_order=True
-    )
+    parts = [pl.col(name) for name in ROLES if name in table.columns]
+    picture = [pl.col("path")]
+    if "box" in table.columns:
+        # A picture may stand in several rows, if each has a box of its own.
+        picture.append(pl.col("box").cast(pl.List(pl.String)).list.join(" "))
+    once = table.filter(pl.struct(*parts, *picture[1:]).is_first_distinct())
     if once.height < table.height:
         dropped[REPEATED] = table.height - once.height
     if "label" in once.columns and "id" not in once.columns:
-        twice = once.filter(pl.col("path").is_duplicated())
+        twice = once.filter(pl.struct(picture).is_duplicated())
         if twice.height:
-            first = twice.filter(pl.col("path") == twice["path"][0])
+            first = twice.filter(
+                pl.struct(picture) == twice.select(pl.struct(picture).first()).item()
+            )
             differ = [n for n in ("label", "split", "group") if n in first.columns]
             role = next(n for n in differ if first[n].n_unique() > 1)
             kinds = ", ".join(f"'{value}'" for value in first[role].unique(maintain_order=True))

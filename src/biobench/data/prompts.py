@@ -3,8 +3,7 @@
     name = write_name({"scientific": "Vulpes vulpes", "common": "red fox", …}, "mixed")
     prompts = [template.format(name) for template in list_templates("openai")]
 
-Forms (Stevens et al., "BioCLIP: A Vision Foundation Model for the Tree of Life", CVPR 2024, arXiv
-2311.18803, section 3.2):
+Forms (Stevens et al., "BioCLIP", CVPR 2024, arXiv 2311.18803, section 3.2):
 
     common       red fox
     scientific   Vulpes vulpes
@@ -15,7 +14,7 @@ Forms (Stevens et al., "BioCLIP: A Vision Foundation Model for the Tree of Life"
 import typing
 from collections.abc import Mapping
 
-from biobench.data.names import TAXA, get_scientific
+from biobench.data.names import TAXA, get_scientific, to_words
 
 __all__ = ["Form", "TemplateSet", "list_templates", "write_name"]
 
@@ -54,17 +53,18 @@ def write_name(names: Mapping[str, str | None], form: Form) -> str | None:
     except in the taxonomic form.
     """
     scientific, common = get_scientific(names), names["common"]
+    text = to_words(names["text"]) if names["text"] else None
     lineage = _write_lineage(names, scientific)
     if form == "common":
-        return common or names["text"]
+        return common or text
     if form == "scientific":
-        return scientific or names["text"]
+        return scientific or text
     if form == "taxonomic":
         return lineage
     first = lineage or scientific
     if first and common:
         return f"{first} with common name {common}"
-    return first or common or names["text"]
+    return first or common or text
 
 
 def _write_lineage(names: Mapping[str, str | None], scientific: str | None) -> str | None:

@@ -18,8 +18,8 @@ import polars as pl
 import scipy.sparse
 import scipy.sparse.csgraph
 
-from biobench.data.exports.base import plain
 from biobench.data.exports.dates import to_iso
+from biobench.data.exports.kind import plain
 from biobench.errors import BadInput, find_close
 
 __all__ = ["KINDS", "RANDOM", "Kept", "describe_torn", "keep_together"]
@@ -71,7 +71,7 @@ def keep_together(
     said = pl.select(pl.when(said != "").then(said)).to_series()
     values = to_iso(said).str.slice(0, 10) if what == "date" else said
     one = WORDS.get(what, f"value of '{column}'")
-    notes = [f"Split by {what}, column '{column}'."] if what != column else []
+    notes = [f"Split by {one}: none of the column '{column}' is on both sides."]
     unread = values.null_count() - said.null_count()
     if unread:
         raise BadInput(
@@ -87,7 +87,7 @@ def keep_together(
         )
     if values.null_count():
         notes.append(
-            f"{values.null_count():,} pictures without a {one} are kept together, as if of one."
+            f"Pictures without a {one} are kept together, as if of one: {values.null_count():,}."
         )
     units = (pl.lit("value/") + values).alias("unit")
     units = pl.select(units.fill_null("none")).to_series()
@@ -120,8 +120,8 @@ def _find_column(table: pl.DataFrame, what: str, source: str, names: Mapping[str
     # What became a role is found by the name that the source gives it, too.
     there = {plain(name): name for name in table.columns}
     there |= {plain(name): role for role, name in names.items() if role in table.columns}
-    known = KINDS.get(what, ()) if plain(what) not in there or what in KINDS else (what,)
-    found = next((there[plain(one)] for one in (*known, what) if plain(one) in there), None)
+    known = (*KINDS.get(what, ()), what)
+    found = next((there[plain(one)] for one in known if plain(one) in there), None)
     if found is None:
         own = ("image", "example", "label", "split", "box", "fold")
         further = [name for name in table.columns if name not in own]

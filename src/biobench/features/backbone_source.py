@@ -5,16 +5,19 @@ features = source(root, ["a.jpg", "b.jpg"])
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import pathlib
+import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from biobench.data.crops import Crop
 from biobench.features.cache import open_generation, read_meta, write_meta
 from biobench.features.code import digest_code
 from biobench.features.digest import backbone_digest, make_trial_picture
@@ -68,8 +71,16 @@ class BackboneSource:
         self._fresh = not self.options.resume
         self._network: Network | None = None
 
-    def __call__(self, root: pathlib.Path, images: Sequence[str]) -> Features:
-        """Features of the images; raises CellFailed where the run cannot be finished."""
+    def __call__(
+        self,
+        root: pathlib.Path,
+        images: Sequence[str],
+        crops: Mapping[str, Crop] = types.MappingProxyType({}),
+    ) -> Features:
+        """Features of the images; raises CellFailed where the run cannot be finished.
+
+        crops: those of `images` that are a part of a picture, by name.
+        """
         folder = self._root / self.digest
         # A clean start is made once, not for every task of this source.
         cache = open_generation(self._root, self.digest, fresh=self._fresh)
@@ -83,6 +94,7 @@ class BackboneSource:
                 images,
                 cache,
                 self.options,
+                crops,
             )
         if features.dim:
             write_meta(folder, self._make_meta(features.dim))
@@ -92,6 +104,8 @@ class BackboneSource:
         """digest (of all that decides the features, those of texts included), n_parameters,
         image_size, dim, precision, what it was made from."""
         dim = read_meta(self._root / self.digest).get("dim") or self._get_network().dim
+        pooling = self.backbone.get_pooling()
+        choices = self.options.get_choices()
         described: dict[str, object] = {
             "digest": self.digest,
             "n_parameters": sum(tensor.numel() for tensor in self.backbone.parameters()),
@@ -104,6 +118,8 @@ class BackboneSource:
             "files": self.files,
             "code": digest_code(type(self.backbone)),
             "weights": str(self.backbone.weights_source),
+            **({"pooling": dataclasses.asdict(pooling)} if pooling else {}),
+            **({"choices": choices} if choices else {}),
         }
         if self.text is not None:
             both = hashlib.sha256(f"{self.digest} {self.text.digest}".encode()).hexdigest()

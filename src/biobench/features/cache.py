@@ -5,9 +5,11 @@
     rows = cache.append(folder, records, vectors)     # one more shard, whole or not at all
 
     ROOT/<key>/meta.json                          names, sizes: for people
-    ROOT/<key>/<generation>/<sha256>.arrow        features: hash, path, size, mtime, feature
+    ROOT/<key>/<generation>/<sha256>.arrow        features: hash, path, size, mtime, feature (part)
 
-A vector belongs to a content, whatever file it is in; which file has which content is known to
+A vector belongs to a content, or to a part of one, whose `hash` is made of the content's and of
+what is done to it (`biobench.data.crops`); the column `part` then says that in words. A content is
+the same, whatever file it is in; which file has which content is known to
 `biobench.data.contents`. A shard's paths are for people and other programs.
 
 A file is named by the SHA-256 of its bytes, so any damage shows, and is renamed into place when it
@@ -100,13 +102,18 @@ class Generation:
                 return rows, by_hash
 
     def append(
-        self, folder: str, records: Sequence[Record], vectors: Float32[np.ndarray, "n dim"]
+        self,
+        folder: str,
+        records: Sequence[Record],
+        vectors: Float32[np.ndarray, "n dim"],
+        parts: Sequence[str | None] = (),
     ) -> Int64[np.ndarray, " n"]:
         """Write one shard and return its rows; folder: where the records' paths begin.
 
+        parts: of the records, which part of the picture each is, if some are parts.
         Raises CellFailed if it cannot be written; the cache is then as it was.
         """
-        data = _serialise(self.key, folder, records, vectors)
+        data = _serialise(self.key, folder, records, vectors, parts)
         path = self.folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
         _write(path, data)
         first = self.n_rows
@@ -307,6 +314,7 @@ def _serialise(
     folder: str,
     records: Sequence[Record],
     vectors: Float32[np.ndarray, "n dim"],
+    parts: Sequence[str | None],
 ) -> pa.Buffer:
     flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
     columns = {
@@ -316,6 +324,8 @@ def _serialise(
         "mtime": pa.array([record.mtime for record in records], pa.int64()),
         "feature": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
+    if any(part is not None for part in parts):
+        columns["part"] = pa.array(parts, pa.string())
     metadata = {"biobench.key": key, "biobench.root": folder, "biobench.format": "1"}
     table = pa.table(columns).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()

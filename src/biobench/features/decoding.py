@@ -1,4 +1,4 @@
-"""What a decoding worker does with one picture: read, hash, decode, transform.
+"""What a decoding worker does with one picture: read, hash, decode, crop, transform.
 
 The file is read once; the hash and the picture come from the same bytes.
 """
@@ -8,7 +8,7 @@ import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Shaped
@@ -16,25 +16,46 @@ from PIL import Image
 from torch import Tensor
 
 from biobench.data.contents import Record, read_picture
+from biobench.data.crops import Crop
 from biobench.data.images import UndecodableImage, decode
 
-__all__ = ["Clock", "Decoded", "PictureChunks", "start_worker"]
+__all__ = ["Clock", "Decoded", "PictureChunks", "Piece", "start_worker"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """What one vector is made of: a picture, or a part of one."""
+
+    name: str
+    """the picture's path, or what the part is called."""
+    record: Record
+    """of the picture's file."""
+    hash: bytes
+    """what the vector is known by: of a whole picture, the hash of its content."""
+    part: str | None = None
+    """what is done to the picture; None of a whole one."""
+
+    @classmethod
+    def of(cls, name: str, record: Record, crop: Crop | None) -> "Piece":
+        if crop is None:
+            return cls(name, record, record.hash)
+        return cls(name, record, crop.digest(record.hash), crop.text)
 
 
 @dataclasses.dataclass(frozen=True)
 class Decoded:
     """A chunk of pictures after a worker was through with it."""
 
-    records: list[Record]
-    """pictures with pixels, in the order of `pixels`."""
+    pieces: list[Piece]
+    """pictures, and parts of some, with pixels, in the order of `pixels`."""
     pixels: Shaped[Tensor, "n channels width height"] | None
     """None where no picture has pixels."""
-    recognised: list[Record]
-    """pictures whose content is known, or stands in this chunk already: not decoded."""
-    unusable: list[Record]
-    """pictures that were read, and could not be decoded."""
+    recognised: list[Piece]
+    """those that are known, or stand in this chunk already: not decoded."""
+    unusable: list[Piece]
+    """those that were read, and could not be decoded."""
     failures: dict[str, str]
-    """path -> reason, of those and of what could not be read."""
+    """name -> reason, of those and of what could not be read."""
     seconds: dict[str, float]
     """by stage: read, decode, transform."""
 
@@ -50,7 +71,8 @@ class PictureChunks(torch.utils.data.Dataset):
     def __init__(
         self,
         root: pathlib.Path,
-        paths: Sequence[str],
+        names: Sequence[str],
+        crops: Mapping[str, Crop],
         transform: Callable,
         known: Collection[bytes],
         shape: tuple[int, ...],
@@ -59,7 +81,8 @@ class PictureChunks(torch.utils.data.Dataset):
         exif: bool,
     ):
         self.root = root
-        self.paths = paths
+        self.names = names
+        self.crops = crops
         self.transform = transform
         self.known = known
         self.shape = shape
@@ -67,35 +90,38 @@ class PictureChunks(torch.utils.data.Dataset):
         self.exif = exif
 
     def __len__(self) -> int:
-        return -(-len(self.paths) // self.chunk_size)
+        return -(-len(self.names) // self.chunk_size)
 
     def __getitem__(self, number: int) -> Decoded:
         if number >= len(self):
             raise IndexError(number)
         clock = Clock()
-        records, tensors, recognised, unusable, failures = [], [], [], [], {}
+        pieces, tensors, recognised, unusable, failures = [], [], [], [], {}
         decoded: set[bytes] = set()
-        for path in self.paths[number * self.chunk_size : (number + 1) * self.chunk_size]:
-            record = None
+        for name in self.names[number * self.chunk_size : (number + 1) * self.chunk_size]:
+            crop, piece = self.crops.get(name), None
             try:
                 with clock.stage("read"):
-                    data, record = read_picture(self.root, path)
+                    data, record = read_picture(self.root, crop.image if crop else name)
+                piece = Piece.of(name, record, crop)
                 # Frames of a video repeat: once a chunk is enough.
-                if record.hash in self.known or record.hash in decoded:
-                    recognised.append(record)
+                if piece.hash in self.known or piece.hash in decoded:
+                    recognised.append(piece)
                     continue
-                tensors.append(self._prepare(data, clock))
-                records.append(record)
-                decoded.add(record.hash)
+                tensors.append(self._prepare(data, crop, clock))
+                pieces.append(piece)
+                decoded.add(piece.hash)
             except UndecodableImage as err:
-                failures[path] = str(err)
-                unusable += [record] if record else []
+                failures[name] = str(err)
+                unusable += [piece] if piece else []
         pixels = torch.stack(tensors) if tensors else None
-        return Decoded(records, pixels, recognised, unusable, failures, clock.seconds)
+        return Decoded(pieces, pixels, recognised, unusable, failures, clock.seconds)
 
-    def _prepare(self, data: bytes, clock: "Clock") -> Shaped[Tensor, "channels width height"]:
+    def _prepare(
+        self, data: bytes, crop: Crop | None, clock: "Clock"
+    ) -> Shaped[Tensor, "channels width height"]:
         with clock.stage("decode"):
-            image = decode(data, exif=self.exif)
+            image = decode(data, exif=self.exif, part=crop.cut if crop else None)
         with clock.stage("transform"):
             return self._transform(image)
 

@@ -50,7 +50,7 @@ def examine(
     The backbone is left on `device`, in evaluation mode, with the tensors it came with.
     """
     device = torch.device(device)
-    checks = [_check_source(backbone, model)]
+    checks = [_check_source(backbone, model), *_check_pooling(backbone)]
     batch, found = _check_transform(backbone)
     checks += found
     if batch is None:
@@ -112,6 +112,15 @@ def _check_source(backbone: VisionBackbone, model: ModelArgs) -> Check:
     source = backbone.weights_source
     value = f"{':'.join(model)} by {name}" + (f", weights from {source}" if source else "")
     return Check("backbone", "info", value)
+
+
+def _check_pooling(backbone: VisionBackbone) -> list[Check]:
+    pooling = backbone.get_pooling()
+    if pooling is None:
+        return []
+    source = f" ({pooling.source})" if pooling.source else ""
+    status = "warn" if pooling.advice else "info"
+    return [Check("vector", status, f"{pooling.what}{source}", pooling.advice)]
 
 
 def _check_transform(backbone: VisionBackbone) -> tuple[Tensor | None, list[Check]]:

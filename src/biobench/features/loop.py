@@ -12,11 +12,14 @@ import os
 import pathlib
 import pickle
 import time
+import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import joblib
 import numpy as np
+import polars as pl
 import torch
 from jaxtyping import Float32, Shaped
 from torch import Tensor
@@ -24,9 +27,10 @@ from torch import Tensor
 from biobench import progress
 from biobench.data import contents
 from biobench.data.contents import Record
+from biobench.data.crops import Crop
 from biobench.errors import CellFailed
 from biobench.features.cache import Generation
-from biobench.features.decoding import Clock, Decoded, PictureChunks, start_worker
+from biobench.features.decoding import Clock, Decoded, PictureChunks, Piece, start_worker
 from biobench.features.network import Network, set_threads
 from biobench.features.options import EmbedOptions
 from biobench.features.vectors import Features
@@ -47,9 +51,11 @@ def embed(
     images: Sequence[str],
     cache: Generation,
     options: EmbedOptions,
+    crops: Mapping[str, Crop] = types.MappingProxyType({}),
 ) -> Features:
     """Features of the pictures `images` (unique) below `root`; of each content once.
 
+    crops: those of `images` that are a part of a picture; of each content and part once.
     make_network: called only if some picture must be encoded.
     transform, shape: PIL image -> tensor, and the shape it makes.
     Pictures that cannot be used are in `failures`. Raises CellFailed if the cache cannot be
@@ -58,9 +64,10 @@ def embed(
     start = time.perf_counter()
     clock = Clock()
     with clock.stage("scan"):
-        known = contents.lookup(root, images)
-        failures = dict(known.missing)
-        rows, by_hash = cache.lookup(known.hashes)
+        files = _list_files(images, crops)
+        known = contents.lookup(root, files)
+        failures = _name_missing(images, crops, known.missing)
+        rows, by_hash = cache.lookup(_derive(images, crops, files, known.hashes))
     todo = [
         image for image, row in zip(images, rows, strict=True) if row < 0 and image not in failures
     ]
@@ -70,7 +77,14 @@ def embed(
     warnings: list[str] = list(known.warnings)
     if todo:
         chunks = PictureChunks(
-            root, todo, transform, set(by_hash), shape, chunk_size=CHUNK_SIZE, exif=options.exif
+            root,
+            todo,
+            crops,
+            transform,
+            set(by_hash),
+            shape,
+            chunk_size=CHUNK_SIZE,
+            exif=options.exif,
         )
         work = _Work(make_network, sink, failures, clock, done)
         try:
@@ -93,7 +107,7 @@ def embed(
     }
     dim = work.network.dim if todo and work.network else cache.read_dim()
     warnings += cache.damaged
-    pairs = zip(images, known.hashes.to_list(), strict=True)
+    pairs = zip(files, known.hashes.to_list(), strict=True)
     hashes = {image: content for image, content in pairs if content is not None} | sink.hashes
     return Features(dim or 0, rows, cache, failures, clock.seconds, counts, warnings, hashes)
 
@@ -118,8 +132,8 @@ class _Work:
         self._failures = failures
         self._clock = clock
         self._done = done
-        self._waiting: list[tuple[list[Record], Tensor]] = []
-        self._running: tuple[list[Record], Tensor] | None = None
+        self._waiting: list[tuple[list[Piece], Tensor]] = []
+        self._running: tuple[list[Piece], Tensor] | None = None
 
     def go(self, chunks: Iterator[Decoded]) -> None:
         for chunk in chunks:
@@ -127,54 +141,54 @@ class _Work:
             self._sink.note([*chunk.recognised, *chunk.unusable])
             self._done.add(len(chunk.failures) + len(chunk.recognised))
             if chunk.pixels is not None:
-                self._accept(chunk.records, chunk.pixels)
+                self._accept(chunk.pieces, chunk.pixels)
             self._sink.flush_if_due()
         self._encode(last=True)
         self._fetch()
         self._sink.flush()
 
     def _accept(
-        self, records: list[Record], pixels: Shaped[Tensor, "n channels width height"]
+        self, pieces: list[Piece], pixels: Shaped[Tensor, "n channels width height"]
     ) -> None:
-        new = [number for number, record in enumerate(records) if self._sink.claim(record)]
-        self._done.add(len(records) - len(new))
+        new = [number for number, piece in enumerate(pieces) if self._sink.claim(piece)]
+        self._done.add(len(pieces) - len(new))
         if not new:
             return
-        if len(new) < len(records):
+        if len(new) < len(pieces):
             pixels = pixels[new]
         with self._clock.stage("forward"):
             if self.network is None:
                 self.network = self._make_network()
             pixels = pixels.to(self.network.device, non_blocking=True)
-        self._waiting.append(([records[number] for number in new], pixels))
+        self._waiting.append(([pieces[number] for number in new], pixels))
         self._encode(last=False)
 
     def _encode(self, *, last: bool) -> None:
         """Encode what waits, as far as it fills batches; the rest too if it is the last."""
-        n_waiting = sum(len(records) for records, _ in self._waiting)
+        n_waiting = sum(len(pieces) for pieces, _ in self._waiting)
         if self.network is None or not n_waiting:
             return
         n_now = n_waiting if last else n_waiting - n_waiting % self.network.batch_size
         if not n_now:
             return
-        records = list(itertools.chain.from_iterable(records for records, _ in self._waiting))
+        pieces = list(itertools.chain.from_iterable(pieces for pieces, _ in self._waiting))
         tensors = [pixels for _, pixels in self._waiting]
         pixels = torch.cat(tensors) if len(tensors) > 1 else tensors[0]
-        self._waiting = [(records[n_now:], pixels[n_now:])] if n_now < n_waiting else []
+        self._waiting = [(pieces[n_now:], pixels[n_now:])] if n_now < n_waiting else []
         with self._clock.stage("forward"):
-            names = [record.path for record in records[:n_now]]
+            names = [piece.name for piece in pieces[:n_now]]
             vectors = self.network.encode(pixels[:n_now], names)
         self._fetch()
-        self._running = (records[:n_now], vectors)
+        self._running = (pieces[:n_now], vectors)
 
     def _fetch(self) -> None:
         if self._running is None:
             return
-        (records, vectors), self._running = self._running, None
+        (pieces, vectors), self._running = self._running, None
         with self._clock.stage("forward"):
             array = vectors.cpu().numpy()
-        self._sink.add(records, array)
-        self._done.add(len(records))
+        self._sink.add(pieces, array)
+        self._done.add(len(pieces))
 
 
 class _Sink:
@@ -190,7 +204,9 @@ class _Sink:
     ):
         self.n_embedded = 0
         self.hashes: dict[str, bytes] = {}
-        """of everything that was read."""
+        """path -> content, of everything that was read."""
+        self._known_by: dict[str, bytes] = {}
+        """name -> what its vector is known by."""
         self._cache = cache
         self._root = root
         self._rows = by_hash
@@ -198,31 +214,32 @@ class _Sink:
         self._clock = clock
         self._bad: set[bytes] = set()
         self._claimed: set[bytes] = set()
-        self._records: list[Record] = []
+        self._pieces: list[Piece] = []
         self._vectors: list[Float32[np.ndarray, "n dim"]] = []
         self._read: list[Record] = []
         self._written = time.monotonic()
 
-    def claim(self, record: Record) -> bool:
-        """Note what was read; returns whether this content must be encoded."""
-        self.note([record])
-        if record.hash in self._rows or record.hash in self._claimed:
+    def claim(self, piece: Piece) -> bool:
+        """Note what was read; returns whether this must be encoded."""
+        self.note([piece])
+        if piece.hash in self._rows or piece.hash in self._claimed:
             return False
-        self._claimed.add(record.hash)
+        self._claimed.add(piece.hash)
         return True
 
-    def note(self, records: list[Record]) -> None:
+    def note(self, pieces: list[Piece]) -> None:
         """Remember what was read."""
-        self.hashes.update((record.path, record.hash) for record in records)
-        self._read += records
+        self.hashes.update((piece.record.path, piece.record.hash) for piece in pieces)
+        self._known_by.update((piece.name, piece.hash) for piece in pieces)
+        self._read += [piece.record for piece in pieces]
 
-    def add(self, records: list[Record], vectors: Float32[np.ndarray, "n dim"]) -> None:
-        """Take the vectors of claimed records; those that are not finite are failures."""
+    def add(self, pieces: list[Piece], vectors: Float32[np.ndarray, "n dim"]) -> None:
+        """Take the vectors of claimed pieces; those that are not finite are failures."""
         finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
-        self._bad.update(record.hash for record, ok in zip(records, finite, strict=True) if not ok)
-        self._records += [record for record, ok in zip(records, finite, strict=True) if ok]
+        self._bad.update(piece.hash for piece, ok in zip(pieces, finite, strict=True) if not ok)
+        self._pieces += [piece for piece, ok in zip(pieces, finite, strict=True) if ok]
         self._vectors.append(vectors[finite])
-        if len(self._records) >= self._options.shard_rows:
+        if len(self._pieces) >= self._options.shard_rows:
             self.flush()
 
     def flush_if_due(self) -> None:
@@ -235,22 +252,55 @@ class _Sink:
             # First, so that every vector that is written is found again without reading.
             contents.remember(self._root, self._read)
             self._read = []
-            if self._records:
+            if self._pieces:
                 vectors = np.concatenate(self._vectors)
-                rows = self._cache.append(os.path.realpath(self._root), self._records, vectors)
-                hashes = (record.hash for record in self._records)
+                records = [replace(piece.record, hash=piece.hash) for piece in self._pieces]
+                parts = [piece.part for piece in self._pieces]
+                rows = self._cache.append(os.path.realpath(self._root), records, vectors, parts)
+                hashes = (piece.hash for piece in self._pieces)
                 self._rows.update(zip(hashes, rows.tolist(), strict=True))
-                self.n_embedded += len(self._records)
-                self._records, self._vectors = [], []
+                self.n_embedded += len(self._pieces)
+                self._pieces, self._vectors = [], []
         self._written = time.monotonic()
 
-    def row_of(self, path: str, failures: dict[str, str]) -> int:
-        """The row of a path's vector; -1, with an entry in `failures`, if it has none."""
-        content = self.hashes[path]
-        if content in self._bad:
-            failures[path] = NOT_FINITE
+    def row_of(self, name: str, failures: dict[str, str]) -> int:
+        """The row of a name's vector; -1, with an entry in `failures`, if it has none."""
+        known_by = self._known_by[name]
+        if known_by in self._bad:
+            failures[name] = NOT_FINITE
             return -1
-        return self._rows[content]
+        return self._rows[known_by]
+
+
+def _list_files(images: Sequence[str], crops: Mapping[str, Crop]) -> Sequence[str]:
+    """The pictures of which `images` are all or a part, each once."""
+    if not crops:
+        return images
+    return list(dict.fromkeys(crops[name].image if name in crops else name for name in images))
+
+
+def _name_missing(
+    images: Sequence[str], crops: Mapping[str, Crop], missing: Mapping[str, str]
+) -> dict[str, str]:
+    if not (crops and missing):
+        return dict(missing)
+    files = ((name, crops[name].image if name in crops else name) for name in images)
+    return {name: missing[file] for name, file in files if file in missing}
+
+
+def _derive(
+    images: Sequence[str], crops: Mapping[str, Crop], files: Sequence[str], hashes: pl.Series
+) -> pl.Series:
+    """What the vector of each image is known by; null where its picture's content is not known."""
+    if not crops:
+        return hashes
+    known = dict(zip(files, hashes.to_list(), strict=True))
+    found: list[bytes | None] = []
+    for name in images:
+        crop = crops.get(name)
+        content = known[crop.image if crop else name]
+        found.append(crop.digest(content) if crop and content else content)
+    return pl.Series("hash", found, dtype=pl.Binary)
 
 
 class _Progress:

@@ -1,13 +1,14 @@
 """Vectors of any pictures as one Parquet file, for those who want the vectors only.
 
 table = read_pictures(Path("photos"))                  # columns id, path; and their folder
-features = source(table.root, table.images)
+features = source(table.root, table.images)            # and table.crops, where some are parts
 n_written = write_vectors(table, features, Path("photos.parquet"))
 """
 
 import dataclasses
 import os
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from biobench import atomic
 from biobench.data import LeftOut, list_pictures, read_picture_table
+from biobench.data.crops import Crop, Views, list_views
 from biobench.errors import BadInput
 from biobench.features.vectors import Features
 
@@ -30,10 +32,13 @@ class PictureTable:
     root: pathlib.Path
     ids: list[str]
     paths: list[str]
+    """of whole pictures; of parts, what they are called."""
     notes: tuple[str, ...] = ()
     """what was guessed of a table, one sentence each."""
     left_out: tuple[LeftOut, ...] = ()
     """files of a folder that are not embedded, with the reason."""
+    crops: Mapping[str, Crop] = dataclasses.field(default_factory=dict)
+    """those of `paths` that are a part of a picture."""
 
     @property
     def images(self) -> list[str]:
@@ -41,12 +46,15 @@ class PictureTable:
         return list(dict.fromkeys(self.paths))
 
 
-def read_pictures(source: pathlib.Path) -> PictureTable:
+def read_pictures(source: pathlib.Path, *, crop: str = "none", margin: float = 0.0) -> PictureTable:
     """The pictures of a folder, or of a table that lists them (docs/folders.md says how).
 
-    A table's column `id`, if it tells its rows apart, names them. Raises BadInput without any.
+    A table's column `id`, if it tells its rows apart, names them. crop, margin: the part of each
+    (`biobench.data.crops`). Raises BadInput without any picture, or without boxes to crop.
     """
     if source.is_dir():
+        if crop != "none":
+            raise BadInput(f"{source}: a folder names no boxes to crop; give --images a table.")
         found = list_pictures(source)
         if not found.names:
             raise BadInput(
@@ -58,9 +66,13 @@ def read_pictures(source: pathlib.Path) -> PictureTable:
     read = read_picture_table(source, needs=("path",))
     if not read.table.height:
         raise BadInput(f"{source}: the table has no rows; write one a picture.")
-    paths = read.table["path"].to_list()
+    views = Views(read.table["path"].to_list(), read.table["path"])
+    if crop != "none":
+        views = list_views(read.table.rename({"path": "image"}), crop, margin)
+    paths = views.of_row.to_list()
     ids = read.table["id"].to_list() if "id" in read.table.columns else paths
-    return PictureTable(read.root, ids, paths, read.notes, read.left_out)
+    notes = (*read.notes, *views.warnings)
+    return PictureTable(read.root, ids, paths, notes, read.left_out, views.crops)
 
 
 def check_target(out: pathlib.Path) -> None:

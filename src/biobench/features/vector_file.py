@@ -12,7 +12,8 @@ import hashlib
 import json
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+import types
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from jaxtyping import Float32, Int64
 
+from biobench.data.crops import Crop
 from biobench.errors import BadInput
 from biobench.features.origins import stamp_files
 from biobench.features.vectors import Features
@@ -42,8 +44,16 @@ class FileSource:
         self.files = stamp_files([self.path])
         self._file = _open(self.path, self.files)
 
-    def __call__(self, root: pathlib.Path, images: Sequence[str]) -> Features:
-        """The vectors of `images`; raises BadInput naming those that the file lacks."""
+    def __call__(
+        self,
+        root: pathlib.Path,
+        images: Sequence[str],
+        crops: Mapping[str, Crop] = types.MappingProxyType({}),
+    ) -> Features:
+        """The vectors of `images`, parts of pictures under their names among them.
+
+        Raises BadInput naming those that the file lacks.
+        """
         start = time.perf_counter()
         rows = self._file.find_rows(images)
         stages = {"scan": time.perf_counter() - start}

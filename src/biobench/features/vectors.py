@@ -9,10 +9,12 @@ import dataclasses
 import pathlib
 import tempfile
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Int64, Integer
+
+from biobench.data.crops import Crop
 
 __all__ = ["FeatureSource", "Features", "Store"]
 
@@ -24,8 +26,13 @@ MAX_RAM_BYTES = 512 * 2**20
 class FeatureSource(typing.Protocol):
     """Where features come from: `BackboneSource`, `FileSource`, or anything of this form."""
 
-    def __call__(self, root: pathlib.Path, images: Sequence[str]) -> "Features":
-        """Features of unique image paths below `root`."""
+    def __call__(
+        self, root: pathlib.Path, images: Sequence[str], crops: Mapping[str, Crop] = ...
+    ) -> "Features":
+        """Features of unique image paths below `root`.
+
+        crops: given only where some of `images` name a part of a picture: what they are.
+        """
         ...
 
     def describe(self) -> dict[str, object]:
@@ -65,7 +72,7 @@ class Features:
     warnings: list[str] = dataclasses.field(default_factory=list)
     """what a reader of the results should know, one sentence each."""
     contents: dict[str, bytes] = dataclasses.field(default_factory=dict)
-    """image -> hash of the bytes that the vector was made from; empty where nothing was read."""
+    """path -> hash of the bytes that its vectors were made from; empty where nothing was read."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biobench import registry
+from biobench.args import choose
 from biobench.contract import ModelArgs
 from biobench.errors import BadInput
 from biobench.launch.plan import FEATURES_ORG, Cell, Plan, load_task
@@ -46,6 +47,7 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
     Raises BadInput for data, a model or a device that is not what the plan needs.
     """
     from biobench import evaluate, features
+    from biobench.data.crops import list_views
 
     features.check_device_name(plan.device)
     for model in dict.fromkeys(cell.model for cell in plan.cells):
@@ -54,6 +56,7 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
         args = cell.make_args(device="cpu")
         probe = args.probe or load_task(cell.kind, cell.task).protocol(args).probe
         evaluate.check_text(cell.model, probe)
+        registry.check_choices(cell.model, choose(cell.args))
     with evaluate.session():
         found = _check_all_data(plan)
         given = [cell for cell in plan.cells if cell.model[0] == FEATURES_ORG]
@@ -66,7 +69,8 @@ def check(plan: Plan, *, device: bool = True) -> dict[str, Checked]:
                 args = cell.make_args(device="cpu")
                 manifest = evaluate.prepare(load_task(cell.kind, cell.task), args).manifest
                 # Costs a look-up, and says now which pictures have no vector.
-                evaluate.get_source(args, cell.model)(manifest.root, manifest.images())
+                views = list_views(manifest.table, args.crop, args.crop_margin)
+                evaluate.get_source(args, cell.model)(manifest.root, views.names)
     return found
 
 
@@ -173,6 +177,9 @@ def _has_same_model(plan: Plan, cell: Cell, run: Path) -> bool:
         return False
     if org == FEATURES_ORG:
         return True
+    # As JSON has them.
+    if backbone.get("choices", {}) != json.loads(json.dumps(choose(cell.args))):
+        return False
     return backbone.get("code") == digest_code(registry.load_vision_backbone_class(org))
 
 

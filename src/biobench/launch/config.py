@@ -9,6 +9,7 @@ closest key that exists. Paths in a file are relative to that file.
 """
 
 import dataclasses
+import json
 import os
 import tomllib
 import typing
@@ -18,7 +19,7 @@ from biobench.args import Args, PictureArgs
 from biobench.errors import BadInput, find_close
 from biobench.fields import describe_type, fits, get_fields, list_flags, list_options, option
 
-__all__ = ["Settings", "SlurmSettings", "TaskTable", "check_table", "list_keys", "load"]
+__all__ = ["Settings", "SlurmSettings", "TaskTable", "check_table", "list_keys", "load", "quote"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Settings:
     )
     """tasks to run; of a config file with tables `[tasks.NAME]`, flags pick some."""
     models: list[str] = option(factory=list, metavar="ORG:CKPT…")
-    """models as `ORG:CKPT`; `biobench models` lists the ORGs."""
+    """models as `ORG:CKPT`; `biobench models` lists many."""
     data: str = option("", metavar="DIR", path=True)
     """folder with one folder a task; for the task folder also the pictures themselves."""
     results: str = option("results", metavar="DIR", path=True)
@@ -158,6 +159,12 @@ def check_table(
                 f"{source}: the key '{key}'{place} is {value!r}, but must be "
                 f"{describe_type(fields[key])}."
             )
+
+
+def quote(value: object) -> str:
+    """A text, number, truth value or a list of them as TOML writes it."""
+    # As JSON does, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read(path: Path) -> dict[str, typing.Any]:

@@ -83,8 +83,10 @@ class Cell:
     @property
     def label(self) -> str:
         """The cell in one line, for people."""
+        preset = self.args.get("protocol", "original")
+        name = self.task if preset == "original" else f"{self.task} [{preset}]"
         variant = f" ({self.variant})" if self.variant else ""
-        return clean.line(f"{self.task}{variant} · {self.model_name}")
+        return clean.line(f"{name}{variant} · {self.model_name}")
 
     @property
     def feature_key(self) -> tuple[object, ...]:

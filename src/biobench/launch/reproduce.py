@@ -10,7 +10,6 @@ The options of the command are those that `biobench run` takes. Where a run's se
 `reproduce_config`.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from biobench import results
 from biobench.args import PictureArgs
 from biobench.errors import BadInput, CellFailed
 from biobench.fields import Option, fits, get_fields, list_flags, list_options
-from biobench.launch.config import Settings, TaskTable
+from biobench.launch.config import Settings, TaskTable, quote
 from biobench.results.validation import Name, Object
 
 __all__ = [
@@ -111,7 +110,7 @@ def reproduce_config(report: dict[str, object]) -> str | None:
         elif said.plan not in top and value != said.default:
             top[said.plan] = value
     table |= args
-    lines = [_write_toml(top), f"[tasks.{_quote(config['task'])}]", _write_toml(table)]
+    lines = [_write_toml(top), f"[tasks.{quote(config['task'])}]", _write_toml(table)]
     if vectors:
         lines += ["[features]", _write_toml(vectors)]
     return "\n".join(lines)
@@ -278,9 +277,4 @@ def _count_differing(before: pl.DataFrame, after: pl.DataFrame) -> int:
 
 
 def _write_toml(table: dict[str, object]) -> str:
-    return "".join(f"{_quote(key)} = {_quote(value)}\n" for key, value in table.items())
-
-
-def _quote(value: object) -> str:
-    # TOML writes texts, numbers, truth values and lists of them as JSON does, but for DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return "".join(f"{quote(key)} = {quote(value)}\n" for key, value in table.items())

@@ -178,9 +178,10 @@ def read_costs(path: str) -> ExpectedCost:
 
 @dataclasses.dataclass(frozen=True)
 class RankAccuracy(ExampleMean):
-    """The share of examples whose predicted class has the truth's taxon at a rank, as the genus.
+    """The share of examples with the truth's taxon predicted at a rank, as the genus.
 
-    A class without such a taxon is right only where it is predicted itself.
+    The taxon is that of the predicted class, or what a probe predicts for the rank by itself
+    (zero-shot). A class without such a taxon is right only where it is predicted itself.
     """
 
     rank: str
@@ -199,7 +200,9 @@ class RankAccuracy(ExampleMean):
     def values(self, predictions: pl.DataFrame) -> Float64[np.ndarray, " n"]:
         """1 where the taxon is right, else 0."""
         require_taxa(predictions, self.columns, self.name)
-        right = predictions.select(right=_same("y_true", "y_pred") | _shares(self.rank))["right"]
+        both = pl.col(self.rank).is_not_null() & pl.col(predicted(self.rank)).is_not_null()
+        is_right = pl.when(both).then(_shares(self.rank)).otherwise(_same("y_true", "y_pred"))
+        right = predictions.select(right=is_right)["right"]
         return right.cast(pl.Float64).to_numpy().copy()
 
 

@@ -27,6 +27,8 @@ __all__ = ["Loss", "Rows", "Solution", "minimize"]
 _N_LANES = 8
 # Of Newton's, which is too long: the Hessian is larger where the gradient is.
 _FIRST_STEP = 0.5
+_LEAST_ROWS = 512
+"""of a chunk; its logits are then 20 MB with 10,000 classes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +121,9 @@ class Loss:
         chunks = self._cut(index, len(weights))
         lanes = [chunks[lane::_N_LANES] for lane in range(min(_N_LANES, len(chunks)))]
         work = functools.partial(self._sum_chunks, W, b)
-        totals = list(pool.map(work, lanes))
-        return [sum(total[i] for total in totals) / len(index) for i in range(4)]
+        # Added up as they come, in order: each is as large as all weights.
+        sums = functools.reduce(_add_up, pool.map(work, lanes))
+        return [total / len(index) for total in sums]
 
     def score(self, weights, intercept, index, scoring: str) -> float:
         """Accuracy, or minus the mean log-loss, on rows `index`."""
@@ -135,7 +138,8 @@ class Loss:
         return total / len(index)
 
     def _cut(self, index: np.ndarray, d: int) -> list[np.ndarray]:
-        n_rows = max(1, 2**20 // max(d, self.n_classes))
+        # With very many classes more: a chunk's gradient, however few its rows, is of all weights.
+        n_rows = max(_LEAST_ROWS, 2**20 // max(d, self.n_classes))
         return [index[start : start + n_rows] for start in range(0, len(index), n_rows)]
 
     def _sum_chunks(self, W, b, chunks: list[np.ndarray]):
@@ -143,8 +147,11 @@ class Loss:
         parts = None
         for chunk in chunks:
             part = add(self._rows.take(chunk), self._codes[chunk], W, b)
-            parts = part if parts is None else [a + b for a, b in zip(parts, part, strict=True)]
-        return parts
+            parts = _widen(part) if parts is None else _add_up(parts, part)
+        if self._device == "cpu":
+            return parts
+        # Only once a lane: what is as large as all weights takes its time on the way.
+        return [a.cpu().numpy() for a in parts]
 
     def _add_torch(self, Z, y, W, b):
         torch = self._torch
@@ -160,8 +167,20 @@ class Loss:
         residual = p.scatter_(1, y, -others).div_(sums)
         loss = torch.where(own < 0, sums.log() - own, others.log1p()).sum(dtype=torch.float64)
         h = residual.abs().sum(dim=0, dtype=torch.float64) - (residual**2).sum(dim=0)
-        parts = (Z.T @ residual).double(), residual.sum(dim=0, dtype=torch.float64), h
-        return [loss.item(), *(a.cpu().numpy() for a in parts)]
+        slope = residual.sum(dim=0, dtype=torch.float64)
+        return [loss, (Z.T @ residual).double(), slope, h]
+
+
+def _widen(parts: list) -> list:
+    """The first of what is summed, in float64."""
+    return [a.astype(np.float64, copy=False) if isinstance(a, np.ndarray) else a for a in parts]
+
+
+def _add_up(sums: list, more: list) -> list:
+    """Both lists of float64 sums added, in the place of the first where that is an array."""
+    for i, one in enumerate(more):
+        sums[i] += one
+    return sums
 
 
 def _add_numpy(Z, y, W, b):
@@ -181,7 +200,7 @@ def _add_numpy(Z, y, W, b):
     loss = np.where(own < 0, np.log(sums) - own, np.log1p(others)).sum(dtype=np.float64)
     slope = p.sum(axis=0, dtype=np.float64)
     h = np.abs(p).sum(axis=0, dtype=np.float64) - np.einsum("ij,ij->j", p, p)
-    return [loss, (Z.T @ p).astype(np.float64), slope, h]
+    return [loss, Z.T @ p, slope, h]
 
 
 def minimize(
@@ -234,6 +253,8 @@ class _Problem:
         move = move * self._unit
         weights = self._start.weights + self._basis @ (self._scale * move[: d * c].reshape(d, c))
         intercept = self._start.intercept + self._scale_b * move[d * c :]
+        # Each of these is as large as all weights; what is not needed meanwhile goes.
+        del move
         value, gradient, slope, _ = self._evaluate(weights, intercept)
         return value, self._note(weights, intercept, value, gradient, slope) * self._unit
 
@@ -247,7 +268,8 @@ class _Problem:
         """Keep the point if it is the best so far; returns the gradient in these coordinates."""
         scaled = self._scale * (self._basis.T @ gradient)
         flat = np.concatenate([scaled.ravel(), self._scale_b * slope])
-        size = float(max(np.abs(gradient).max(), np.abs(slope).max()))
+        del scaled
+        size = float(max(gradient.max(), -gradient.min(), np.abs(slope).max()))
         excess = 0.5 * float(flat @ flat)
         n_evaluations = self.best.n_evaluations + 1
         # A line search that float32 ends may end on a point that it would not have kept.

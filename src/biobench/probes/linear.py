@@ -29,6 +29,9 @@ from biobench.probes.folds import Split, resolve_splits
 
 __all__ = ["LinearProbe"]
 
+_BYTES_A_WEIGHT = 8 * 60
+"""25 arrays of the weights' size are L-BFGS's, 10 SciPy's, 11 the folds' solutions."""
+
 
 class LinearProbe(Probe):
     """Multinomial logistic regression, its penalty chosen by cross-validation.
@@ -46,20 +49,22 @@ class LinearProbe(Probe):
         itself, as half the squared gradient in the metric of the Hessian tells, and the final fit
         at a hundredth of that. Where X has a million numbers or fewer, fits go on until no element
         of the gradient exceeds tol / 10, nor tol / 10 of the mean.
-    memory_limit: bytes that the standardised features may take; larger ones are read again from X
-        at every evaluation.
+    memory_limit: bytes that a fit may take. Standardised features that do not fit into it beside
+        the weights are made again from X at every evaluation, which gives the same bits.
     device: "cpu", "cuda" or "cuda:N".
     n_jobs: threads, -1 for all cores; the result is the same bits for any number.
 
     Fits go from the smallest C to the largest, each from where the ones before point. Products
     are taken in float32 and summed in float64.
-    Memory: 4 bytes x n x dim up to `memory_limit`, 8 bytes x dim x classes x 40, and 0.2 GB.
+    Memory: 8 bytes x dim x classes x 60, beside that 4 bytes x n x dim where both are within
+        `memory_limit`, and 0.2 GB. Never examples x classes.
     Attributes: `C_`, `scores_` [n_Cs n_splits], `coef_` [c d], `intercept_` [c] (of features as
     they come; also of two classes there are two), `loss_`, `gradient_`,
     `n_iter_` (evaluations of the loss, all fits together).
     """
 
     deciding = ("Cs", "cv", "scoring", "default_C", "tol", "max_iter")
+    by_chunk = True
 
     def __init__(
         self,
@@ -69,7 +74,7 @@ class LinearProbe(Probe):
         default_C=1.0,
         tol=1e-4,
         max_iter=1000,
-        memory_limit=8e9,
+        memory_limit=3.5e9,
         device="cpu",
         n_jobs=None,
     ):
@@ -93,7 +98,8 @@ class LinearProbe(Probe):
         self.Cs_ = self._resolve_Cs()
         splits = resolve_splits(self.cv, codes, groups, each_needs_two_classes=True)
         order, splits = _sort_by_fold(splits, len(X))
-        rows = Rows(X, order, self.memory_limit)
+        of_weights = _BYTES_A_WEIGHT * X.shape[1] * len(self.classes_)
+        rows = Rows(X, order, self.memory_limit - of_weights)
         self._loss = Loss(rows, codes[order], len(self.classes_), self.device)
         self._spectrum = rows.decompose()
         self.n_iter_ = 0

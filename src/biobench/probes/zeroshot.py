@@ -6,8 +6,6 @@
 Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021.
 """
 
-import typing
-
 import numpy as np
 from jaxtyping import Float
 from scipy.special import log_expit, softmax
@@ -43,12 +41,7 @@ class ZeroShot(Probe):
     by_chunk = True
     reads_text = True
 
-    def __init__(
-        self,
-        logit_scale: float = 100.0,
-        logit_bias: float = 0.0,
-        link: typing.Literal["softmax", "sigmoid"] = "softmax",
-    ):
+    def __init__(self, logit_scale=100.0, logit_bias=0.0, link="softmax"):
         self.logit_scale = logit_scale
         self.logit_bias = logit_bias
         self.link = link

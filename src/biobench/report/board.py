@@ -20,12 +20,14 @@ from biobench.metrics import get_metric, is_better_low, is_known
 from biobench.report.alarms import name_alarms
 from biobench.report.aliases import rename
 from biobench.report.cells import Cells, Unreadable, get_metrics, get_scorable, read_cells
+from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, explain, name_some
+from biobench.report.presets import join_boards, name_mean, split_presets
 from biobench.report.published_notes import add_means, explain_means, explain_published
 from biobench.report.reconciling import name_doubts, reconcile
 from biobench.report.replicates import pool_runs
 from biobench.report.rescoring import describe_rescoring, rescore
-from biobench.report.selection import select
+from biobench.report.selection import Selection, select
 from biobench.report.views import Note
 
 __all__ = ["Leaderboard", "leaderboard"]
@@ -63,8 +65,8 @@ class Leaderboard:
     over groups where there are groups), n, rank, rank_low, rank_high, tied_with_best, n_groups
     (null where examples were resampled), run (the newest; null for the mean), warnings, runs (all
     that the score is the mean of, which differ in their seed alone, newest first), their seeds,
-    published (whether it was taken over without predictions) and doubts (what is the matter with a
-    published score)."""
+    published (whether it was taken over without predictions), doubts (what is the matter with a
+    published score) and seen (what pretraining has seen of the task; docs/contamination.md)."""
 
     table: pl.DataFrame
     models: list[str]
@@ -94,10 +96,21 @@ class Leaderboard:
     """what each task is called for people: with its protocol, where that is not its own."""
     alarms: list[str] = dataclasses.field(default_factory=list)
     """what a reader has to know first, short, the worst first; the notes say more."""
+    preset: str = ""
+    """the protocol preset of all its runs; empty: each task's original protocol, or several."""
+    parts: list["Leaderboard"] = dataclasses.field(default_factory=list)
+    """of several protocol presets the board of each, which is what people are shown: a row here is
+    of one preset, and the mean of each has its own name (`mean [2026]`)."""
 
     def head(self, task: str) -> str:
         """What a column is called for people."""
         return self.headings.get(task, task)
+
+    @property
+    def measured(self) -> list[str]:
+        """The models with a score that is not only taken over from a published leaderboard."""
+        ours = set(self.table.filter(~pl.col("published"))["model"])
+        return [model for model in self.models if model in ours]
 
     @property
     def has_mean(self) -> bool:
@@ -129,6 +142,15 @@ def leaderboard(
     Raises BadInput where there is nothing to show.
     """
     selection = rename(select(root, tasks=tasks, models=models, where=where), aliases)
+    most = None if full else MAX_CELLS if max_cells is None else max_cells
+    parts = split_presets(selection)
+    return join_boards([_make(root, one, preset, metric, most) for preset, one in parts.items()])
+
+
+def _make(
+    root: Path, selection: Selection, preset: str, metric: str, max_cells: int | None
+) -> Leaderboard:
+    """The board of one preset's runs; max_cells: None computes ties and ranks of any number."""
     stored = get_scorable(selection.runs)
     if metric:
         selection = rescore(selection, metric)
@@ -137,7 +159,7 @@ def leaderboard(
     runs, scorable = selection.runs, get_scorable(selection.runs)
     unknown = results.describe_unknown(runs)
     notes += [Note(lost) for lost in unknown]
-    is_large = scorable.height > (MAX_CELLS if max_cells is None else max_cells) and not full
+    is_large = max_cells is not None and scorable.height > max_cells
     if is_large:
         notes.append(
             Note(
@@ -180,6 +202,7 @@ def leaderboard(
     signs = _find_signs(selection.runs)
     if not selection.split:
         table = add_means(table, signs)
+    table = add_seen(table, selection)
     shown, named = table, selection
     if set(selection.headings) != set(selection.headings.values()):
         shown = table.with_columns(pl.col("task").replace(selection.headings))
@@ -189,6 +212,7 @@ def leaderboard(
         notes.append(Note(describe_rescoring(metric)))
     notes += explain_published(shown, named.runs)
     notes += [] if selection.split else explain_means(shown)
+    notes += explain_seen(shown)
     notes += explain(shown, named, problems)
     return Leaderboard(
         table=table,
@@ -202,7 +226,8 @@ def leaderboard(
         unknown=unknown,
         metric=metric,
         signs=signs,
-        headings=selection.headings,
+        headings=selection.headings | ({MEAN: name_mean(preset)} if preset else {}),
+        preset=preset,
         alarms=alarms,
     )
 

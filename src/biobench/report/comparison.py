@@ -13,11 +13,13 @@ import polars as pl
 
 from biobench import results, stats
 from biobench.errors import BadInput
-from biobench.metrics import is_better_low
+from biobench.metrics import Metric, is_better_low
 from biobench.report.alarms import name_alarms_of_pair
 from biobench.report.aliases import find_model, rename
 from biobench.report.cells import Cells, get_metrics, get_scorable, read_cells
+from biobench.report.contaminating import add_seen, explain_seen
 from biobench.report.notes import MEAN, count, explain_seeds, name_some
+from biobench.report.presets import find_presets, name_mean
 from biobench.report.published_notes import explain_doubts
 from biobench.report.reconciling import name_doubts
 from biobench.report.rescoring import describe_rescoring, rescore
@@ -99,30 +101,65 @@ def compare(
     used = scorable.filter(pl.col("column").is_in(shared))
     doubts = name_doubts(stored.filter(pl.col("run").is_in(used["run"].implode())))
     by_task = get_metrics(scorable, shared)
-    tested = [stats.compare_models(cells, by_task, a, b)] if shared else []
+    presets = find_presets(runs.filter(pl.col("column").is_in([*shared, *untested["task"]])))
+    is_alone = len(set(presets.values())) == 1
+    means = {preset: MEAN if is_alone else name_mean(preset) for preset in presets.values()}
+    tested = _compare_by_preset(cells, by_task, presets, means, a, b)
     table = pl.concat([*tested, untested])
     # A score and an error have no mean that says anything, nor has a part of the tasks.
     are_alike = len({is_better_low(one) for one in by_task.values()}) < 2
-    if selection.split or len(shared) < 2 or unknown or not are_alike or untested.height:
-        table = table.filter(pl.col("task") != MEAN)
+    partial = {means[presets[task]] for task in untested["task"]}
+    if selection.split or unknown or not are_alike:
+        partial = set(means.values())
+    table = table.filter(~pl.col("task").is_in(partial))
     problems = [*selection.problems, *unreadable]
     heads = selection.headings
+    if len(set(presets.values())) == 1:
+        heads = {**heads, MEAN: name_mean(next(iter(presets.values())))}
     named = table.with_columns(pl.col("task").replace(heads))
     # Of both, but by a metric that is not known here.
     lost = runs.join(scorable, on="run", how="anti").filter("has_predictions")["column"]
     known = shared | set(lost) | set(untested["task"])
     alone = sorted(heads[column] for column in set(runs["column"]) - known)
-    notes = _explain(named, alone, problems)
+    notes = _explain(named, {MEAN, *map(name_mean, means)}, alone, problems)
     seeds = _get_seeds(cells).with_columns(pl.col("task").replace(heads))
     at = 2 if table["p"].count() else 0
     notes[at:at] = explain_seeds(seeds, selection.with_headings())
     said = selection.with_headings().runs.filter(pl.col("run").is_in(runs["run"].implode()))
     notes += explain_doubts(said.filter(pl.col("column").is_in(named["task"].implode())))
     notes += [Note(doubt, "Warning") for doubt in doubts] + [Note(lost) for lost in unknown]
+    pairs = [(model, task) for model in (a, b) for task in table["task"]]
+    schema = {"model": pl.String, "task": pl.String}
+    both = add_seen(pl.DataFrame(pairs, schema=schema, orient="row"), selection)
+    notes += explain_seen(both.with_columns(pl.col("task").replace(heads)))
     if metric:
         notes.insert(0, Note(describe_rescoring(metric)))
     alarms = name_alarms_of_pair(named, problems, doubts, alone)
     return Comparison(a, b, table, notes, problems, doubts, unknown, heads, [*unknown, *alarms])
+
+
+def _compare_by_preset(
+    cells: Cells,
+    metrics: Mapping[str, Metric],
+    presets: Mapping[str, str],
+    means: Mapping[str, str],
+    a: str,
+    b: str,
+) -> list[pl.DataFrame]:
+    """The comparison of each preset's tasks by itself: its own mean, its own correction of p.
+
+    presets: of each task. means: what the mean of each preset is called.
+    """
+    tables = []
+    for preset, mean in means.items():
+        ours = {task: one for task, one in metrics.items() if presets[task] == preset}
+        if not ours:
+            continue
+        table = stats.compare_models(cells.keep_tasks(ours), ours, a, b)
+        if len(ours) < 2:
+            table = table.filter(pl.col("task") != MEAN)
+        tables.append(table.with_columns(pl.col("task").replace({MEAN: mean})))
+    return tables
 
 
 def _compare_untested(
@@ -158,7 +195,9 @@ def _get_seeds(cells: Cells) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Problem]) -> list[Note]:
+def _explain(
+    table: pl.DataFrame, means: set[str], alone: list[str], problems: list[results.Problem]
+) -> list[Note]:
     texts = [
         "Difference: score of A minus score of B on the same examples, with its 95% interval; p: "
         "paired permutation test of this pair alone; p (Holm): corrected for the number of rows, "
@@ -167,7 +206,8 @@ def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Probl
         "it, no difference found is no sign that there is none.",
     ]
     notes = [Note(text) for text in texts] if table["p"].count() else []
-    grouped = table.filter(pl.col("n_groups") < pl.col("n"), pl.col("task") != MEAN)
+    tasks = table.filter(~pl.col("task").is_in(means))
+    grouped = tasks.filter(pl.col("n_groups") < pl.col("n"))
     if grouped.height:
         notes.append(
             Note(
@@ -194,7 +234,7 @@ def _explain(table: pl.DataFrame, alone: list[str], problems: list[results.Probl
         )
     if alone:
         notes.append(Note(f"Only one of the two has {name_some(alone)}: not compared."))
-    left_out = table.filter(pl.col("task") != MEAN, pl.col("n_left_out") > 0)
+    left_out = tasks.filter(pl.col("n_left_out") > 0)
     for task, n in left_out.select("task", "n_left_out").rows():
         notes.append(Note(f"{task}: {count(n, 'example')} that only one of the two has left out."))
     warnings = [w for row in table["warnings"].to_list() for w in row or []]

@@ -16,6 +16,7 @@ from biobench.report.markup import latex_table, markdown_table
 from biobench.report.parts import UNEVEN, Breakdown
 from biobench.report.views import (
     BEST,
+    SEEN,
     TIED,
     CellView,
     Note,
@@ -44,6 +45,8 @@ def to_text(board: Leaderboard, kind: str, *, explain: bool = False) -> str:
     if kind == "csv":
         table = board.table.drop("warnings", "runs")
         return _to_csv(table.with_columns(pl.col("seeds", "doubts").list.join(" ")))
+    if board.parts:
+        return "\n\n".join(to_text(part, kind, explain=explain) for part in board.parts)
     escape, show, make = _MARKUP[kind]
     cells = view_cells(board.table, board.signs)
     rows = [
@@ -54,11 +57,13 @@ def to_text(board: Leaderboard, kind: str, *, explain: bool = False) -> str:
     notes = [note for note in board.notes if not note.is_of_marks]
     has_marks = any(cell.is_best for cell in cells.values())
     marks = f"Bold: {BEST.words}; underlined: {TIED.words} at 5%."
+    has_seen = any(SEEN in cell.marks for cell in cells.values())
     if explain:
         notes = [Note(marks), *notes] if has_marks else notes
     else:
         scores = f"Scores by {board.metric}" if board.metric else "Scores"
         guide = f"{scores} with their 95% intervals.{f' {marks}' if has_marks else ''}"
+        guide += f" {SEEN.sign} {SEEN.words}." * has_seen
         notes = brief(board.alarms, len(notes), guide)
     heads = [escape(board.head(column)) for column in board.columns]
     return make(["Model", *heads], rows, notes)
@@ -82,6 +87,7 @@ def to_rows(board: Leaderboard) -> list[dict[str, object]]:
             "heading": board.head(cell.task),
             "published": cell.published,
             "doubts": list(cell.doubts),
+            "seen": cell.seen,
         }
         for cell in view_cells(board.table, board.signs).values()
     ]
@@ -202,8 +208,8 @@ def _show_markdown(cell: CellView | None) -> str:
     if cell is None:
         return "–"
     score = f"{cell.score:.3f}"
-    if cell.mark:
-        score = cell.mark.markdown.format(score)
+    for mark in cell.marks:
+        score = mark.markdown.format(score)
     return score if cell.ci is None else f"{score} [{cell.ci_low:.3f}, {cell.ci_high:.3f}]"
 
 
@@ -211,8 +217,8 @@ def _show_latex(cell: CellView | None) -> str:
     if cell is None:
         return "--"
     score = f"{cell.score:.3f}"
-    if cell.mark:
-        score = cell.mark.latex.format(score)
+    for mark in cell.marks:
+        score = mark.latex.format(score)
     return score if cell.ci is None else rf"{score}$_{{[{cell.ci_low:.3f},\,{cell.ci_high:.3f}]}}$"
 
 

@@ -34,11 +34,22 @@ _PROBES = {
     ("MammalNet", "macro-f1"): "simpleshot",
     ("Ecdysis", "macro-f1"): "linear",
 }
+_PROBES_2026 = {
+    "NeWT": "svc",
+    "KABR": "logistic-search",
+    "MammalNet": "logistic-search",
+    "FungiCLEF": "openset",
+    "FishNet": "mlp",
+    "Beluga": "knn",
+}
+"""of the preset 2026; that of every other task is `adamw-head`."""
 USUAL_SEED = "42"
 
 
-def find_probe(name: object, metric: object) -> str:
-    """The probe of a task itself, by the name of its reports and its metric."""
+def find_probe(name: object, metric: object, preset: object = None) -> str:
+    """The probe of a task itself, by the name of its reports, its metric and its preset."""
+    if preset:
+        return _PROBES_2026.get(str(name), "adamw-head")
     return _PROBES.get((str(name), str(metric)), USUAL_PROBE)
 
 
@@ -64,9 +75,6 @@ def head_columns(
                 for key, value in differing.get(column, ())
             ]
             known = {key for key, _ in differing.get(column, ())}
-            preset = json.loads(here["protocol"][0]).get("preset")
-            if preset and "preset" not in known:
-                parts.insert(0, write_part("preset", str(preset)))
             parts += _list_unusual(here, known)
             heads[column] = f"{task} [{', '.join(parts)}]" if parts else task
     names = list(heads.values())
@@ -86,7 +94,7 @@ def write_part(key: str, value: str) -> str:
 def _list_unusual(rows: pl.DataFrame, known: set[str]) -> list[str]:
     """What of a column's protocol is not the task's own, but for the keys that are `known`."""
     protocol = json.loads(rows["protocol"][0])
-    usual = find_probe(rows["name"][0], protocol.get("metric"))
+    usual = find_probe(rows["name"][0], protocol.get("metric"), protocol.get("preset"))
     n_train = protocol.get("n_train", -1)
     found = {}
     if protocol.get("probe", usual) != usual:

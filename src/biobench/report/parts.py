@@ -4,7 +4,8 @@
         part.task, part.table       # one row a (part, model), with interval and count
 
 `by` is "class", "rarity" (training examples of the true class, in decades) or a column of the
-predictions: subtask, group, or what a task knows of its examples (location, organ, time of day).
+predictions: subtask, group, or what a task knows of its examples (camera, organ, time of day); of
+numbers and dates also by ranges, as latitude:5, place:10, date:year and date:month.
 """
 
 import dataclasses
@@ -23,6 +24,9 @@ from biobench.report.notes import MEAN
 __all__ = ["UNEVEN", "Breakdown", "break_down", "break_down_task", "list_columns"]
 
 _COLUMNS = {"rarity": "train_count", "class": "y_true"}
+
+_RANGES = ("date:year", "date:month", "place:10")
+"""ranges that are offered where a task knows of dates and places."""
 
 MAX_PARTS = 50
 """different values up to which a column is offered for a breakdown."""
@@ -74,7 +78,6 @@ def break_down_task(
     board: Leaderboard, task: str, by: str, *, n_models: int | None = None
 ) -> Breakdown | None:
     """The breakdown of the best `n_models` of a task; None where its examples do not know `by`."""
-    column = _COLUMNS.get(by, by)
     rows = _get_scored(board, task)[:n_models]
     parts = []
     for row in rows:
@@ -83,13 +86,15 @@ def break_down_task(
             board.metric
             or results.read_report(Path(row["run"]))["provenance"]["protocol"]["metric"]
         )
-        if not all(column in _read_columns(run) for run in runs.values()):
+        there = [_read_columns(run) for run in runs.values()]
+        columns = stats.list_columns_of(by, sorted(there[0]))
+        if not all(known.issuperset(columns) for known in there):
             continue
-        metric, names = metrics.get_metric(name), [*COLUMNS, column]
+        metric, names = metrics.get_metric(name), [*COLUMNS, *columns]
         table = stats.join_seeds(
             {seed: results.read_for_metric(run, metric, names) for seed, run in runs.items()}
         )
-        if table[column].null_count() == table.height:
+        if any(table[column].null_count() == table.height for column in columns):
             continue
         part = stats.breakdown(table, metric, by)
         parts.append(part.with_columns(model=pl.lit(row["model"]), task=pl.lit(task)))
@@ -116,11 +121,17 @@ def list_columns(board: Leaderboard, task: str) -> list[str]:
     # One group alone has no interval, so groups are broken down only where they are asked for.
     further = [name for name in table.columns if name not in results.KNOWN_COLUMNS]
     names += [
-        name
+        "rank:class" if name == "class" else name
         for name in ("subtask", *further)
         if not table[name].dtype.is_nested() and 2 <= table[name].n_unique() <= MAX_PARTS
     ]
-    return names
+    return names + [by for by in _RANGES if _count_parts(table, by) in range(2, MAX_PARTS + 1)]
+
+
+def _count_parts(table: pl.DataFrame, by: str) -> int:
+    if not set(stats.list_columns_of(by, table.columns)) <= set(table.columns):
+        return 0
+    return len(stats.find_bins(table, by).texts)
 
 
 def _get_scored(board: Leaderboard, task: str) -> Sequence[dict[str, typing.Any]]:

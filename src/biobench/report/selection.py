@@ -4,9 +4,10 @@
     chosen.runs        # the newest run of each cell, with the columns `row`, `column`, `seed`
 
 A task that was run under several protocols (or on several versions of its data) stands in one
-column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Seeds are no
-protocols but replicates of one: runs that differ in nothing else share a row and a column, and are
-pooled. A model name that stood for several weights has one row for each, named by the digest.
+column for each, named by what differs: `newt [n_train=10]`, `newt [n_train=all]`. Where runs of
+several presets are shown, each task names its own: `newt [2026]`. Seeds are no protocols but
+replicates of one: runs that differ in nothing else share a row and a column, and are pooled. A
+model name that stood for several weights has one row for each, named by the digest.
 """
 
 import dataclasses
@@ -42,7 +43,7 @@ class Selection:
     n_older: int
     """runs that a newer one of the same cell stands for."""
     split: list[str]
-    """tasks that stand in several columns, because they have several protocols."""
+    """tasks that stand in several columns, because they have several protocols of one preset."""
     problems: list[results.Problem]
     headings: dict[str, str] = dataclasses.field(default_factory=dict)
     """what each column is called for people (`biobench.report.headings`)."""
@@ -74,7 +75,9 @@ def select(
     runs = _keep_where(runs, where or {})
     newest, differing = _name(results.current(runs))
     newest = newest.unique(["row", "column", "seed"], keep="last", maintain_order=True)
-    split = newest.filter(pl.col("column") != pl.col("task"))["task"].unique().sort().to_list()
+    preset = pl.col("protocol").str.json_path_match("$.preset").alias("preset")
+    columns = newest.group_by("task", preset).agg(pl.col("column").n_unique())
+    split = columns.filter(pl.col("column") > 1)["task"].unique().sort().to_list()
     headings = head_columns(newest, differing)
     return Selection(newest, runs.height - newest.height, split, found.problems, headings)
 
@@ -112,13 +115,15 @@ def _name(runs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[tuple[str, s
     """
     runs = place(_add_seed(runs))
     labels, differing = {}, {}
+    with_preset = runs["protocol"].str.json_path_match("$.preset").n_unique() > 1
     for (task,), rows in runs.group_by("task", maintain_order=True):
         protocols = rows.unique("replicated", maintain_order=True)
         flat = [_flatten(row) for row in protocols.select("protocol", "manifest").rows()]
         for protocol in flat:
             protocol.pop("seed", None)
             protocol.pop("metrics", None)
-        for key, pairs in zip(protocols["replicated"], _tell_kinds_apart(flat), strict=True):
+        told = _tell_kinds_apart(flat, with_preset=with_preset)
+        for key, pairs in zip(protocols["replicated"], told, strict=True):
             text = ", ".join(write_part(name, value) for name, value in pairs)
             labels[task, key] = f"{task} [{text}]" if text else task
             differing[labels[task, key]] = pairs
@@ -158,14 +163,18 @@ def _add_seed(runs: pl.DataFrame) -> pl.DataFrame:
     return runs.hstack(pl.DataFrame(rows, schema=schema, orient="row"))
 
 
-def _tell_kinds_apart(protocols: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
-    """As `_tell_apart`, but presets, and what was published, are told from the others by that."""
+def _tell_kinds_apart(
+    protocols: list[dict[str, str]], *, with_preset: bool
+) -> list[list[tuple[str, str]]]:
+    """As `_tell_apart`, but presets, and what was published, are told from the others by that.
+
+    with_preset: whether runs of several presets are shown, so that each task names its own.
+    """
     kinds = [(p.get("preset"), p.get("imported") == PUBLISHED) for p in protocols]
-    presets = {preset for preset, _ in kinds}
     told: list[list[tuple[str, str]]] = [[] for _ in protocols]
     for preset, is_published in dict.fromkeys(kinds):
         same = [i for i, kind in enumerate(kinds) if kind == (preset, is_published)]
-        head = [("preset", preset)] * (len(presets) > 1 and preset is not None)
+        head = [("preset", preset)] * (with_preset and preset is not None)
         head += [("imported", PUBLISHED)] * (is_published and (preset, False) in kinds)
         for i, pairs in zip(same, _tell_apart([protocols[i] for i in same]), strict=True):
             told[i] = [*head, *pairs]

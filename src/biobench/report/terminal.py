@@ -25,6 +25,7 @@ from biobench.report.notes import MEAN
 from biobench.report.parts import UNEVEN, Breakdown
 from biobench.report.views import (
     BEST,
+    SEEN,
     TIED,
     CellView,
     Note,
@@ -58,12 +59,17 @@ def render(
     explain: all notes, instead of three lines. compact: at most 20 models, and not how sure their
     order is. how: what shows all notes.
     """
+    if board.parts:
+        shown = [
+            render(part, width, explain=explain, compact=compact, how=how) for part in board.parts
+        ]
+        return Group(*(item for part in shown for item in (part, Text(""))))
     columns, cells = board.columns, view_cells(board.table, board.signs)
     ranked = MEAN if board.has_mean else columns[0] if len(columns) == 1 else None
     has_marks = any(cell.is_best for cell in cells.values())
     if ranked and any(cell.is_best for key, cell in cells.items() if key[1] == ranked):
         columns = [*columns, "rank"]
-    models = board.models[:MAX_COMPACT] if compact else board.models
+    models = _choose_compact(board) if compact else board.models
     heads = {column: board.head(column) for column in columns}
     tables: list[Table | Text] = [
         _make_table(models, part, cells, ranked, heads=heads)
@@ -76,16 +82,26 @@ def render(
         tables.append(Text(f"and {more:,} more model{'s' * (more != 1)}"))
     if explain:
         return Group(*tables, _render_notes(board.notes))
-    guide = _describe_marks(board.metric, has_marks)
+    has_seen = any(SEEN in cell.marks for cell in cells.values())
+    guide = _describe_marks(board.metric, has_marks, has_seen)
     return Group(*tables, *_render_brief(brief(board.alarms, len(board.notes), guide, how), width))
 
 
-def _describe_marks(metric: str, has_marks: bool) -> str:
-    marks = f" {BEST.sign} best, {TIED.sign} may be the best." if has_marks else ""
+def _choose_compact(board: Leaderboard) -> list[str]:
+    """The first models, with those before all that are not only published scores; best first."""
+    first = [*board.measured, *(one for one in board.models if one not in board.measured)]
+    chosen = set(first[:MAX_COMPACT])
+    return [model for model in board.models if model in chosen]
+
+
+def _describe_marks(metric: str, has_marks: bool, has_seen: bool) -> str:
+    marks = [f"{BEST.sign} best, {TIED.sign} may be the best"] * has_marks
+    marks += [f"{SEEN.sign} {SEEN.words}"] * has_seen
+    shown = f" {', '.join(marks)}." if marks else ""
     if not metric:
-        return f"Below each score: 95% interval.{marks}"
+        return f"Below each score: 95% interval.{shown}"
     low = ", low is good" if is_better_low(get_metric(metric)) else ""
-    return f"Score: {metric}{low}; below it 95% interval.{marks}"
+    return f"Score: {metric}{low}; below it 95% interval.{shown}"
 
 
 def render_comparison(comparison: Comparison, width: int = WIDE, *, explain: bool = False) -> Group:
@@ -265,21 +281,24 @@ def _make_table(
     for column in columns:
         head = (heads or {}).get(column, column)
         table.add_column(Text("\n".join(_fold(head))), justify="right", no_wrap=True)
+    n_beside = max((len(cell.beside) for cell in cells.values()), default=0)
     for model in models:
         shown = [
             _show_rank(cells.get((model, ranked)) if ranked else None)
             if column == "rank"
-            else _show(cells.get((model, column)))
+            else _show(cells.get((model, column)), n_beside)
             for column in columns
         ]
         table.add_row(Text(line(model)), *shown)
     return table
 
 
-def _show(cell: CellView | None) -> Text:
+def _show(cell: CellView | None, n_beside: int) -> Text:
+    """A score with its signs and interval; n_beside: signs that stand beside, in all cells."""
     if cell is None:
-        return Text("–  \n", style="dim")
-    text = Text(f"{cell.score:.3f} {cell.sign or ' '}\n", cell.mark.style if cell.mark else "")
+        return Text(f"–  {'':<{n_beside}}\n", style="dim")
+    signs = f"{cell.sign or ' '}{cell.beside:<{n_beside}}"
+    text = Text(f"{cell.score:.3f} {signs}\n", cell.mark.style if cell.mark else "")
     if cell.ci is None:
         return text
     # Appended to a styled text, the interval would be styled as the score is.

@@ -2,6 +2,7 @@
 
     cells = view_cells(board.table, board.signs)         # CellView by (model, task)
     cells["timm:a", "newt"].mark            # BEST, TIED, UNVERIFIED or None
+    cells["timm:a", "newt"].marks           # the same, and SEEN where that is so
     Note("few groups", label="Warning (newt)").sentence
 
 Terminal, Markdown, LaTeX, page and JSON know no mark by name: what one means and how each of them
@@ -15,11 +16,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
 
+from biobench import catalog
+
 __all__ = [
     "BEST",
     "MARKS",
     "ODD",
     "PUBLISHED",
+    "SEEN",
     "TIED",
     "UNVERIFIED",
     "WRONG",
@@ -84,6 +88,9 @@ class CellView:
     """whether it was taken over from a published leaderboard, without predictions."""
     doubts: tuple[str, ...] = ()
     """what is the matter with a published score (`results.published.KINDS`)."""
+    seen: str | None = None
+    """what pretraining has seen of the task, of `catalog.STATUSES`; None where the list of
+    checkpoints says nothing."""
 
     @property
     def ci(self) -> list[float] | None:
@@ -101,13 +108,24 @@ class CellView:
 
     @property
     def mark(self) -> "Mark | None":
-        """The first mark that is true of the cell."""
-        return next((mark for mark in MARKS if mark.holds(self)), None)
+        """The first mark that is true of the cell, but for those that stand beside others."""
+        return next((one for one in MARKS if not one.is_beside and one.holds(self)), None)
+
+    @property
+    def marks(self) -> "list[Mark]":
+        """Its mark, and those that stand beside it."""
+        beside = [one for one in MARKS if one.is_beside and one.holds(self)]
+        return [*([self.mark] if self.mark else []), *beside]
 
     @property
     def sign(self) -> str:
         """The sign of its mark; empty where it has none."""
         return self.mark.sign if self.mark else ""
+
+    @property
+    def beside(self) -> str:
+        """The signs of the marks that stand beside it; empty where there are none."""
+        return "".join(one.sign for one in self.marks if one.is_beside)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +146,8 @@ class Mark:
     latex: str
     kinds: frozenset[str] = frozenset()
     """the doubts of which it is true."""
+    is_beside: bool = False
+    """whether it is shown beside another, not in its place."""
 
 
 BEST = Mark(
@@ -156,6 +176,16 @@ UNVERIFIED = Mark(
     style="dim",
     markdown="{} (?)",
     latex="{} (?)",
+)
+SEEN = Mark(
+    name="seen",
+    sign="†",
+    words="seen in pretraining",
+    holds=lambda cell: cell.seen in catalog.SEEN,
+    style="",
+    markdown="{}†",
+    latex=r"{}$^{{\dagger}}$",
+    is_beside=True,
 )
 PUBLISHED = Mark(
     name="published",
@@ -186,8 +216,8 @@ WRONG = Mark(
     latex="{} (x)",
     kinds=frozenset({"wrong"}),
 )
-MARKS = (WRONG, ODD, PUBLISHED, UNVERIFIED, BEST, TIED)
-"""the one that stands first is the one that is shown."""
+MARKS = (WRONG, ODD, PUBLISHED, UNVERIFIED, BEST, TIED, SEEN)
+"""the one that stands first is the one that is shown, with those that stand beside others."""
 
 
 class Verdict(enum.Enum):

@@ -19,7 +19,7 @@ from typing import Literal
 
 import polars as pl
 
-from biobench import atomic, clean
+from biobench import atomic, catalog, clean
 from biobench.errors import BadInput
 from biobench.predictions import KNOWN_COLUMNS
 from biobench.results.index import Problem, current, scan
@@ -60,6 +60,8 @@ TABLES: dict[TableName, dict[str, typing.Any]] = {
         "config": pl.String(),
         "is_verified": pl.Boolean(),
         "published": pl.String(),
+        "preset": pl.String(),
+        "seen": pl.String(),
     },
     "splits": {"run": pl.String(), "split": pl.String(), "score": pl.Float64()},
     "predictions": {"run": pl.String(), **KNOWN_COLUMNS, "info": pl.String()},
@@ -142,6 +144,7 @@ class _Source:
     def _make_run(self, row: dict[str, typing.Any], *, is_current: bool) -> dict[str, object]:
         run = Path(row["run"])
         report, config = read_report(run), None
+        preset = report["provenance"]["protocol"].get("preset")
         if report.get("config") is not None:
             config = clean.to_json(report["config"])
         given = {
@@ -153,6 +156,8 @@ class _Source:
             "time": datetime.datetime.fromtimestamp(row["posix_time"], datetime.UTC).isoformat(),
             "is_current": is_current,
             "is_verified": None,
+            "preset": preset if isinstance(preset, str) else None,
+            "seen": catalog.judge_by_name(row["model"], row["task"]),
             "commit": report["commit"],
             "hostname": report["hostname"],
             "device": report["gpu_name"],

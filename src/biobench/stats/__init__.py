@@ -7,6 +7,7 @@ The methods, and the simulations that chose them, are written up in docs/statist
 """
 
 from biobench.stats.association import LEAST_MODELS, RankCorrelation, rank_correlation
+from biobench.stats.binning import find_bins, list_columns_of
 from biobench.stats.by_part import breakdown
 from biobench.stats.comparing import Comparison, compare
 from biobench.stats.intervals import Interval, confidence_interval, interval_from_table
@@ -26,10 +27,12 @@ __all__ = [
     "compare",
     "compare_models",
     "confidence_interval",
+    "find_bins",
     "holm",
     "interval_from_table",
     "join_seeds",
     "leaderboard",
+    "list_columns_of",
     "pool_intervals",
     "rank_correlation",
     "split_seeds",

@@ -3,6 +3,7 @@
 breakdown(predictions, get_metric("macro-f1"), "class")
 breakdown(predictions, get_metric("macro-f1"), "rarity")     # training examples, in decades
 breakdown(predictions, get_metric("macro-f1"), "location")   # any column of the predictions
+breakdown(predictions, get_metric("macro-f1"), "date:year")  # and ranges (`biobench.stats.binning`)
 """
 
 import dataclasses
@@ -12,8 +13,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64
 
-from biobench.errors import BadInput
 from biobench.metrics import LABEL_COUNTS, Counts, Metric, WeightedMetric
+from biobench.stats.binning import find_bins
 from biobench.stats.coded import Coded, code_models, from_table
 from biobench.stats.intervals import check_labels, check_options
 from biobench.stats.jackknife import variance_over_groups
@@ -47,26 +48,17 @@ def breakdown(
     ci_high n n_groups, in the order of the values.
 
     Of several training draws in one table (`seeds.join_seeds`) scores are means over the draws.
-    by: "class" (the truth), "rarity" (train_count in decades), or a column. Where each class lies
-        in one part only, a macro average is taken over the part's classes with every wrong guess of
-        them counted, wherever it was made; else the part is scored as a test set of its own.
-    Raises BadInput on an unknown column, or one that holds lists.
+    by: see `biobench.stats.binning`. Where each class lies in one part only, a macro average is
+        taken over the part's classes with every wrong guess of them counted, wherever it was made;
+        else the part is scored as a test set of its own.
+    Raises BadInput on an unknown column, or one that cannot be cut so.
     """
     check_options(confidence, n_resamples)
     tables = align_seeds(predictions)
     models = code_models(tables, by_group=by_group, metric=metric)
     check_labels(models[0], metric)
-    values = _values(_average_counts(tables) if by == "rarity" else tables[0], by)
-    order = values.unique().sort(nulls_last=True)
-    texts = _texts(order, by)
-    part = pl.DataFrame({"value": values}).join(
-        pl.DataFrame({"value": order, "part": np.arange(len(order))}),
-        on="value",
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
-    )["part"]
-    parts = part.to_numpy().astype(np.int64)
+    bins = find_bins(_average_counts(tables) if by == "rarity" else tables[0], by)
+    parts, texts = bins.codes, bins.texts
     if isinstance(metric, WeightedMetric):
         alone = _Alone(tables, metric, by_group, n_resamples, seed, confidence)
         rows = [alone.row(by, text, parts == i) for i, text in enumerate(texts)]
@@ -75,7 +67,7 @@ def breakdown(
     if of_class is None:
         found = [
             Replicated.resample([_take(m, parts == i) for m in models], metric, n_resamples, seed)
-            for i in range(len(order))
+            for i in range(len(texts))
         ]
     else:
         found = _score_classes(models, parts, of_class, metric, n_resamples, seed)
@@ -191,37 +183,3 @@ def _part_of_class(coded: Coded, parts: Int64[np.ndarray, " n"]) -> Int64[np.nda
     np.minimum.at(low, coded.true, parts)
     np.maximum.at(high, coded.true, parts)
     return low if np.array_equal(low, high) else None
-
-
-def _values(predictions: pl.DataFrame, by: str) -> pl.Series:
-    column = {"class": "y_true", "rarity": "train_count"}.get(by, by)
-    if column not in predictions.columns:
-        known = ", ".join(["class", "rarity", *predictions.columns])
-        raise BadInput(
-            f"The predictions have no column '{column}' to break the score down by; known: {known}."
-        )
-    values = predictions[column]
-    if values.dtype.is_nested():
-        raise BadInput(
-            f"The column '{column}' holds lists; break the score down by a plain column."
-        )
-    if by == "rarity":
-        digits = values.cast(pl.String).str.len_chars().cast(pl.Int64)
-        return pl.select(
-            pl.when(values > 0).then(digits).otherwise(pl.when(values == 0).then(0))
-        ).to_series()
-    return values.cast(pl.String) if values.dtype in (pl.Categorical, pl.Enum) else values
-
-
-def _texts(order: pl.Series, by: str) -> list[str]:
-    if by != "rarity":
-        return ["(none)" if value is None else str(value) for value in order]
-    names = []
-    for digits in order:
-        if digits is None:
-            names.append("(none)")
-        elif digits == 0:
-            names.append("0")
-        else:
-            names.append(f"{10 ** (digits - 1):,}\u2013{10**digits - 1:,}")
-    return names

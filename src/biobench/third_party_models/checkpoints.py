@@ -22,7 +22,7 @@ from torch import Tensor
 
 from biobench.errors import BadInput
 
-__all__ = ["Checkpoint", "read_checkpoint"]
+__all__ = ["Checkpoint", "explain_unreadable", "read_checkpoint"]
 
 _DEPTH = 3
 _AVERAGED = re.compile(r"(^|[._])(ema|teacher|averaged?|swa)([._]|$)", re.IGNORECASE)
@@ -144,7 +144,7 @@ def _load(path: pathlib.Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_can_map(path))
     except Exception as err:  # torch, pickle, zipfile and safetensors each raise their own
         raise BadInput(
-            f"The weights file '{path}' cannot be read as a state dict: {_say(err)}"
+            f"The weights file '{path}' cannot be read as a state dict: {explain_unreadable(err)}"
         ) from err
 
 
@@ -164,7 +164,8 @@ def _value_classes() -> list:
     return [argparse.Namespace, pathlib.PosixPath, *kinds]
 
 
-def _say(err: Exception) -> str:
+def explain_unreadable(err: Exception) -> str:
+    """Why a weights file could not be read, in one line."""
     text = " ".join(str(err).split())
     unsafe = re.search(r"GLOBAL ([\w.]+)", text)
     if unsafe:

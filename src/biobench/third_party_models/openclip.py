@@ -18,10 +18,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from biobench._backbone import Pooling
 from biobench.errors import BadInput, did_you_mean
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
+from biobench.pooling_table import WORDS, find_row
 from biobench.third_party_models import checkpoints, openclip_text, weights
-from biobench.third_party_models.timms import patch_tokens
+from biobench.third_party_models.timm_pooling import name_own, patch_tokens
 
 __all__ = ["OpenClip"]
 
@@ -43,7 +45,8 @@ class OpenClip(VisionBackbone):
 
     `patch_features` are the patch tokens where the tower gives them (ViT), before the projection;
     None for residual networks and attention-pooled (CoCa) towers.
-    ckpt: `ARCH/PRETRAINED`, `hf-hub:ORG/REPO` or `local:ARCH/PATH`; further arguments go to
+    ckpt: `ARCH/PRETRAINED`, `hf-hub:ORG/REPO` or `local:ARCH/PATH`; of further arguments `pool` (as
+    `--pool`) and `image_size` (pixels) are the adapter's, the others go to
     `open_clip.create_model_and_transforms`.
     Raises BadInput where the checkpoint does not exist, or its weights cannot be found or do not
     fit. Weights are never left random.
@@ -51,11 +54,15 @@ class OpenClip(VisionBackbone):
 
     tower: typing.Any  # torch would have it that every attribute may be a tensor
     description = "image towers of CLIP models in OpenCLIP's format"
+    choices = ("pool", "image_size")
     example_ckpts = ("ViT-B-16/openai", "hf-hub:imageomics/bioclip", "local:ARCH/PATH")
 
     def __init__(self, ckpt: str, **kwargs: typing.Any):
         super().__init__()
         self.check_ckpt(ckpt)
+        pool, size = kwargs.pop("pool", "default"), kwargs.pop("image_size", 0)
+        if size:
+            kwargs["force_image_size"] = size
         model, self._transform, self.weights_source = _create(ckpt, kwargs)
         self.tower = model.visual
         # Only OpenCLIP's own ViT has the switch; in one that pools by attention the tokens are
@@ -64,10 +71,22 @@ class OpenClip(VisionBackbone):
         self._gives_patches = self._has_tokens and self.tower.attn_pool is None
         if self._has_tokens:
             self.tower.output_tokens = self._gives_patches
+        self._how, self._pooling = self._choose_pooling(ckpt, pool)
         weights.freeze(self)
+        if size:
+            weights.check_size(self, ckpt, size)
 
     def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
-        """Projected features [batch, dim] and patch tokens [batch, n_patches, width] or None."""
+        """Features [batch, dim], projected by default, and patch tokens [batch, n_patches, width]
+        or None."""
+        own = self._encode(batch)
+        if self._how == "own" or own.patch_features is None:
+            return own
+        patches = own.patch_features
+        vector = patches.mean(dim=1) if self._how == "mean" else patches.amax(dim=1)
+        return EncodedImgBatch(vector, patches)
+
+    def _encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
         if self._gives_patches:
             return EncodedImgBatch(*self.tower(batch))
         trunk = getattr(self.tower, "trunk", None)
@@ -87,6 +106,29 @@ class OpenClip(VisionBackbone):
         size = config["size"]
         height, width = (size, size) if isinstance(size, int) else size
         return {"input_size": (3, height, width), "mean": config["mean"], "std": config["std"]}
+
+    def describe_pooling(self) -> object:
+        """The pooling that the user asked for, if it is not the tower's own."""
+        return None if self._how == "own" else self._how
+
+    def get_pooling(self) -> Pooling:
+        """Which vector this is."""
+        return self._pooling
+
+    def _choose_pooling(self, ckpt: str, asked: str) -> tuple[str, Pooling]:
+        row = find_row("open-clip", ckpt)
+        assert row is not None, "the last row matches all"
+        own = _name_own(self.tower)
+        if asked in ("default", own):
+            return "own", Pooling(own, f"{WORDS[own]}, projected", row.source)
+        has_patches = self._gives_patches or getattr(self.tower, "trunk", None) is not None
+        if asked in ("mean", "max") and has_patches:
+            return asked, Pooling(asked, f"{WORDS[asked]}, not projected", "--pool")
+        known = f"default, {own}" if own != "own" else "default"
+        raise BadInput(
+            f"--pool {asked} cannot be had of '{ckpt}', whose tower projects {WORDS[own]}: use "
+            f"{known}{', mean or max' * has_patches}."
+        )
 
     def cache_identity(self) -> str:
         """The numbers of heads, the pooling and the like, which weights do not show."""
@@ -119,6 +161,16 @@ class OpenClip(VisionBackbone):
         else:
             name = ckpt.removeprefix("local:").partition("/")[0]
         return openclip_text.OpenClipText(model, openclip_text.load_tokenizer(ckpt, name), source)
+
+
+def _name_own(tower: typing.Any) -> str:
+    """What a tower projects, in the words of `--pool`."""
+    trunk = getattr(tower, "trunk", None)
+    if trunk is not None:
+        return name_own(trunk)
+    if getattr(tower, "attn_pool", None) is not None or hasattr(tower, "attnpool"):
+        return "map"
+    return {"tok": "cls", "avg": "mean"}.get(getattr(tower, "pool_type", ""), "own")
 
 
 def _check_arch(arch: str, ckpt: str) -> None:
@@ -157,7 +209,8 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
     elif ckpt.startswith("hf-hub:"):
         # From the snapshot's folder, because the library would ask the network once more.
         folder = _find_folder(ckpt)
-        name, source = f"local-dir:{folder}", weights.describe_repo(ckpt.removeprefix("hf-hub:"))
+        name = f"local-dir:{folder}"
+        source = weights.describe_repo(ckpt.removeprefix("hf-hub:"), folder)
     else:
         name, tag = _split(ckpt)
         path, source = _find_tagged(ckpt, name, tag)
@@ -211,7 +264,7 @@ def _find_tagged(ckpt: str, arch: str, tag: str) -> tuple[pathlib.Path, str]:
     path = weights.find_on_hub(ckpt, repo, filenames, weights.cache_dir())
     if path is None:
         raise weights.say_missing(ckpt, source)
-    return path, source
+    return path, weights.describe_repo(repo, path)
 
 
 def _tag_options(arch: str, tag: str) -> dict[str, typing.Any]:

@@ -16,12 +16,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from biobench._backbone import Pooling
 from biobench.errors import BadInput, did_you_mean
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
+from biobench.pooling_table import WORDS, find_row
 from biobench.third_party_models import weights
 from biobench.third_party_models.checkpoints import read_checkpoint
+from biobench.third_party_models.timm_pooling import (
+    choose_pooling,
+    has_class_token,
+    patch_tokens,
+    pool_features,
+)
 
-__all__ = ["Timm", "TimmVit", "patch_tokens"]
+__all__ = ["Timm", "TimmVit"]
 
 _HUB_FILES = (
     "model.safetensors",
@@ -32,31 +40,41 @@ _HUB_FILES = (
 
 
 class Timm(VisionBackbone):
-    """Any model of timm: `img_features` is what timm pools, before the classifier.
+    """Any model of timm: `img_features` is what its authors evaluate, by default what timm pools.
 
+    Where the two differ (`biobench/pooling_table.toml`), as for DINOv3, the authors are followed.
     `patch_features` are the tokens without the class, register and distillation tokens, or the last
     feature map row by row; None where the model has neither.
-    ckpt: as in the module's docstring; further arguments go to `timm.create_model`.
-    Raises BadInput where the checkpoint does not exist, or its weights cannot be found or do not
-    fit. Weights are never left random.
+    ckpt: as in the module's docstring; of further arguments `pool` (as `--pool`) and `image_size`
+    (pixels) are the adapter's, the others go to `timm.create_model`.
+    Raises BadInput where the checkpoint does not exist, its weights cannot be found or do not fit,
+    or it cannot be pooled or sized so. Weights are never left random.
     """
 
     model: typing.Any  # torch would have it that every attribute may be a tensor
     description = "any timm model: pooled features"
     example_ckpts = ("tf_efficientnet_lite0", "resnet50.a1_in1k", "local:ARCH/PATH")
+    choices = ("pool", "image_size")
 
     def __init__(self, ckpt: str, **kwargs: typing.Any):
         super().__init__()
         self.check_ckpt(ckpt)
+        self._pool, self._size = kwargs.pop("pool", "default"), kwargs.pop("image_size", 0)
+        if self._size:
+            kwargs = {**kwargs, **_size_arguments(ckpt, self._size, kwargs)}
         self.model, self.weights_source = _create(ckpt, kwargs)
         self.model.reset_classifier(0)
+        self._how, self._pooling = self._choose_pooling(ckpt)
         weights.freeze(self)
+        if self._size:
+            weights.check_size(self, ckpt, self._size)
 
     def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
         """Pooled features [batch, dim] and patch features [batch, n_patches, dim] or None."""
         features = self.model.forward_features(batch)
         return EncodedImgBatch(
-            self.model.forward_head(features), patch_tokens(self.model, features)
+            pool_features(self.model, features, self._how),
+            patch_tokens(self.model, features),
         )
 
     def make_img_transform(self):
@@ -74,10 +92,22 @@ class Timm(VisionBackbone):
         """The numbers of heads, the pooling and the like, which weights do not show."""
         return weights.describe_structure(self.model)
 
+    def describe_pooling(self) -> object:
+        """The pooling where it is not what timm pools by itself."""
+        return None if self._how == "own" else self._how
+
+    def get_pooling(self) -> Pooling:
+        """Which vector this is."""
+        return self._pooling
+
+    def _choose_pooling(self, ckpt: str) -> tuple[str, Pooling]:
+        return choose_pooling(self.model, ckpt, self._pool)
+
     def _config(self) -> dict[str, typing.Any]:
         import timm.data
 
-        return timm.data.resolve_model_data_config(self.model)
+        config = timm.data.resolve_model_data_config(self.model)
+        return {**config, "input_size": (3, self._size, self._size)} if self._size else config
 
     @classmethod
     def check_ckpt(cls, ckpt: str) -> None:
@@ -93,26 +123,40 @@ class Timm(VisionBackbone):
 class TimmVit(Timm):
     """A vision transformer of timm: `img_features` is the class token after the last norm.
 
-    A ViT without a class token gives the maximum over its patches. `patch_features` exclude every
-    prefix token: class, registers, distillation.
+    A ViT without a class token gives the maximum over its patches; `pool` asks for another vector.
+    `patch_features` exclude every prefix token: class, registers, distillation.
     Raises BadInput as `Timm` does, and for a checkpoint that is not a ViT.
     """
 
     description = "vision transformers of timm: class token and patch tokens"
     example_ckpts = ("vit_base_patch14_reg4_dinov2.lvd142m", "vit_small_patch16_224.augreg_in21k")
 
-    def __init__(self, ckpt: str, **kwargs: typing.Any):
-        super().__init__(ckpt, **kwargs)
-        _check_vit(self.model, ckpt)
-
     def img_encode(self, batch: Float[Tensor, "batch 3 width height"]) -> EncodedImgBatch:
         """Class token [batch, dim] and patch features [batch, n_patches, dim]."""
+        if self._pool != "default":
+            return super().img_encode(batch)
         tokens = self.model.forward_features(batch)
         patches = patch_tokens(self.model, tokens)
-        if _has_class_token(self.model):
+        if has_class_token(self.model):
             return EncodedImgBatch(tokens[:, 0], patches)
         assert patches is not None, "a ViT has patches"
         return EncodedImgBatch(patches.amax(dim=1), patches)
+
+    def describe_pooling(self) -> object:
+        """The pooling that the user asked for, if any."""
+        return None if self._pool == "default" else self._how
+
+    def _choose_pooling(self, ckpt: str) -> tuple[str, Pooling]:
+        # First of what is asked of the model: of a hub's repository nothing was known before.
+        _check_vit(self.model, ckpt)
+        how, theirs = choose_pooling(self.model, ckpt, self._pool)
+        if self._pool != "default":
+            return how, theirs
+        row = find_row("timm-vit", ckpt)
+        assert row is not None, "the last row matches all"
+        pool = "cls" if has_class_token(self.model) else "max"
+        advice = f"Its authors evaluate {theirs.what} ({theirs.source}): use timm:{ckpt}."
+        return pool, Pooling(pool, WORDS[pool], row.source, advice * (theirs.pool != pool))
 
     @classmethod
     def check_ckpt(cls, ckpt: str) -> None:
@@ -125,35 +169,6 @@ class TimmVit(Timm):
         arch = weights.parse_local(ckpt)[0] if ckpt.startswith("local:") else ckpt
         with torch.device("meta"):
             _check_vit(timm.create_model(arch), ckpt)
-
-
-def patch_tokens(
-    model: torch.nn.Module, features: object
-) -> Float[Tensor, "batch n_patches dim"] | None:
-    """The patches in what a timm model's `forward_features` returned; None where it has none."""
-    own = {name for name, _ in model.named_parameters(recurse=False)}
-    has_unmarked_prefix = not hasattr(model, "num_prefix_tokens") and any(
-        name.startswith("cls_token") for name in own
-    )
-    # CoaT and PiT do not say which of their tokens are patches.
-    if not isinstance(features, Tensor) or (features.ndim == 3 and has_unmarked_prefix):
-        return None
-    if features.ndim == 3:
-        return features[:, getattr(model, "num_prefix_tokens", 0) :]
-    if features.ndim == 4:
-        if getattr(model, "output_fmt", "NCHW") == "NHWC":
-            return features.flatten(1, 2)
-        return features.flatten(2).transpose(1, 2)
-    return None
-
-
-def _has_class_token(model: typing.Any) -> bool:
-    # Registers are prefix tokens too, so a prefix alone does not make a class token.
-    if hasattr(model, "has_class_token"):
-        return bool(model.has_class_token)
-    if hasattr(model, "cls_token"):
-        return model.cls_token is not None
-    return model.num_prefix_tokens > 0
 
 
 def _check_vit(model: torch.nn.Module, ckpt: str) -> None:
@@ -184,6 +199,25 @@ def _check_name(name: str, *, needs_weights: bool) -> None:
         )
 
 
+def _size_arguments(ckpt: str, size: int, kwargs: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """What timm is given for pictures of another size: nothing for networks that take any."""
+    import timm
+
+    if ckpt.startswith("hf-hub:"):
+        folder = weights.find_snapshot(ckpt, _HUB_FILES, "config.json", _cache_dir())
+        arch = f"local-dir:{folder}"
+    else:
+        arch = weights.parse_local(ckpt)[0] if ckpt.startswith("local:") else ckpt
+    try:
+        with torch.device("meta"):
+            timm.create_model(arch, pretrained=False, img_size=size, **kwargs)
+    except TypeError:
+        return {}
+    except (AssertionError, ValueError, RuntimeError) as err:
+        raise weights.say_size(ckpt, size, err) from err
+    return {"img_size": size}
+
+
 def _cache_dir() -> str | None:
     # timm's users expect the hub's usual place unless they chose one for biobench.
     return os.environ.get("BIOBENCH_CACHE") or None
@@ -198,8 +232,8 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
         model, source = _from_file(arch, path, kwargs)
         return model, weights.say_source(ckpt, source)
     if ckpt.startswith("hf-hub:"):
-        source = weights.describe_repo(ckpt.removeprefix("hf-hub:"))
         folder = weights.find_snapshot(ckpt, _HUB_FILES, "config.json", _cache_dir())
+        source = weights.describe_repo(ckpt.removeprefix("hf-hub:"), folder)
         # From the snapshot's folder, because the library would ask the network once more.
         with weights.refuse_mismatch(ckpt, source):
             model = timm.create_model(f"local-dir:{folder}", pretrained=True, **kwargs)
@@ -217,6 +251,7 @@ def _from_registry(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.M
         filenames = (cfg.hf_hub_filename,) if cfg.hf_hub_filename else _HUB_FILES
         path = weights.find_on_hub(ckpt, cfg.hf_hub_id, filenames, _cache_dir())
         if path is not None:
+            source = weights.describe_repo(cfg.hf_hub_id, path)
             state = timm.models.load_state_dict(str(path))
             model = _with_state(ckpt, state, source, kwargs)
             return model, weights.say_source(ckpt, source)

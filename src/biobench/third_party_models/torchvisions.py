@@ -13,8 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from biobench._backbone import Pooling
 from biobench.errors import BadInput, did_you_mean
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
+from biobench.pooling_table import find_row
 from biobench.third_party_models import weights
 from biobench.third_party_models.checkpoints import read_checkpoint
 
@@ -59,6 +61,12 @@ class TorchVision(VisionBackbone):
             "mean": tuple(self._preset.mean),
             "std": tuple(self._preset.std),
         }
+
+    def get_pooling(self) -> Pooling:
+        """Which vector this is."""
+        row = find_row("torchvision", "*")
+        assert row is not None, "the last row matches all"
+        return Pooling(row.pool, row.note, row.source)
 
     def cache_identity(self) -> str:
         """The switches and numbers of the layers, which weights do not show."""

@@ -16,21 +16,25 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from biobench._backbone import VisionBackbone
 from biobench.errors import BadInput
 
 __all__ = [
     "cache_dir",
     "check_repo",
+    "check_size",
     "describe_repo",
     "describe_structure",
     "find_on_hub",
     "find_snapshot",
     "first_line",
     "freeze",
+    "get_commit",
     "is_reachable",
     "parse_local",
     "refuse_mismatch",
     "say_missing",
+    "say_size",
     "say_source",
 ]
 
@@ -103,9 +107,18 @@ def find_snapshot(
     return path.parent
 
 
-def describe_repo(repo: str) -> str:
-    """How messages and reports call a repository of the hub."""
-    return f"the Hugging Face hub's {repo}"
+def describe_repo(repo: str, path: pathlib.Path | None = None) -> str:
+    """How messages and reports call a repository of the hub; with a file of it, at which commit."""
+    commit = get_commit(path) if path else ""
+    return f"the Hugging Face hub's {repo.partition('@')[0]}" + f" at commit {commit}" * bool(
+        commit
+    )
+
+
+def get_commit(path: pathlib.Path) -> str:
+    """The commit of a file in the hub's cache, whose folders are called so; "" elsewhere."""
+    names = [name for name in path.parts if re.fullmatch("[0-9a-f]{40}", name)]
+    return names[-1] if "snapshots" in path.parts and names else ""
 
 
 def first_line(err: Exception) -> str:
@@ -204,6 +217,23 @@ def describe_structure(module: torch.nn.Module) -> str:
         public = {key for key in values if not key.startswith("_")} - {"training"}
         lines.append(f"{name} {[(key, values[key]) for key in sorted(public)]}")
     return "\n".join(lines)
+
+
+def say_size(ckpt: str, size: int, err: Exception) -> BadInput:
+    """The error for a checkpoint that cannot be given pictures of `size` pixels."""
+    return BadInput(
+        f"'{ckpt}' cannot be given pictures of {size} x {size} pixels ({first_line(err)[:160]}); "
+        "choose another --image-size, such as a multiple of its patches, or leave it out."
+    )
+
+
+def check_size(backbone: VisionBackbone, ckpt: str, size: int) -> None:
+    """Raise BadInput where a backbone fails on a picture of the size that was asked for."""
+    try:
+        with torch.inference_mode():
+            backbone.img_encode(torch.zeros(1, 3, size, size))
+    except Exception as err:  # each library has its own
+        raise say_size(ckpt, size, err) from err
 
 
 def freeze(module: torch.nn.Module) -> None:

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from biobench.data import exports
-from biobench.data.exports import assembling, base, coco
+from biobench.data.exports import assembling, coco, kind
 from biobench.errors import BadInput
 from exports_world import draw, reasons, write_json
 
@@ -82,15 +82,17 @@ def test_a_box_is_scaled_to_the_file_that_is_there(file):
 def test_what_is_left_out_is_listed_and_labels_of_sequences_are_said(file):
     found = read(file)
     assert reasons(found) == {
-        base.BLANK: ["site 1/none.jpg"],
-        base.HUMAN: ["site 1/man.jpg"],
+        kind.BLANK: ["site 1/none.jpg"],
+        kind.HUMAN: ["site 1/man.jpg"],
         assembling.SEVERAL: ["site 1/both.jpg"],
         coco.NO_ANNOTATION: ["site 1/bare.jpg"],
         coco.CORRUPT: ["site 1/bad.jpg"],
-        base.UNCLASSIFIED: ["site 1/odd.jpg"],
-        base.MISSING: ["site 1/lost.jpg"],
+        kind.UNCLASSIFIED: ["site 1/odd.jpg"],
+        kind.MISSING: ["site 1/lost.jpg"],
     }
-    assert any("1 pictures have the label of their whole sequence" in note for note in found.notes)
+    assert any(
+        "whole sequence, which not each of them need show: 1." in note for note in found.notes
+    )
 
 
 def test_with_the_category_asked_for_blanks_and_people_are_classes(file):
@@ -118,3 +120,13 @@ def test_a_turned_picture_keeps_its_box_where_it_was_counted(file):
         20.0,
         10.0,
     ]
+
+
+def test_values_that_json_does_not_have_are_read_as_none(file):
+    images = [one | {"height": float("nan")} for one in IMAGES]
+    value = {"images": images, "annotations": ANNOTATIONS, "categories": CATEGORIES}
+    write_json(file, value)
+    assert "NaN" in file.read_text()
+    boxes = dict(read(file).table.select("path", "box").iter_rows())
+    # Of an unknown size it counts in pixels of the file, of which it begins outside.
+    assert boxes["site 1/a.jpg"] is None and boxes["site 1/plain.jpg"] == [4.0, 5.0, 10.0, 10.0]

@@ -5,7 +5,7 @@ from dwca.darwincore.utils import qualname
 from dwca.read import DwCAReader
 
 from biobench.data import exports
-from biobench.data.exports import assembling, base, darwin_core
+from biobench.data.exports import assembling, darwin_core, kind
 from biobench.errors import BadInput
 from exports_world import draw, reasons
 
@@ -127,8 +127,8 @@ def test_pictures_are_found_by_address_or_id_and_one_occurrence_is_one_group(arc
     }
     sheet = rows["pictures/sheet2.jpg"]
     assert (sheet["date"], sheet["latitude"], sheet["family"]) == (
-        "2024-05-03T10:11:00",
-        51.5,
+        "2024-05-03T10:11",
+        "51.5",
         "Ardeidae",
     )
     assert sheet["scientific_name"] == 'Ardea cinerea (Linnaeus, 1758) "auct."'
@@ -138,8 +138,8 @@ def test_pictures_are_found_by_address_or_id_and_one_occurrence_is_one_group(arc
 
 def test_what_is_left_out_is_listed(archive):
     assert reasons(read(archive)) == {
-        "pictures without a species": ["pictures/sheet3.jpg"],
-        base.REMOTE: ["https://example.org/herbarium/sheet4.jpg"],
+        "pictures that have no species": ["pictures/sheet3.jpg"],
+        kind.REMOTE: ["https://example.org/herbarium/sheet4.jpg"],
         darwin_core.NOT_A_PICTURE: ["https://example.org/song.mp3"],
         darwin_core.NO_PICTURE: ["occurrence 4716"],
         darwin_core.ORPHAN: ["https://example.org/herbarium/sheet5.jpg"],

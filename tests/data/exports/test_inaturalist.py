@@ -3,7 +3,7 @@
 import pytest
 
 from biobench.data import exports
-from biobench.data.exports import assembling, base, inaturalist
+from biobench.data.exports import assembling, inaturalist, kind
 from exports_world import draw, reasons, write
 
 
@@ -62,16 +62,16 @@ def test_pictures_are_found_by_the_id_of_observation_or_photo(export):
     }
     late = rows["photos/902.jpg"]
     assert (late["date"], late["observer"]) == ("2024-05-04T09:00:00Z", "ana")
-    assert (late["latitude"], late["family"], late["species"]) == (51.5, "Ardeidae", "Ardea alba")
+    assert (late["latitude"], late["family"], late["species"]) == ("51.5", "Ardeidae", "Ardea alba")
     assert rows["4712/one.jpg"]["date"] == "2024-05-03"
     assert "id" not in found.table.columns
 
 
 def test_what_is_left_out_is_listed(export):
     assert reasons(read(export)) == {
-        base.REMOTE: ["4714 (https://static.inaturalist.org/photos/903/medium.jpg)"],
+        kind.REMOTE: ["4714 (https://static.inaturalist.org/photos/903/medium.jpg)"],
         inaturalist.NO_PHOTO: ["observation 4715"],
-        "pictures without a scientific name": ["4716.jpg"],
+        "pictures that have no scientific name": ["4716.jpg"],
         assembling.NOT_FOR_SURE: ["906.jpg"],
         assembling.UNMENTIONED: ["me.jpg"],
     }

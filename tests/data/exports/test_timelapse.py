@@ -3,7 +3,7 @@
 import pytest
 
 from biobench.data import exports
-from biobench.data.exports import base, timelapse
+from biobench.data.exports import kind, timelapse
 from biobench.errors import BadInput
 from exports_world import draw, reasons, write
 
@@ -56,10 +56,10 @@ def test_what_is_left_out_is_listed(table):
     assert reasons(read(table)) == {
         timelapse.DELETED: ["Station 1/2024/IMG_2.JPG"],
         timelapse.UNUSABLE: ["Station 1/2024/IMG_3.JPG"],
-        "pictures without a Species": ["Station 1/2024/IMG_4.JPG"],
-        base.BLANK: ["Station 1/2024/IMG_5.JPG"],
-        base.MISSING: ["Station 1\\2024/IMG_6.JPG"],
-        base.VIDEO: ["Station 1/2024/VID_1.AVI"],
+        "pictures that have no Species": ["Station 1/2024/IMG_4.JPG"],
+        kind.BLANK: ["Station 1/2024/IMG_5.JPG"],
+        kind.MISSING: ["Station 1\\2024/IMG_6.JPG"],
+        kind.VIDEO: ["Station 1/2024/VID_1.AVI"],
     }
 
 

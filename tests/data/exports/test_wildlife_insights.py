@@ -3,7 +3,7 @@
 import pytest
 
 from biobench.data import exports
-from biobench.data.exports import assembling, base
+from biobench.data.exports import assembling, kind
 from exports_world import draw, reasons, write
 
 BUCKET = "gs://project-main/deployment/"
@@ -69,18 +69,18 @@ def test_the_label_is_the_lowest_name_and_deployments_are_groups(bundle):
     }
     cat = rows["pictures/D2/cat.jpg"]
     assert (cat["group"], cat["deployment"], cat["camera"]) == ("D2", "D2", "2038")
-    assert (cat["location"], cat["latitude"], cat["longitude"]) == ("site D2", -8.5, -62.9)
+    assert (cat["location"], cat["latitude"], cat["longitude"]) == ("site D2", "-8.5", "-62.9")
     assert (cat["date"], cat["genus"], cat["species"]) == ("2021-08-26T10:05:00", "Leopardus", None)
     assert (cat["observer"], cat["class"]) == ("Ana", "Mammalia")
 
 
 def test_what_is_left_out_is_listed(bundle):
     assert reasons(read(bundle)) == {
-        base.BLANK: ["pictures/D1/blank.jpg"],
-        base.HUMAN: ["pictures/D1/man.jpg"],
-        base.UNCLASSIFIED: ["pictures/D1/none.jpg"],
+        kind.BLANK: ["pictures/D1/blank.jpg"],
+        kind.HUMAN: ["pictures/D1/man.jpg"],
+        kind.UNCLASSIFIED: ["pictures/D1/none.jpg"],
         assembling.SEVERAL: ["pictures/D1/two.jpg"],
-        base.REMOTE: [f"{BUCKET}D9/far.jpg"],
+        kind.REMOTE: [f"{BUCKET}D9/far.jpg"],
     }
 
 
@@ -92,7 +92,7 @@ def test_vernacular_names_and_ranks_may_be_the_label(bundle):
     }
     found = read(bundle, label="species")
     assert set(found.table["label"]) == {"Panthera onca"}
-    assert set(reasons(found)["pictures without a species"]) == {
+    assert set(reasons(found)["pictures that have no species"]) == {
         "pictures/D1/felid.jpg",
         "pictures/D2/cat.jpg",
     }

@@ -101,7 +101,7 @@ def test_scores_that_are_known_to_be_wrong_say_why(tmp_path, task):
     _, (report,) = read_all(tmp_path)
     reason = report["provenance"]["published"]["doubts"]["wrong"]
     assert task in reason and len(reason) > 80 and reason in report["warnings"]
-    assert any(f"known to be wrong (marked x): {task} 1" in note for note in done.notes)
+    assert any(f"known to be wrong, marked x (1): {task} 1" in note for note in done.notes)
 
 
 def test_bad_rows_are_named_and_lose_no_other(tmp_path):
@@ -138,8 +138,8 @@ def test_what_a_file_lacks_or_has_beyond_is_counted_and_listed(tmp_path):
     done = take(tmp_path, rows, [make_model("a.b"), make_model("e.f"), {"display": "no name"}])
     said = " ".join(done.notes)
     assert "Tasks that biobench does not have, kept under their names: moths (2)." in said
-    assert "3 cells have no result there: moths of e.f, newt of e.f, newt of c.d." in said
-    assert "The file does not describe 1 models: c.d." in said
+    assert "Cells without a result there (3): moths of e.f, newt of e.f, newt of c.d." in said
+    assert "Models that the file does not describe (1): c.d." in said
     assert "model 3 has no name" in done.problems[0].reason
     runs, _ = read_all(tmp_path)
     assert sorted(runs["task"]) == ["moths", "moths", "newt"]

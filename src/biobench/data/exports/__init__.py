@@ -21,7 +21,7 @@ from biobench.data.exports import (
     wildlife_insights,
 )
 from biobench.data.exports.assembling import assemble
-from biobench.data.exports.base import Format, Options, Place
+from biobench.data.exports.kind import Format, Options, Place
 from biobench.data.exports.megadetector import Boxes, read_boxes
 from biobench.data.exports.megadetector import find as find_boxes
 from biobench.data.picture_table import PictureTable

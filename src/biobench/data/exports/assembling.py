@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from biobench.data.exports.base import BLANK, BOX, HUMAN, RANKS, SCHEMA, VEHICLE, VIDEO, Rows, plain
-from biobench.data.exports.boxes import to_pixels
-from biobench.data.exports.finding import Files
+from biobench.data.exports.kind import BLANK, BOX, HUMAN, RANKS, SCHEMA, VEHICLE, VIDEO, Rows, plain
+from biobench.data.exports.locating import Files
+from biobench.data.exports.pixels import to_pixels
 from biobench.data.picture_files import LeftOut, list_pictures, show_name
 from biobench.data.picture_table import ROLES, PictureTable
 from biobench.errors import BadInput, find_close
@@ -27,7 +27,7 @@ __all__ = ["NOT_FOR_SURE", "SEVERAL", "UNMENTIONED", "assemble"]
 NOT_FOR_SURE = "pictures that several entries may mean"
 SEVERAL = "pictures of several classes"
 UNMENTIONED = "pictures that the export says nothing of"
-UNLABELLED = "pictures without a {}"
+UNLABELLED = "pictures that have no {}"
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".m4v", ".mkv", ".wmv", ".mpg", ".mpeg", ".webm", ".asf")
 THINGS = (HUMAN, VEHICLE)

@@ -14,7 +14,8 @@ import typing
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import keep_dates
+from biobench.data.exports.kind import (
     BLANK,
     BOX,
     HUMAN,
@@ -33,8 +34,7 @@ from biobench.data.exports.base import (
     decode_json,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
-from biobench.data.exports.finding import is_remote, say_gone
+from biobench.data.exports.locating import is_remote, say_gone
 from biobench.errors import BadInput
 
 __all__ = ["FORMAT"]
@@ -89,7 +89,7 @@ def read(main: pathlib.Path, options: Options) -> Rows:
     seen, passed_over = _read_observations(observations, main)
     if passed_over:
         notes.append(
-            f"{passed_over:,} classifications by machines are passed over for those by people."
+            f"Classifications by machines, passed over for those by people: {passed_over:,}."
         )
     joined = media.join(seen.drop("shown"), on="key", how="left").with_columns(
         pl.when(pl.col("media_why").is_not_null())
@@ -183,7 +183,7 @@ def _read_media(table: Table, main: pathlib.Path) -> pl.DataFrame:
                 [VIDEO if kind.startswith("video") else None for kind in kinds], dtype=pl.String
             ),
             "deployment": deployments,
-            "date": to_iso(table.get("timestamp")),
+            "date": keep_dates(table.get("timestamp")),
             "capture_method": table.get("captureMethod"),
         }
     )
@@ -245,7 +245,7 @@ def _read_deployments(table: Table) -> pl.DataFrame:
     made = {"deployment": table.get("deploymentID")}
     made |= {new: table.get(old) for new, old in OF_DEPLOYMENTS.items()}
     for name in ("latitude", "longitude"):
-        made[name] = table.get(name).cast(pl.Float64, strict=False)
+        made[name] = table.get(name)
     return pl.DataFrame(made).unique("deployment", keep="first", maintain_order=True)
 
 
@@ -265,8 +265,8 @@ def _read_taxa(taxa: list[dict[str, typing.Any]], names: pl.Series) -> pl.DataFr
         elif rank in RANKS:
             row[rank] = row[rank] or name
         rows.append(row | {"scientific_name": name, "vernacular_name": _name_it(taxon)})
-    schema = dict.fromkeys((*RANKS, "scientific_name", "vernacular_name"), pl.String)
-    return pl.DataFrame(rows, schema=schema)
+    columns: tuple[str, ...] = (*RANKS, "scientific_name", "vernacular_name")
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
 
 
 def _name_it(taxon: dict[str, typing.Any]) -> str | None:

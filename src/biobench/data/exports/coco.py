@@ -13,7 +13,8 @@ import typing
 import msgspec
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import keep_dates
+from biobench.data.exports.kind import (
     BLANK,
     SCHEMA,
     UNCLASSIFIED,
@@ -23,8 +24,7 @@ from biobench.data.exports.base import (
     Rows,
     decode_json,
 )
-from biobench.data.exports.dates import to_iso
-from biobench.data.exports.finding import say_gone
+from biobench.data.exports.locating import say_gone
 from biobench.data.exports.naming import find_why
 
 __all__ = ["FORMAT"]
@@ -105,11 +105,11 @@ def read(main: pathlib.Path, options: Options) -> Rows:
     notes = []
     if n_of_sequences:
         notes.append(
-            f"{n_of_sequences:,} pictures have the label of their whole sequence, which not each "
-            "of them need show."
+            "Pictures with the label of their whole sequence, which not each of them need show: "
+            f"{n_of_sequences:,}."
         )
     return Rows(
-        table.with_columns(to_iso(table["date"])),
+        table.with_columns(keep_dates(table["date"])),
         label="category",
         group=("camera", "sequence"),
         own=(main,),

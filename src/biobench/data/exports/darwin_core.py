@@ -21,7 +21,8 @@ import xml.etree.ElementTree as ET
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import keep_dates
+from biobench.data.exports.kind import (
     MISSING,
     RANKS,
     SCHEMA,
@@ -32,8 +33,7 @@ from biobench.data.exports.base import (
     Rows,
     Table,
 )
-from biobench.data.exports.dates import to_iso
-from biobench.data.exports.finding import say_gone
+from biobench.data.exports.locating import say_gone
 from biobench.errors import BadInput
 
 __all__ = ["FORMAT", "read_archive"]
@@ -79,7 +79,7 @@ def find(place: Place) -> pathlib.Path | None:
     for path in place.files:
         if path.suffix.lower() == ".xml" and _is_archive(path):
             return path
-    return place.find_table(*GBIF)
+    return place.find_list_of_addresses(*GBIF)
 
 
 def read(main: pathlib.Path, options: Options) -> Rows:
@@ -92,9 +92,9 @@ def read(main: pathlib.Path, options: Options) -> Rows:
     made["species"] = made["species"].fill_null(binomial)
     label = "species" if made["species"].count() else "scientific_name"
     made |= {new: core.get(old) for new, old in FURTHER.items()}
-    made["date"] = to_iso(core.get("eventDate")).fill_null(to_iso(core.get("verbatimEventDate")))
+    made["date"] = keep_dates(core.get("eventDate", "verbatimEventDate"))
     for new, old in (("latitude", "decimalLatitude"), ("longitude", "decimalLongitude")):
-        made[new] = core.get(old).cast(pl.Float64, strict=False)
+        made[new] = core.get(old)
     made["event"], made["location"] = core.get("eventID"), core.get("locationID", "locality")
     occurrences = pl.DataFrame(made).unique("core", keep="first", maintain_order=True)
     joined = occurrences.join(_read_media(core, media), on="core", how="full", coalesce=True)

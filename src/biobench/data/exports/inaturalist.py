@@ -11,7 +11,8 @@ import re
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import keep_dates
+from biobench.data.exports.kind import (
     RANKS,
     REMOTE,
     SCHEMA,
@@ -21,7 +22,6 @@ from biobench.data.exports.base import (
     Rows,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
 
 __all__ = ["FORMAT"]
 
@@ -32,7 +32,9 @@ PHOTO = re.compile(r"/photos/(\d+)/")
 
 
 def find(place: Place) -> pathlib.Path | None:
-    return next((path for one in ONE_OF if (path := place.find_table(*NEEDED, one))), None)
+    return next(
+        (path for one in ONE_OF if (path := place.find_list_of_addresses(*NEEDED, one))), None
+    )
 
 
 def read(main: pathlib.Path, options: Options) -> Rows:
@@ -59,8 +61,8 @@ def read(main: pathlib.Path, options: Options) -> Rows:
         name,
         table.get("common_name").alias("vernacular_name"),
         *(values.alias(rank) for rank, values in ranks.items()),
-        to_iso(date).fill_null(to_iso(table.get("observed_on"))).alias("date"),
-        *(table.get(one).cast(pl.Float64, strict=False) for one in ("latitude", "longitude")),
+        keep_dates(date).alias("date"),
+        *(table.get(one) for one in ("latitude", "longitude")),
         key.alias("observation"),
         table.get("user_login", "user_id").alias("observer"),
         table.get("quality_grade"),

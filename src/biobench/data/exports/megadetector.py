@@ -16,10 +16,10 @@ import typing
 import msgspec
 import polars as pl
 
-from biobench.data.exports.base import BOX, Place, decode_json
-from biobench.data.exports.boxes import to_pixels
-from biobench.data.exports.finding import Files
+from biobench.data.exports.kind import BOX, Place, decode_json
+from biobench.data.exports.locating import Files
 from biobench.data.exports.naming import find_why
+from biobench.data.exports.pixels import to_pixels
 from biobench.errors import BadInput
 
 __all__ = ["USUAL_CONFIDENCE", "Boxes", "find", "read_boxes"]

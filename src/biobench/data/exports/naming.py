@@ -7,7 +7,7 @@ find_why("Vulpes vulpes")  # None
 
 import re
 
-from biobench.data.exports.base import BLANK, HUMAN, UNCLASSIFIED, UNKNOWN, VEHICLE
+from biobench.data.exports.kind import BLANK, HUMAN, UNCLASSIFIED, UNKNOWN, VEHICLE
 
 __all__ = ["find_why"]
 

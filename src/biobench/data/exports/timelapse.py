@@ -9,7 +9,8 @@ import pathlib
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import keep_dates
+from biobench.data.exports.kind import (
     MISSING,
     SCHEMA,
     Format,
@@ -20,7 +21,6 @@ from biobench.data.exports.base import (
     plain,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
 from biobench.data.exports.naming import find_why
 from biobench.data.picture_table import ROLES
 from biobench.errors import BadInput
@@ -73,9 +73,6 @@ def read(main: pathlib.Path, options: Options) -> Rows:
         _read_dates(table).alias("date"),
         *(values.alias(name) for name, values in rest.items() if name not in (*SCHEMA, "folder")),
     )
-    for name in ("latitude", "longitude"):
-        if name in made.columns:
-            made = made.with_columns(pl.col(name).cast(pl.Float64, strict=False))
     return Rows(
         made,
         label=next(name for name in made.columns if plain(name) == plain(label)),
@@ -104,10 +101,10 @@ def _find_label(table: Table, options: Options, main: pathlib.Path) -> str:
 
 def _read_dates(table: Table) -> pl.Series:
     if "DateTime" in table:
-        return to_iso(table.get("DateTime"))
+        return keep_dates(table.get("DateTime"))
     pairs = zip(table.get("Date"), table.get("Time"), strict=True)
     joined = [" ".join(part for part in pair if part) for pair in pairs]
-    return to_iso(pl.Series(joined, dtype=pl.String))
+    return keep_dates(pl.Series(joined, dtype=pl.String))
 
 
 FORMAT = Format("Timelapse table", find=find, read=read)

@@ -12,7 +12,8 @@ import pathlib
 
 import polars as pl
 
-from biobench.data.exports.base import (
+from biobench.data.exports.dates import keep_dates
+from biobench.data.exports.kind import (
     BLANK,
     SCHEMA,
     UNKNOWN,
@@ -23,8 +24,7 @@ from biobench.data.exports.base import (
     Table,
     read_text,
 )
-from biobench.data.exports.dates import to_iso
-from biobench.data.exports.finding import say_gone
+from biobench.data.exports.locating import say_gone
 from biobench.data.exports.naming import find_why
 
 __all__ = ["FORMAT"]
@@ -70,7 +70,7 @@ def read(main: pathlib.Path, options: Options) -> Rows:
         species.alias("species"),
         deployment.alias("deployment"),
         table.get("sequence_id").alias("sequence"),
-        to_iso(table.get("timestamp")).alias("date"),
+        keep_dates(table.get("timestamp")).alias("date"),
         table.get("identified_by").alias("observer"),
         *(table.get(name) for name in FURTHER),
     )
@@ -119,8 +119,8 @@ def _read_deployments(path: pathlib.Path | None) -> tuple[pl.DataFrame, tuple[st
             "camera": table.get("camera_id"),
             "location": table.get("placename"),
             "habitat": table.get("feature_type"),
-            "latitude": table.get("latitude").cast(pl.Float64, strict=False),
-            "longitude": table.get("longitude").cast(pl.Float64, strict=False),
+            "latitude": table.get("latitude"),
+            "longitude": table.get("longitude"),
         }
     )
     return made.unique("deployment", keep="first", maintain_order=True), notes

@@ -95,21 +95,26 @@ class PartJob:
 
     def _embed_all(self, plan: Plan, file: StateFile) -> tuple[Mapping[str, int], float]:
         from biobench import evaluate, progress, registry
+        from biobench.data.crops import Crop, list_views
 
         cells = [plan.get_cell(id) for id in self.cells]
-        images: dict[str, None] = {}
+        names: dict[str, None] = {}
+        crops: dict[str, Crop] = {}
         for cell in cells:
             # A task's own batch size may count clips; here it is pictures.
             size = cell.args.get("batch_size", "auto")
             args = cell.make_args(device=self.device, resume=plan.resume, batch_size=size)
             manifest = evaluate.prepare(registry.load_task(cell.kind), args).manifest
-            images.update(dict.fromkeys(manifest.images()))
-        names = sorted(images)
-        start, end = (len(names) * i // self.n_parts for i in (self.index, self.index + 1))
+            views = list_views(manifest.table, args.crop, args.crop_margin)
+            names.update(dict.fromkeys(views.names))
+            crops.update(views.crops)
+        every = sorted(names)
+        start, end = (len(every) * i // self.n_parts for i in (self.index, self.index + 1))
         source = evaluate.get_source(args, cells[0].model)
         begun = time.perf_counter()
         with progress.listen(file.progress):
-            counts = source(manifest.root, names[start:end]).counts
+            parts = {"crops": crops} if crops else {}
+            counts = source(manifest.root, every[start:end], **parts).counts
         return counts, time.perf_counter() - begun
 
     def checkpoint(self):

@@ -7,6 +7,7 @@ for facet in list_facets(backbones):
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from biobench import catalog
 from biobench.report.site.backbones import Backbone
 
 __all__ = ["Facet", "list_facets"]
@@ -41,7 +42,7 @@ def _find_resolution(backbone: Backbone) -> str:
 def _find_seen(backbone: Backbone) -> str:
     if not backbone.seen:
         return UNKNOWN
-    return "some task" if "yes" in backbone.seen.values() else "none known"
+    return "some task" if {*backbone.seen.values()} & {*catalog.SEEN} else "none known"
 
 
 _FACETS = (
@@ -50,7 +51,7 @@ _FACETS = (
     Facet("params", "Parameters", _find_size),
     Facet("size", "Input", _find_resolution),
     Facet("year", "Released", lambda backbone: backbone.year or UNKNOWN),
-    Facet("seen", "Pretrained on test data of", _find_seen),
+    Facet("seen", "Seen in pretraining", _find_seen),
 )
 
 

@@ -31,6 +31,8 @@ def list_facts(report: dict) -> dict[str, str]:
     backbone = {k: v for k, v in made["backbone"].items() if k not in _SKIPPED_BACKBONE}
     facts |= {f"Backbone, {name}": _say(value) for name, value in backbone.items()}
     facts |= {f"Protocol, {name}": _say(value) for name, value in made["protocol"].items()}
+    published = made.get("published") or {}
+    facts |= {f"Published, {name}": _say(value) for name, value in published.items()}
     facts |= {f"Count, {name}": _say(value) for name, value in made["counts"].items()}
     facts["Versions"] = ", ".join(f"{name} {value}" for name, value in made["versions"].items())
     facts |= {f"Warning {i}": text for i, text in enumerate(report["warnings"], 1)}

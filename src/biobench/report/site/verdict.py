@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from biobench import clean
 from biobench.report.notes import MEAN, count, name_some
 from biobench.report.site.subject import Subject
-from biobench.report.views import CellView
+from biobench.report.views import ODD, WRONG, CellView
 
 __all__ = ["Verdict", "judge", "say_score"]
 
@@ -113,7 +113,8 @@ def _judge_only_complete(
     subject: Subject, column: str, cell: CellView, details: tuple[str, ...]
 ) -> Verdict:
     say = _Speaker(subject, column)
-    lacks = "every task" if column == MEAN else "predictions"
+    is_alone = not any(one.published for one in subject.rank_cells(column))
+    lacks = "every task" if column == MEAN and is_alone else "predictions"
     headline = (
         f"Only {cell.model} has {lacks}, and scores {say.score(cell)} {say.where}; the other "
         f"{count(len(subject.board.models) - 1, 'model')} cannot be held against it."
@@ -126,7 +127,7 @@ def _judge_without_order(subject: Subject, details: tuple[str, ...]) -> Verdict:
     board = subject.board
     ranked = [cell for cell in subject.cells.values() if cell.rank is not None]
     if not ranked:
-        return _judge_unverified(subject, board.tasks[0], details)
+        return _judge_unverified(subject, _find_sound(subject), details)
     tasks = list(dict.fromkeys(cell.task for cell in ranked))
     leading = {
         model: sum(cell.model == model and bool(cell.tied_with_best) for cell in ranked)
@@ -170,13 +171,26 @@ def _name_limits(subject: Subject) -> list[str]:
             f"{name_some(lacking, MAX_NAMED)} {verb} some task"
             f"{', and so a mean and a rank' if board.has_mean else ''}."
         )
-    unsure = [cell for cell in subject.cells.values() if cell.ci is None]
+    published = [cell for cell in subject.cells.values() if cell.published and cell.run]
+    if published:
+        found.append(
+            f"{count(len(published), 'score')} taken over from a published leaderboard, without "
+            "predictions: tested against nothing."
+        )
+    unsure = [cell for cell in subject.cells.values() if cell.ci is None and not cell.published]
     if unsure:
         names = [f"{board.head(cell.task)} of {cell.model}" for cell in unsure]
         found.append(f"Cannot be verified, as no predictions are there: {name_some(names, 2)}.")
     if board.problems:
         found.append(f"{count(len(board.problems), 'run')} could not be read and is left out.")
     return found
+
+
+def _find_sound(subject: Subject) -> str:
+    """The first of the tasks with the fewest published scores that are wrong or odd."""
+    marks = [(task, cell.mark) for (_, task), cell in subject.cells.items()]
+    counts = {task: [marks.count((task, mark)) for mark in (WRONG, ODD)] for task, _ in marks}
+    return min(subject.board.tasks, key=lambda task: counts[task])
 
 
 def _find_complete(subject: Subject) -> list[str]:
@@ -213,9 +227,12 @@ class _Speaker:
 
     @property
     def where(self) -> str:
+        cells = self.subject.rank_cells(self.column)
+        some = any(cell.published for cell in cells) and any(cell.rank for cell in cells)
+        among = ", of the models tested here" if some else ""
         if self.column == MEAN:
-            return f"over {count(len(self.subject.board.tasks), 'task')}"
-        return f"on {self.subject.board.head(self.column)}"
+            return f"over {count(len(self.subject.board.tasks), 'task')}{among}"
+        return f"on {self.subject.board.head(self.column)}{among}"
 
     def score(self, cell: CellView) -> str:
         return say_score(cell, is_share=self.is_share)

@@ -9,9 +9,9 @@ computed anew. Both stand under the preset 2026 (docs/importing.md).
 """
 
 from biobench.results.published.database import import_database, is_database
-from biobench.results.published.facts import PRESET, WRONG, map_model, map_task
 from biobench.results.published.json_file import import_json
 from biobench.results.published.judging import BARE, KINDS, get_doubts
+from biobench.results.published.known_facts import PRESET, WRONG, map_model, map_task
 
 __all__ = [
     "BARE",

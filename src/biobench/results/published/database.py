@@ -5,6 +5,7 @@ posix, gpu_name, hostname) and `predictions` (img_id, score, info, experiment_id
 info are JSON text. Score and interval are computed here, from the predictions.
 """
 
+import collections
 import contextlib
 import hashlib
 import itertools
@@ -22,9 +23,9 @@ from biobench.predictions import to_table
 from biobench.results import kept_intervals
 from biobench.results.importing import Imported
 from biobench.results.index import Problem
-from biobench.results.published.facts import WRONG, Task, map_task
 from biobench.results.published.judging import WRONG_TASK, describe
-from biobench.results.published.writing import Source, Tally, build, get_time
+from biobench.results.published.known_facts import WRONG, Task, map_model, map_task
+from biobench.results.published.writing import Source, Tally, build, get_time, make_id
 from biobench.results.store import get_run_folder, write_folder
 
 __all__ = ["import_database", "is_database"]
@@ -47,12 +48,21 @@ CELL = (
 )
 PREDICTION = ("img_id", "score", "info", "experiment_id")
 
-_SPELLINGS = {"true_y": "y_true", "pred_y": "y_pred"}
-"""how older rows call what a prediction says."""
+_NAMES = {
+    # how older rows call what a prediction says
+    "true_y": "y_true",
+    "pred_y": "y_pred",
+    # columns of their own
+    "example": "info_example",
+    "score": "info_score",
+}
+"""what else a key of `info` is called here."""
 
 _ODD = (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError)
 
 Row = dict[str, typing.Any]
+Prediction = tuple[typing.Any, typing.Any, typing.Any]
+"""img_id, score, info."""
 
 
 def is_database(source: Path) -> bool:
@@ -117,7 +127,7 @@ def _require_columns(db: sqlite3.Connection, source: Path) -> None:
 
 def _read(
     db: sqlite3.Connection, source: Path, problems: list[Problem]
-) -> Iterator[tuple[Row, list[Row]]]:
+) -> Iterator[tuple[Row, list[Prediction]]]:
     """Each cell with its predictions; those of one are in memory at a time."""
     cells = {}
     for row in db.execute(f"SELECT {', '.join(CELL)} FROM {CELLS} ORDER BY id"):
@@ -127,7 +137,7 @@ def _read(
         f"SELECT {', '.join(PREDICTION)} FROM predictions ORDER BY experiment_id, img_id"
     )
     seen = set()
-    for key, group in itertools.groupby(rows, key=lambda row: row["experiment_id"]):
+    for key, group in itertools.groupby(rows, key=lambda row: row[-1]):
         if key not in cells:
             n = sum(1 for _ in group)
             reason = (
@@ -136,22 +146,28 @@ def _read(
             problems.append(Problem(source, reason))
             continue
         seen.add(key)
-        yield cells[key], [dict(row) for row in group]
+        yield cells[key], [tuple(row)[:-1] for row in group]
     for key in [key for key in cells if key not in seen]:
         reason = f"{source}: row {key!r} of {CELLS} has no predictions, and so no score."
         problems.append(Problem(source, reason))
 
 
-def _import(cell: Row, rows: list[Row], source: Source, root: Path, tally: Tally) -> None:
+def _import(cell: Row, rows: list[Prediction], source: Source, root: Path, tally: Tally) -> None:
     task, ckpt = map_task(_get_text(cell, "task_name")), _get_text(cell, "model_ckpt")
-    examples, repeated = _make_examples(rows, task)
     doubts = describe(WRONG_TASK, task.name) if task.name in WRONG else {}
     original = str(cell["model_org"] or "")
+    org = map_model(ckpt, original)[0]
+    posix_time = get_time(cell["posix"])
+    content = {name: value for name, value in cell.items() if name != "id"}
+    run = make_id(posix_time, [content, _hash(rows)])
+    place = {"run": run, "task": task.name, "model": {"org": org, "ckpt": ckpt}}
+    if get_run_folder(root, place).exists():
+        tally.add(task, original, ckpt, doubts)
+        raise FileExistsError
+    examples, repeated = _make_examples(rows, task)
     metric, warnings = _choose_metric(examples, task)
     if repeated:
         warnings.append(f"{repeated:,} predictions have the id of another one; they are numbered.")
-    org = tally.add(task, original, ckpt, doubts)
-    identity = {name: value for name, value in cell.items() if name != "id"}
     report, made = build(
         source,
         task,
@@ -164,8 +180,8 @@ def _import(cell: Row, rows: list[Row], source: Source, root: Path, tally: Tally
             "doubts": doubts,
             "recomputable": True,
         },
-        identity=[json.loads(json.dumps(identity, default=str)), _hash(rows)],
-        posix_time=get_time(cell["posix"]),
+        run=run,
+        posix_time=posix_time,
         metric=metric,
         examples=examples,
         protocol=_get_protocol(cell),
@@ -174,8 +190,6 @@ def _import(cell: Row, rows: list[Row], source: Source, root: Path, tally: Tally
         gpu_name=str(cell["gpu_name"] or "unknown"),
         hostname=str(cell["hostname"]),
     )
-    if get_run_folder(root, report).exists():
-        raise FileExistsError
     table = to_table(examples)
     found = kept_intervals.compute(made, table)
     report |= {
@@ -188,6 +202,7 @@ def _import(cell: Row, rows: list[Row], source: Source, root: Path, tally: Tally
         "warnings": [*doubts.values(), *warnings, *found.warnings],
     }
     write_folder(root, report, table)
+    tally.add(task, original, ckpt, doubts)
 
 
 def _get_text(cell: Row, name: str) -> str:
@@ -219,37 +234,33 @@ def _get_argv(text: object) -> list[str]:
     return [str(word) for word in words] if isinstance(words, list) else [str(words)]
 
 
-def _hash(rows: list[Row]) -> str:
+def _hash(rows: list[Prediction]) -> str:
     digest = hashlib.sha256()
     for row in rows:
-        words = json.dumps([row["img_id"], row["score"], row["info"]], default=str)
-        digest.update(words.encode("utf-8", "backslashreplace"))
+        # Of texts, numbers and bytes, each of which says what it is.
+        digest.update(repr(row).encode())
     return digest.hexdigest()
 
 
-def _make_examples(rows: list[Row], task: Task) -> tuple[list[Example], int]:
+def _make_examples(rows: list[Prediction], task: Task) -> tuple[list[Example], int]:
     """The predictions as examples, no two of one id, and how many had another's."""
-    examples, counts, repeated = [], {}, 0
-    for row in rows:
-        score = row["score"]
+    examples, repeated = [], 0
+    counts: collections.Counter[tuple[str, object]] = collections.Counter()
+    is_newt = task.name == "newt"
+    for name, score, text in rows:
         if isinstance(score, bool) or not isinstance(score, int | float) or math.isnan(score):
-            raise BadInput(f"the score of the prediction {row['img_id']!r} is {score!r}.")
-        given = json.loads(row["info"])
+            raise BadInput(f"the score of the prediction {name!r} is {score!r}.")
+        given = json.loads(text)
         if not isinstance(given, dict):
-            raise BadInput(f"the info of the prediction {row['img_id']!r} is no object.")
-        info = {_SPELLINGS.get(name, name): value for name, value in given.items()}
-        if task.name == "newt" and "subtask" not in info and "task" in info:
+            raise BadInput(f"the info of the prediction {name!r} is no object.")
+        info = {_NAMES.get(key, key): value for key, value in given.items()}
+        if is_newt and "subtask" not in info and "task" in info:
             info["subtask"] = info.pop("task")
-        for name in ("example", "score"):
-            # They are columns of their own.
-            if name in info:
-                info[f"info_{name}"] = info.pop(name)
-        key = str(row["img_id"])
-        counts[key, str(info.get("subtask"))] = n = (
-            counts.get((key, str(info.get("subtask"))), 0) + 1
-        )
+        key = str(name), str(info.get("subtask"))
+        counts[key] += 1
+        n = counts[key]
         repeated += n > 1
-        examples.append(Example(key if n == 1 else f"{key} ({n})", float(score), info))
+        examples.append(Example(key[0] if n == 1 else f"{key[0]} ({n})", float(score), info))
     return examples, repeated
 
 

@@ -15,9 +15,17 @@ from biobench.errors import BadInput
 from biobench.results import safe_files
 from biobench.results.importing import Imported
 from biobench.results.index import Problem
-from biobench.results.published.facts import map_task
 from biobench.results.published.judging import BARE, REPEATED, describe, get_number, judge
-from biobench.results.published.writing import Source, Tally, build, get_time, name_some, to_date
+from biobench.results.published.known_facts import map_task
+from biobench.results.published.writing import (
+    Source,
+    Tally,
+    build,
+    get_time,
+    make_id,
+    name_some,
+    to_date,
+)
 from biobench.results.store import write_folder
 
 __all__ = ["import_json"]
@@ -177,7 +185,7 @@ class _Reader:
             (org, ckpt),
             published=published,
             # Not the file's digest: blanks and other rows make no other result.
-            identity=[self.time, row["task"], score, low, high, facts],
+            run=make_id(self.time, [row["task"], score, low, high, facts]),
             posix_time=self.time,
             metric=task.metric,
             commit=str(self.source.about.get("git_commit", "unknown")),
@@ -191,11 +199,12 @@ class _Reader:
         found = self.tally.notes()
         if self.lacking:
             found.append(
-                f"{len(self.lacking):,} cells have no result there: {name_some(self.lacking)}."
+                f"Cells without a result there ({len(self.lacking):,}): {name_some(self.lacking)}."
             )
         if self.without_facts:
             named = name_some(sorted(self.without_facts))
-            found.append(f"The file does not describe {len(self.without_facts):,} models: {named}.")
+            n = len(self.without_facts)
+            found.append(f"Models that the file does not describe ({n:,}): {named}.")
         if not self.time:
             found.append("The file does not say when it was made; its runs are dated 1970.")
         return found

@@ -9,7 +9,7 @@ A doubt is a kind and a sentence without numbers, so that those of many runs are
 import json
 import math
 
-from biobench.results.published.facts import WRONG
+from biobench.results.published.known_facts import WRONG
 
 __all__ = [
     "BARE",

@@ -12,12 +12,12 @@ from pathlib import Path
 from biobench import metrics
 from biobench.errors import BadInput
 from biobench.interfaces import Example, Provenance, TaskReport
-from biobench.results.published.facts import OTHER, PRESET, Task, map_model
 from biobench.results.published.judging import KINDS
+from biobench.results.published.known_facts import OTHER, PRESET, Task, map_model
 from biobench.results.store import describe, make_run_id
 from biobench.results.validation import MAX_TIME
 
-__all__ = ["ORIGIN", "Source", "Tally", "build", "get_time", "name_some", "to_date"]
+__all__ = ["ORIGIN", "Source", "Tally", "build", "get_time", "make_id", "name_some", "to_date"]
 
 ORIGIN = "published"
 """how the reports of such runs say where they came from."""
@@ -69,23 +69,23 @@ class Tally:
             orgs = collections.Counter(self.orgs.values())
             named = ", ".join(f"{n:,} {org}" for org, n in sorted(orgs.items()))
             kept = f"; {OTHER}: is for names that no adapter here has" if OTHER in orgs else ""
-            found.append(f"{len(self.orgs):,} models by their names: {named}{kept}.")
+            found.append(f"Models by their names ({len(self.orgs):,}): {named}{kept}.")
         if self.unknown:
             named = name_some([f"{task} ({n:,})" for task, n in sorted(self.unknown.items())])
             found.append(f"Tasks that biobench does not have, kept under their names: {named}.")
         for kind in KINDS:
             if counts := self.doubts.get(kind):
                 named = ", ".join(f"{task} {n:,}" for task, n in sorted(counts.items()))
-                found.append(f"{counts.total():,} scores {_SAID[kind]}: {named}.")
+                found.append(f"{_SAID[kind]} ({counts.total():,}): {named}.")
         return found
 
 
 _SAID = {
-    "outside": "lie outside their own interval (marked !)",
-    "swapped": "have an interval whose ends are swapped (marked !)",
-    "no interval": "have no interval (marked !)",
-    "wrong": "are known to be wrong (marked x)",
-    "repeated": "stand in the file again with another value",
+    "outside": "Scores outside their own interval, marked !",
+    "swapped": "Intervals whose ends are swapped, not shown, their scores marked !",
+    "no interval": "Scores without an interval, marked !",
+    "wrong": "Scores known to be wrong, marked x",
+    "repeated": "Scores that stand in the file again with other numbers",
 }
 
 
@@ -95,7 +95,7 @@ def build(
     model: tuple[str, str],
     *,
     published: dict[str, object],
-    identity: object,
+    run: str,
     posix_time: float,
     metric: str | None,
     examples: list[Example] | None = None,
@@ -104,9 +104,8 @@ def build(
 ) -> tuple[dict[str, object], TaskReport]:
     """The fields of a report that do not hang on examples, and the report.
 
-    published: what the file says, for the provenance. identity: what makes the run what it is, in
-    plain JSON types; the same content makes the same run, whatever file it comes from. fields:
-    further ones of the report (argv, commit, …).
+    published: what the file says, for the provenance. run: its id (`make_id`). fields: further ones
+    of the report (argv, commit, …).
     """
     facts = {name: value for name, value in published.items() if value is not None}
     said = typing.cast(dict[str, str], published["doubts"])
@@ -126,13 +125,18 @@ def build(
             published={"source": dataclasses.asdict(source), **facts},
         ),
     )
-    text = json.dumps(identity, sort_keys=True)
+    described = describe(task.name, model, report, ORIGIN)
+    return described | {"run": run, "has_log": False, "config": None}, report
+
+
+def make_id(posix_time: float, identity: object) -> str:
+    """The id of a run: the same content makes the same run, whatever file it comes from.
+
+    identity: what makes the run what it is, in plain JSON types.
+    """
+    text = json.dumps(identity, sort_keys=True, default=str)
     unique = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
-    return describe(task.name, model, report, ORIGIN) | {
-        "run": make_run_id(posix_time, unique),
-        "has_log": False,
-        "config": None,
-    }, report
+    return make_run_id(posix_time, unique)
 
 
 def get_time(value: object) -> float:

@@ -1,4 +1,7 @@
-"""The leaderboard: every model on every task, one table for each number of training examples."""
+"""The leaderboard: every model on every task.
+
+One table for each protocol preset and number of training examples: such are never mixed in one.
+"""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -59,7 +62,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """The tasks of one number of training examples; such are never mixed in one table."""
+    """The tasks of one protocol preset and one number of training examples."""
 
     key: str
     """its id on the page, and the beginning of its names in the address."""
@@ -71,6 +74,19 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True)
+class Order:
+    """How sure the order of one preset's means is."""
+
+    title: str
+    rows: Sequence[dict]
+    """of `Leaderboard.order`."""
+    left_out: Sequence[tuple[str, Sequence[dict | None]]]
+    """of each model its mean and rank without each task."""
+    tasks: Sequence[str]
+    """headings of the tasks that are left out."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Board:
     """The page."""
 
@@ -78,27 +94,26 @@ class Board:
     marks: Sequence[Mark]
     """those that some cell has."""
     guide: str
-    order: Sequence[dict]
-    """rows of `Leaderboard.order`, where there are several models with a mean."""
-    left_out: Sequence[tuple[str, Sequence[dict | None]]]
-    """of each model its mean and rank without each task."""
-    tasks: Sequence[str]
-    """headings of the tasks that are left out."""
+    orders: Sequence[Order]
+    """of each preset of which several models have a mean."""
     notes: Sequence[Note]
 
 
 def _make(subject: Subject) -> Iterator[Page | File]:
     board = subject.board
-    names = list(dict.fromkeys(subject.columns[task].shots for task in board.tasks))
-    tables = [_make_table(subject, i, shots) for i, shots in enumerate(names)]
-    held = {cell.mark for cell in subject.cells.values() if cell.mark}
+    parts = board.parts or [board]
+    names = [
+        (part, shots)
+        for part in parts
+        for shots in dict.fromkeys(subject.columns[task].shots for task in part.tasks)
+    ]
+    tables = [_make_table(subject, part, i, shots) for i, (part, shots) in enumerate(names)]
+    held = {mark for cell in subject.cells.values() for mark in cell.marks}
     view = Board(
         tables=tables,
         marks=[mark for mark in MARKS if mark in held],
         guide=GUIDE,
-        order=board.order.to_dicts() if board.order.height > 1 else [],
-        left_out=_list_left_out(board),
-        tasks=[board.head(task) for task in board.tasks],
+        orders=[_make_order(part) for part in parts if part.order.height > 1],
         notes=board.notes,
     )
     yield Page("leaderboard.html", "Leaderboard", "board.html.j2", view)
@@ -124,17 +139,24 @@ def _without_runs(board: Leaderboard) -> Leaderboard:
     return dataclasses.replace(board, table=board.table.with_columns(run=None))
 
 
-def _make_table(subject: Subject, number: int, shots: str) -> Table:
-    board = subject.board
+def _make_order(board: Leaderboard) -> Order:
+    title = f" [{board.preset}]" if board.preset else ""
+    tasks = [board.head(task) for task in board.tasks]
+    return Order(title, board.order.to_dicts(), _list_left_out(board), tasks)
+
+
+def _make_table(subject: Subject, board: Leaderboard, number: int, shots: str) -> Table:
+    # Where there are several presets, the mean of each has a name of its own.
+    mean = board.head(MEAN) if subject.board.parts else MEAN
     tasks = [task for task in board.tasks if subject.columns[task].shots == shots]
     # There is a mean only where each task has one protocol, and so one table.
-    columns = [MEAN, *tasks] if board.has_mean else tasks
+    columns = [mean, *tasks] if board.has_mean else tasks
     heads = [
         Head(
             key=f"c{i}",
             task=task,
-            heading="mean" if task == MEAN else board.head(task),
-            address="" if task == MEAN else subject.address_task(task),
+            heading=board.head(MEAN) if task == mean else board.head(task),
+            address="" if task == mean else subject.address_task(task),
             column=subject.columns.get(task),
             is_low_good=board.signs.get(task, 0) < 0,
         )
@@ -145,7 +167,7 @@ def _make_table(subject: Subject, number: int, shots: str) -> Table:
         task: Scale.of(cell for (_, of), cell in subject.cells.items() if of == task)
         for task in columns
     }
-    ranked = MEAN if board.has_mean else tasks[0] if len(tasks) == 1 else ""
+    ranked = mean if board.has_mean else tasks[0] if len(tasks) == 1 else ""
     facets = list_facets(
         [subject.backbones[model] for model in models if model in subject.backbones]
     )
@@ -164,7 +186,7 @@ def _make_table(subject: Subject, number: int, shots: str) -> Table:
             )
         )
     has_rank = any(row.rank is not None and row.rank.rank is not None for row in rows)
-    title = shots[0].upper() + shots[1:]
+    title = shots[0].upper() + shots[1:] + (f" [{board.preset}]" if board.preset else "")
     return Table(f"t{number}", title, heads, rows, facets, has_rank)
 
 

@@ -41,3 +41,10 @@ def test_every_published_task_is_one_of_ours_with_a_metric_that_is_known():
     assert all(metrics.is_known(task.metric) for task in tasks)
     assert set(WRONG) <= {task.name for task in tasks}
     assert not map_task("moths").is_known and map_task("moths").name == "moths"
+
+
+def test_the_leaderboard_scores_each_task_as_its_preset_here_does():
+    for name in set(registry.list_tasks()) - {"folder"}:
+        task = registry.load_task(name)
+        protocol, published = task.protocol(task.Args(protocol="2026")), map_task(name)
+        assert (protocol.metric, protocol.title) == (published.metric, published.title)

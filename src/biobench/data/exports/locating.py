@@ -13,7 +13,7 @@ import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
 
-from biobench.data.exports.base import MISSING, REMOTE
+from biobench.data.exports.kind import MISSING, REMOTE
 
 __all__ = ["Files", "is_remote", "say_gone", "split_path"]
 
@@ -28,15 +28,15 @@ class Files:
     """
 
     def __init__(self, names: Iterable[str]):
-        self._names = list(names)
-        self._exact = set(self._names)
-        self._by_base: dict[str, list[tuple[str, ...]]] = collections.defaultdict(list)
+        self._exact = set(names)
+        self._whole: dict[str, list[str]] = collections.defaultdict(list)
+        self._tails: dict[str, list[str]] = collections.defaultdict(list)
         self._by_id: dict[str, list[str]] = collections.defaultdict(list)
-        self._actual: dict[tuple[str, ...], list[str]] = collections.defaultdict(list)
-        for name in self._names:
-            parts = tuple(name.lower().split("/"))
-            self._actual[parts].append(name)
-            self._by_base[parts[-1]].append(parts)
+        for name in self._exact:
+            parts = name.lower().split("/")
+            self._whole["/".join(parts)].append(name)
+            for start in range(len(parts)):
+                self._tails["/".join(parts[start:])].append(name)
             for key in _list_ids(parts):
                 self._by_id[key].append(name)
 
@@ -50,18 +50,15 @@ class Files:
         return self._find(parts[-1:]) if found is None and is_remote(path) else found
 
     def _find(self, parts: Sequence[str]) -> str | None:
-        if not parts:
-            return None
         written = "/".join(parts)
         if written in self._exact:
             return written
-        low = tuple(part.lower() for part in parts)
-        fits = [there for there in self._by_base.get(low[-1], ()) if _end_alike(there, low)]
-        # Of several the one with the most folders in common, as where each camera has an IMG_1.
-        most = max((min(len(there), len(low)) for there in fits), default=0)
-        best = {there for there in fits if min(len(there), len(low)) == most}
-        names = [name for there in best for name in self._actual[there]]
-        return names[0] if len(names) == 1 else None
+        low = written.lower().split("/")
+        # What ends as the whole path does shares most with it; then what is most of its end.
+        found = self._tails.get("/".join(low), [])
+        for start in range(1, len(low)):
+            found = found or self._whole.get("/".join(low[start:]), [])
+        return found[0] if len(found) == 1 else None
 
     def find_id(self, key: str) -> list[str]:
         """The files that are called by an id, or by one and a number, or lie in a folder of it."""
@@ -88,11 +85,6 @@ def is_remote(path: str) -> bool:
 def say_gone(path: str | None) -> str:
     """Why there is no file of such a path, where none is found."""
     return REMOTE if path and is_remote(path) else MISSING
-
-
-def _end_alike(one: Sequence[str], other: Sequence[str]) -> bool:
-    n = min(len(one), len(other))
-    return list(one[-n:]) == list(other[-n:])
 
 
 def _list_ids(parts: Sequence[str]) -> set[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from biobench.data.exports.boxes import to_pixels
+from biobench.data.exports.pixels import to_pixels
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

@@ -12,6 +12,7 @@ for all formats alike (`biobench.data.exports.assembling`).
 
 import dataclasses
 import functools
+import json
 import pathlib
 import re
 import typing
@@ -20,6 +21,8 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 import polars as pl
 
+from biobench.data.knowledge import RANKS
+from biobench.data.picture_table import ROLES
 from biobench.data.plaintext import TEXT_SUFFIXES, read_any_table, read_names
 from biobench.errors import BadInput
 
@@ -45,8 +48,6 @@ __all__ = [
     "plain",
     "read_text",
 ]
-
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
 BLANK = "pictures that are blank"
 HUMAN = "pictures of people"
@@ -133,6 +134,12 @@ class Place:
         wanted = set(map(plain, needed))
         return next((path for path in self.files if wanted <= self.get_names(path)), None)
 
+    def find_list_of_addresses(self, *needed: str) -> pathlib.Path | None:
+        """The same, but a table that has paths of pictures is somebody's own (`picture_table`)."""
+        own = set(map(plain, ROLES["path"]))
+        files = [path for path in self.files if not own & self.get_names(path)]
+        return Place(files).find_table(*needed)
+
     def find_json(self, **needed: str) -> pathlib.Path | None:
         """The first JSON file whose object has these keys with values that begin so ("[", "{")."""
         for path in self.files:
@@ -216,9 +223,13 @@ def decode_json(path: pathlib.Path, kind: typing.Any) -> typing.Any:
         raise BadInput(f"{path} cannot be read ({err.strerror}).") from err
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         data = data.decode("utf-16", errors="replace").encode()
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=kind, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+        if any(word in data for word in (b"NaN", b"Infinity")):
+            # Python writes them though JSON has none; as null they are what they mean.
+            data = msgspec.json.encode(json.loads(data))
+        return msgspec.json.decode(data, type=kind, strict=False)
+    except (msgspec.DecodeError, ValueError) as err:
         raise BadInput(f"{path} cannot be understood ({err}); export it again.") from err
 
 

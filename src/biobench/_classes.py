@@ -6,6 +6,7 @@ text tower makes of their prompts.
     x, y = prompted.get(subtask)                                  # what the probe is fitted on
 """
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -37,6 +38,7 @@ OPTIONS = ("names", "candidates", "prompt", "templates")
 """options that decide which prompts there are; what they decide is in a protocol's `zero_shot`."""
 
 _CHUNK = 4096
+_IN_WORDS = "text_label"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +74,18 @@ class Prompted:
             "link": self.tower.link,
         }
         """of the probe: the model's own."""
+        self.warnings = [*self.features.warnings, *self._find_equal()]
+        """what a reader should know of how the prompts were read, one sentence each."""
+
+    def check_space(self, described: dict[str, object]) -> None:
+        """Raise BadInput where texts and pictures do not lie in one space, before pictures are
+        embedded; described: what the model's source says of itself."""
+        if described["dim"] != self.features.dim:
+            raise BadInput(
+                f"{described['name']} makes {described['dim']} numbers of a picture but "
+                f"{self.features.dim} of a text, so they cannot be compared: image features must "
+                "be the projected ones that its text tower was trained with."
+            )
 
     def get(
         self, subtask: str | None
@@ -114,6 +128,23 @@ class Prompted:
                 for rank, parts in found.items()
             ),
         )
+
+    def _find_equal(self) -> list[str]:
+        """Which names become one vector: a tower cuts off what is longer than it reads."""
+        templates = self.classes.templates
+        longest = max(range(len(templates)), key=lambda i: len(templates[i]))
+        named = self.classes.table["name"].unique(maintain_order=True).to_list()
+        index = np.arange(len(named), dtype=np.int64) * len(templates) + longest
+        rows = [vector.tobytes() for vector in self.features.take(index)]
+        n_each = collections.Counter(rows)
+        equal = [name for name, row in zip(named, rows, strict=True) if n_each[row] > 1]
+        if not equal:
+            return []
+        return [
+            f"{len(equal):,} names become the same vector as another ({show_names(equal)}): the "
+            "model cannot tell them apart, most likely because it reads no texts as long; choose a "
+            "shorter --prompt."
+        ]
 
     def _get_rows(self, subtask: str | None) -> pl.DataFrame:
         return self.classes.table.filter(pl.col("subtask").eq_missing(pl.lit(subtask, pl.String)))
@@ -210,15 +241,17 @@ def _name_labels(
     the truth that is asked for.
     """
     keys = ["subtask", "label"]
-    own = [column for column in names.NAMES if column in manifest.table.columns]
+    # NeWT says in words what a subtask's labels 0 and 1 are.
+    called = {name: _IN_WORDS if name == "text" else name for name in names.NAMES}
+    own = {name: column for name, column in called.items() if column in manifest.table.columns}
     labels = manifest.table.group_by(keys, maintain_order=True).agg(
         # What is not the same for all pictures of a label is no name of it.
         pl.when(pl.col(column).drop_nulls().n_unique() == 1)
         .then(pl.col(column).drop_nulls().cast(pl.String).first())
-        .alias(column)
-        for column in own
+        .alias(name)
+        for name, column in own.items()
     )
-    lacking = [column for column in (*names.NAMES, "text") if column not in labels.columns]
+    lacking = [column for column in names.NAMES if column not in labels.columns]
     labels = labels.with_columns(pl.lit(None, pl.String).alias(column) for column in lacking)
     if given is not None:
         labels = _join_names(labels, given)

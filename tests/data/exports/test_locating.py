@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobench.data.exports.finding import Files, is_remote
+from biobench.data.exports.locating import Files, is_remote
 
 NAMES = [
     "site a/IMG_1.JPG",
