@@ -121,7 +121,14 @@ def _adapt_tag(match: re.Match[str]) -> str:
     tag = match[0]
     if 'role="graphics-symbol"' in tag and 'aria-roledescription="axis"' not in tag:
         tag = tag.replace(" aria-label=", " data-tip=")
-    return re.sub(r' (?:role|aria-[a-z]+|pointer-events)="[^"]*"', "", tag)
+    tag = re.sub(r' (?:role|aria-[a-z]+|pointer-events|font-family)="[^"]*"| opacity="1"', "", tag)
+    # A tenth of a pixel is as fine as anybody sees.
+    place = r' (?:transform|d|x|y|[xy][12])="[^"]*"'
+    return re.sub(place, lambda found: re.sub(r"-?\d+\.\d{2,}", _round, found[0]), tag)
+
+
+def _round(match: re.Match[str]) -> str:
+    return f"{float(match[0]):.1f}".removesuffix(".0")
 
 
 def name_axis(title: str, **more: object) -> dict[str, object]:

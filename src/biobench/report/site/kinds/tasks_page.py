@@ -19,6 +19,9 @@ from biobench.report.views import CellView
 
 __all__ = ["KIND"]
 
+MAX_SPLIT = 20
+"""models, best first, whose sub-scores are shown; `biobench export --table splits` has all."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -93,7 +96,7 @@ def _make_task(subject: Subject, task: str) -> Task:
     scale = Scale.of(cells)
     runs = subject.list_runs(task=task)
     names = sorted({name for run in runs for name in run.report["splits"]})
-    shown = [cell.model for cell in cells]
+    shown = [cell.model for cell in cells][:MAX_SPLIT]
     return Task(
         heading=subject.board.head(task),
         column=subject.columns[task],
