@@ -68,7 +68,7 @@ class Prompted:
         self.classes = classes
         self.tower = source.tower
         self.features = source(classes.prompts)
-        self.params: dict[str, object] = {
+        self.params: dict[str, typing.Any] = {
             "logit_scale": self.tower.logit_scale,
             "logit_bias": self.tower.logit_bias,
             "link": self.tower.link,

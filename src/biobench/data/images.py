@@ -19,6 +19,7 @@ import io
 import os
 import pathlib
 import stat
+import typing
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -96,7 +97,7 @@ def decode(
             raise UndecodableImage(f"damaged: {reason}") from err
 
 
-def read_size(file: io.BufferedIOBase) -> tuple[int, int]:
+def read_size(file: typing.IO[bytes]) -> tuple[int, int]:
     """Width and height in pixels, as stored, by a picture's head; raises UndecodableImage."""
     with _strict_pillow():
         try:

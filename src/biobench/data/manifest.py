@@ -263,7 +263,7 @@ def _mark(hashes: pl.Series) -> bytes | memoryview:
 def _keep_plain(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """The table as predictions can carry it, and what was changed."""
     notes = []
-    taken = list(RESERVED)
+    taken: list[str] = list(RESERVED)
     for column in table:
         if column.name == "box":
             try:

@@ -151,7 +151,7 @@ class Loss:
         if self._device == "cpu":
             return parts
         # Only once a lane: what is as large as all weights takes its time on the way.
-        return [a.cpu().numpy() for a in parts]
+        return [a.cpu().numpy() for a in parts or ()]
 
     def _add_torch(self, Z, y, W, b):
         torch = self._torch

@@ -91,15 +91,15 @@ def look_at(run: Path, report: dict) -> TestedData:
     made, counts = report["provenance"], report["provenance"]["counts"]
     names = ["subtask", "group", "y_true"]
     table = results.read_predictions(run, names) if report["has_predictions"] else None
-    is_known = table is not None and table["y_true"].count() > 0
+    known = table if table is not None and table["y_true"].count() else None
     listed = {str(entry.get("reason")) for entry in made.get("left_out") or []}
     return TestedData(
         n_test=report["n"] if table is None else table.height,
         n_train=counts.get("n_train"),
         is_in_folds=bool(made["protocol"].get("folds_test")),
-        classes=_count_classes(table) if is_known else {},
-        n_groups=_count(table, "group") if is_known else 0,
-        n_subtasks=_count(table, "subtask") if is_known else 0,
+        classes={} if known is None else _count_classes(known),
+        n_groups=0 if known is None else _count(known, "group"),
+        n_subtasks=0 if known is None else _count(known, "subtask"),
         left_out=_group_by_reason(made.get("left_out") or [], "path"),
         also={
             what: n

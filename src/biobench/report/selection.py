@@ -174,7 +174,7 @@ def _tell_kinds_apart(
     told: list[list[tuple[str, str]]] = [[] for _ in protocols]
     for preset, is_published in dict.fromkeys(kinds):
         same = [i for i, kind in enumerate(kinds) if kind == (preset, is_published)]
-        head = [("preset", preset)] * (with_preset and preset is not None)
+        head = [("preset", preset)] if with_preset and preset is not None else []
         head += [("imported", PUBLISHED)] * (is_published and (preset, False) in kinds)
         for i, pairs in zip(same, _tell_apart([protocols[i] for i in same]), strict=True):
             told[i] = [*head, *pairs]

@@ -74,7 +74,7 @@ def draw(
     # Loading it takes a second, and only a site needs it.
     import vl_convert
 
-    spec = {
+    spec: dict[str, typing.Any] = {
         "width": width,
         "height": height,
         "padding": 6,
@@ -82,7 +82,7 @@ def draw(
         "layer": [_silence(layer) for layer in layers],
         "resolve": {"legend": {"color": "shared"}},
     }
-    svg = vl_convert.vegalite_to_svg(_clean(spec))
+    svg = vl_convert.vegalite_to_svg(typing.cast(dict, _clean(spec)))
     return Figure(id=id, svg=clean.lines(_adapt(svg, label)), caption=caption)
 
 

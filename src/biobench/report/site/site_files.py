@@ -56,7 +56,7 @@ def write_site(
         if kind.label and any(isinstance(one, Page) for one in things)
     ]
     renderer = Renderer(menu, datetime.datetime.now(datetime.UTC))
-    files = {f"static/{name}": _read_static(name) for name in _STATIC}
+    files: dict[str, str | bytes] = {f"static/{name}": _read_static(name) for name in _STATIC}
     for kind, things in made.items():
         for one in things:
             assert one.path not in files, f"two pages of the site are {one.path}"

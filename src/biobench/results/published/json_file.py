@@ -41,7 +41,8 @@ def import_json(source: Path, root: Path) -> Imported:
     """
     data = safe_files.read_file(source, safe_files.MAX_REPORT)
     content = _parse(data, source)
-    meta = content.get("meta") if isinstance(content.get("meta"), dict) else {}
+    meta = content.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
     about = {name: meta[name] for name in ("schema", "generated", "git_commit") if name in meta}
     digest = hashlib.sha256(data).hexdigest()
     reader = _Reader(Source(source.name, digest, "json", _keep_plain(about)), content)
@@ -233,4 +234,5 @@ def _describe_model(model: dict[str, typing.Any], ckpt: str) -> dict[str, object
     wanted = ("display", "family", "resolution", "params")
     facts = _keep_plain({name: model[name] for name in wanted if name in model})
     released = to_date(model.get("release_ms"))
-    return {"ckpt": ckpt, **facts} | ({"released": released} if released else {})
+    said: dict[str, object] = {"ckpt": ckpt, **facts}
+    return said | ({"released": released} if released else {})
