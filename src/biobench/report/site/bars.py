@@ -35,12 +35,10 @@ class Scale:
         return EDGE + min(max(share, 0.0), 1.0) * (WIDTH - 2 * EDGE)
 
     def draw(self, cell: CellView) -> str:
-        """The bar of a cell; hidden from screen readers, which read the numbers beside it."""
+        """The bar of a cell; it has no text, as the numbers stand beside it."""
         dot = f'<circle cx="{self.place(cell.score):.0f}" cy="4" r="3"/>'
         line = ""
         if cell.ci is not None:
             low, high = (self.place(end) for end in cell.ci)
             line = f'<path d="M{low:.0f} 4H{high:.0f}"/>'
-        return (
-            f'<svg class="bar" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{line}{dot}</svg>'
-        )
+        return f'<svg class="bar" viewBox="0 0 {WIDTH} {HEIGHT}">{line}{dot}</svg>'

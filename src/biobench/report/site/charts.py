@@ -111,6 +111,8 @@ def _adapt(svg: str, label: str) -> str:
         svg = svg.replace(color, f"var({variable})")
     svg = re.sub(r'<path class="(?:background|foreground)"[^>]*/>', "", svg)
     svg = re.sub(r"<[a-z][^>]*>", _adapt_tag, svg)
+    # Vega draws a dot as two arcs.
+    svg = re.sub(r'<path ([^>]*)d="M([\d.]+),0A[^"]*"([^>]*)/>', r'<circle \1r="\2"\3/>', svg)
     box = re.search(r'viewBox="[^"]*"', svg)
     start = f'<svg {box[0] if box else ""} role="img" aria-label="{clean.html(label)}">'
     return re.sub(r"<svg [^>]*>", lambda _: start, svg, count=1)

@@ -127,7 +127,7 @@ def _draw(scale: Scale, row: PairView) -> str:
     zero = f'<path class="zero" d="M{scale.place(0.0):.0f} 0V8"/>'
     line = f'<path d="M{scale.place(low):.0f} 4H{scale.place(high):.0f}"/>'
     dot = f'<circle cx="{scale.place(row.difference):.0f}" cy="4" r="3"/>'
-    return f'<svg class="bar" viewBox="0 0 100 8" aria-hidden="true">{zero}{line}{dot}</svg>'
+    return f'<svg class="bar" viewBox="0 0 100 8">{zero}{line}{dot}</svg>'
 
 
 def _say_verdict(pair: Pair, row: PairView) -> str:

@@ -158,7 +158,9 @@ def _list_scores(subject: Subject) -> dict[str, object]:
         "models": list(subject.board.models),
         "tasks": {
             subject.board.head(task): [
-                None if cell is None else [cell.score, *(cell.ci or [cell.score, cell.score])]
+                None
+                if cell is None
+                else [round(end, 5) for end in (cell.score, *(cell.ci or [cell.score] * 2))]
                 for cell in (subject.cells.get((m, task)) for m in subject.board.models)
             ]
             for task in subject.board.tasks
