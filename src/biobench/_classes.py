@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -195,7 +195,7 @@ def text_digest(tower: TextTower, *, precision: str = "fp32") -> str:
     return digest.hexdigest()
 
 
-def _describe(tower: TextTower, precision: str) -> Iterator[tuple[str, bytes | np.ndarray]]:
+def _describe(tower: TextTower, precision: str) -> Iterator[tuple[str, typing.Any]]:
     cls = type(tower)
     yield "text policy", POLICY_VERSION.encode()
     yield "class", f"{cls.__module__}.{cls.__qualname__}".encode()

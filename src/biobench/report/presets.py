@@ -8,17 +8,14 @@ The preset of a run is `preset` in its protocol; runs of the tasks' original pro
 
 import dataclasses
 import json
-import typing
 from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from biobench.report.board_table import Leaderboard
 from biobench.report.notes import MEAN
 from biobench.report.selection import Selection
 from biobench.report.views import Note
-
-if typing.TYPE_CHECKING:
-    from biobench.report.board import Leaderboard
 
 __all__ = ["find_presets", "join_boards", "name_mean", "split_presets"]
 
@@ -51,7 +48,7 @@ def name_mean(preset: str) -> str:
     return f"{MEAN} [{preset}]" if preset else MEAN
 
 
-def join_boards(boards: Sequence["Leaderboard"]) -> "Leaderboard":
+def join_boards(boards: Sequence[Leaderboard]) -> Leaderboard:
     """One board of the boards of several presets: for programs, each mean under its own name.
 
     How sure the order of the means is stands in the parts, as there is no order of all.

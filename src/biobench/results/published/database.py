@@ -253,7 +253,9 @@ def _make_examples(rows: list[Prediction], task: Task) -> tuple[list[Example], i
         given = json.loads(text)
         if not isinstance(given, dict):
             raise BadInput(f"the info of the prediction {name!r} is no object.")
-        info: dict[str, object] = {_NAMES.get(str(key), str(key)): value for key, value in given.items()}
+        info: dict[str, object] = {}
+        for key, value in given.items():
+            info[str(_NAMES.get(key, key))] = value
         if is_newt and "subtask" not in info and "task" in info:
             info["subtask"] = info.pop("task")
         key = str(name), str(info.get("subtask"))
