@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import time
+import typing
 from collections.abc import Iterator, Sequence
 
 import numpy as np
