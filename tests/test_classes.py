@@ -163,6 +163,7 @@ def test_candidates_may_be_species_that_the_data_lack(world, tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        (dict(pool="mean"), "only the model's own vector will do; leave --pool mean out"),
         (dict(n_train=5), "trained on no picture, so n_train has nothing to choose"),
         (dict(folds_test=3), "trained on no picture, so folds_test has nothing to choose"),
         (dict(probe="ridge"), "--names is for classes that are only named, but the probe 'ridge'"),

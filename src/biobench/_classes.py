@@ -197,6 +197,11 @@ def find_classes(
             f"The probe '{probe}' is trained on no picture, so {what} has nothing to choose; leave "
             "it out."
         )
+    if args.pool != "default":
+        raise BadInput(
+            f"The probe '{probe}' compares pictures with texts, for which only the model's own "
+            f"vector will do; leave --pool {args.pool} out."
+        )
     given = names.read_names(Path(args.names)) if args.names else None
     known, notes = _name_labels(manifest, given, protocol)
     manifest = _add_ranks(manifest, known)

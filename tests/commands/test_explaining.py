@@ -41,11 +41,11 @@ def test_help_fits_the_width(name, columns, capsys, monkeypatch):
 
 def test_a_usage_is_wrapped_between_its_options_and_loses_none(capsys, monkeypatch):
     usages = [
-        " ".join(get_help(capsys, monkeypatch, "doctor", width).partition("\n\n")[0].split())
+        " ".join(get_help(capsys, monkeypatch, "status", width).partition("\n\n")[0].split())
         for width in (40, 60, 100)
     ]
     assert len(set(usages)) == 1 and "[--format table|json]" in usages[0]
-    for line in get_help(capsys, monkeypatch, "doctor", 40).partition("\n\n")[0].splitlines():
+    for line in get_help(capsys, monkeypatch, "status", 40).partition("\n\n")[0].splitlines():
         assert line.count("[") == line.count("]")
 
 

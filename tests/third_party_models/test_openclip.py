@@ -154,7 +154,21 @@ def test_a_hub_repository_in_the_cache_is_read_without_a_network(tmp_path, monke
     with torch.inference_mode():
         assert torch.equal(backbone.img_encode(batch).img_features, own.encode_image(batch))
     assert list(backbone.data_config()["mean"]) == [0.1, 0.2, 0.3]
-    assert backbone.weights_source == "the Hugging Face hub's lab/tiny"
+    assert backbone.weights_source == f"the Hugging Face hub's lab/tiny at commit {'1' * 40}"
+    # A folder in that format, as OpenCLIP itself reads it.
+    OpenClip.check_ckpt(f"local-dir:{snapshot}")
+    same = OpenClip(f"local-dir:{snapshot}")
+    with torch.inference_mode():
+        assert torch.equal(same.img_encode(batch).img_features, own.encode_image(batch))
+    weights_file = snapshot / "open_clip_model.safetensors"
+    weights_file.write_bytes(weights_file.read_bytes()[:5000])
+    with pytest.raises(BadInput, match=r"weights of 'local-dir:.*cannot be read: "):
+        OpenClip(f"local-dir:{snapshot}")
+    weights_file.unlink()
+    with pytest.raises(BadInput, match="has no weights"):
+        OpenClip.check_ckpt(f"local-dir:{snapshot}")
+    with pytest.raises(BadInput, match=r"must name a folder with open_clip_config\.json"):
+        OpenClip.check_ckpt(f"local-dir:{tmp_path}")
 
 
 @pytest.mark.parametrize(

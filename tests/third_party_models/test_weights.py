@@ -1,12 +1,22 @@
 """Weights are looked for in the cache, then on the hub; what the hub refuses is said."""
 
+import pathlib
+
+import httpx2
 import huggingface_hub
 import pytest
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 from biobench.errors import BadInput
 from biobench.third_party_models import weights
 
+REQUEST = httpx2.Request("GET", "https://hub/lab/m")
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -60,6 +70,34 @@ def test_a_refusal_of_the_hub_is_a_sentence_with_its_cause(monkeypatch):
     install(monkeypatch, Hub(refusal=refusal), reachable=True)
     with pytest.raises(BadInput, match=r"'m' cannot be downloaded from lab/m: 403 .* first$"):
         weights.find_on_hub("m", "lab/m", FILES)
+
+
+@pytest.mark.parametrize(
+    "kind, says",
+    [
+        (
+            GatedRepoError,
+            r"accept their terms: do so at https?://\S+/lab/m, and run `hf auth login`",
+        ),
+        (RepositoryNotFoundError, "There is no repository lab/m .* or it is private"),
+        (RevisionNotFoundError, "lab/m .* has no revision 'v2'"),
+    ],
+)
+def test_what_the_hub_refuses_is_one_sentence_with_what_to_do(kind, says, monkeypatch):
+    refusal = kind("401\nfurther lines", response=httpx2.Response(401, request=REQUEST))
+    install(monkeypatch, Hub(refusal=refusal), reachable=True)
+    with pytest.raises(BadInput, match=says) as caught:
+        weights.find_on_hub("m", "lab/m@v2", FILES)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_commit_of_a_file_is_told_where_the_cache_knows_it():
+    commit = "0123456789" * 4
+    path = pathlib.Path("/cache/models--lab--m/snapshots") / commit / "model.safetensors"
+    assert weights.get_commit(path) == commit
+    assert weights.describe_repo("lab/m@main", path).endswith(f"lab/m at commit {commit}")
+    assert weights.describe_repo("lab/m@main", path.parent).endswith(f"lab/m at commit {commit}")
+    assert weights.get_commit(pathlib.Path("/cache/lab/m/v2/model.safetensors")) == ""
 
 
 def test_a_repository_without_the_adapters_config_is_refused(monkeypatch):

@@ -18,11 +18,14 @@ MAX_FILES = 1000
 
 
 def list_files(ckpt: str) -> list[pathlib.Path]:
-    """The files that a checkpoint's name tells of: `local:ARCH/PATH`, or a path by itself.
+    """The files that a checkpoint's name tells of: `local:ARCH/PATH`, `local-dir:DIR`, or a path by
+    itself.
 
     Weights from a hub are not among them; they are known by their digest once they are loaded.
     """
-    name = ckpt.removeprefix("local:").partition("/")[2] if ckpt.startswith("local:") else ckpt
+    name = ckpt.removeprefix("local-dir:")
+    if ckpt.startswith("local:"):
+        name = ckpt.removeprefix("local:").partition("/")[2]
     path = pathlib.Path(name)
     try:
         if path.is_dir():

@@ -75,6 +75,9 @@ def head_columns(
                 for key, value in differing.get(column, ())
             ]
             known = {key for key, _ in differing.get(column, ())}
+            preset = json.loads(here["protocol"][0]).get("preset")
+            if preset and "preset" not in known:
+                parts.insert(0, write_part("preset", shorten(str(preset))))
             parts += _list_unusual(here, known)
             heads[column] = f"{task} [{', '.join(parts)}]" if parts else task
     names = list(heads.values())

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from biobench.errors import BadInput
 
-__all__ = ["Checkpoint", "explain_unreadable", "read_checkpoint"]
+__all__ = ["Checkpoint", "explain_unreadable", "is_unreadable", "read_checkpoint"]
 
 _DEPTH = 3
 _AVERAGED = re.compile(r"(^|[._])(ema|teacher|averaged?|swa)([._]|$)", re.IGNORECASE)
@@ -162,6 +162,20 @@ def _value_classes() -> list:
 
         kinds += [multiarray.scalar, multiarray._reconstruct, np.ndarray]
     return [argparse.Namespace, pathlib.PosixPath, *kinds]
+
+
+def is_unreadable(err: BaseException | None) -> bool:
+    """Whether an error is of a file that is damaged, or that holds code."""
+    while err is not None:
+        # Of safetensors, and of pickle with or without C.
+        if type(err).__name__ in ("SafetensorError", "UnpicklingError") or isinstance(
+            err, EOFError
+        ):
+            return True
+        if "PytorchStreamReader" in str(err):
+            return True
+        err = err.__cause__
+    return False
 
 
 def explain_unreadable(err: Exception) -> str:

@@ -18,7 +18,7 @@ import torch
 from biobench.errors import BadInput, did_you_mean
 from biobench.pooling_table import Row, find_row, list_rows
 from biobench.third_party_models import weights
-from biobench.third_party_models.checkpoints import explain_unreadable
+from biobench.third_party_models.checkpoints import is_unreadable
 
 __all__ = ["Found", "check_name", "find", "load_model", "settle_head", "takes"]
 
@@ -101,15 +101,10 @@ def load_model(ckpt: str, found: Found) -> typing.Any:
                 **options,
             )
         except (OSError, ValueError, ImportError) as err:
-            raise BadInput(
-                f"'{ckpt}' cannot be loaded from {found.source}: {weights.first_line(err)}"
-            ) from err
-        except Exception as err:
-            if type(err).__module__.partition(".")[0] not in ("safetensors", "pickle", "_pickle"):
+            if is_unreadable(err):
                 raise
             raise BadInput(
-                f"The weights of '{ckpt}' from {found.source} cannot be read: "
-                f"{explain_unreadable(err)}"
+                f"'{ckpt}' cannot be loaded from {found.source}: {weights.first_line(err)}"
             ) from err
     _check_tensors(ckpt, found, model, info)
     if hasattr(model.config, "mask_ratio"):

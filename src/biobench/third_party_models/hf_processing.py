@@ -76,7 +76,7 @@ class HfTransform:
 
     def describe_data(self) -> dict[str, object]:
         """`input_size`, `mean` and `std` as the processor's configuration has them."""
-        config = getattr(self.processor, "data_config", None)
+        config = vars(self.processor).get("data_config")
         if isinstance(config, dict):
             return {key: config[key] for key in ("input_size", "mean", "std")}
         shape = tuple(self(Image.new("RGB", (64, 64))).shape)

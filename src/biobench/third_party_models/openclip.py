@@ -2,6 +2,7 @@
 
     backbone = OpenClip("ViT-B-16/openai")                 # architecture and tag of its registry
     backbone = OpenClip("hf-hub:imageomics/bioclip")       # a repository in OpenCLIP's format
+    backbone = OpenClip("local-dir:run/exported")          # a folder in that format
     backbone = OpenClip("local:ViT-B-16/run/epoch_3.pt")   # your own weights of an architecture
 
 Only the image tower is kept; `OpenClip.load_text_tower` gives the other half. Weights are cached in
@@ -45,8 +46,8 @@ class OpenClip(VisionBackbone):
 
     `patch_features` are the patch tokens where the tower gives them (ViT), before the projection;
     None for residual networks and attention-pooled (CoCa) towers.
-    ckpt: `ARCH/PRETRAINED`, `hf-hub:ORG/REPO` or `local:ARCH/PATH`; of further arguments `pool` (as
-    `--pool`) and `image_size` (pixels) are the adapter's, the others go to
+    ckpt: `ARCH/PRETRAINED`, `hf-hub:ORG/REPO`, `local-dir:DIR` or `local:ARCH/PATH`; of further
+    arguments `pool` (as `--pool`) and `image_size` (pixels) are the adapter's, the others go to
     `open_clip.create_model_and_transforms`.
     Raises BadInput where the checkpoint does not exist, or its weights cannot be found or do not
     fit. Weights are never left random.
@@ -139,6 +140,8 @@ class OpenClip(VisionBackbone):
         """Raise BadInput where OpenCLIP knows no such checkpoint; loads no weights."""
         if ckpt.startswith("hf-hub:"):
             weights.check_repo(ckpt)
+        elif ckpt.startswith("local-dir:"):
+            _check_folder(ckpt)
         elif ckpt.startswith("local:"):
             _check_arch(weights.parse_local(ckpt)[0], ckpt)
         else:
@@ -173,6 +176,16 @@ def _name_own(tower: typing.Any) -> str:
     return {"tok": "cls", "avg": "mean"}.get(getattr(tower, "pool_type", ""), "own")
 
 
+def _check_folder(ckpt: str) -> pathlib.Path:
+    """The folder of `local-dir:DIR`, which must be as a repository in OpenCLIP's format."""
+    folder = pathlib.Path(ckpt.removeprefix("local-dir:"))
+    if not (folder / "open_clip_config.json").is_file():
+        raise BadInput(f"'{ckpt}' must name a folder with open_clip_config.json and weights.")
+    if not any((folder / name).is_file() for name in _HUB_FILES):
+        raise BadInput(f"'{folder}' has no weights: OpenCLIP calls them {_HUB_FILES[0]}.")
+    return folder
+
+
 def _check_arch(arch: str, ckpt: str) -> None:
     import open_clip
 
@@ -188,8 +201,8 @@ def _split(ckpt: str) -> tuple[str, str]:
     arch, slash, tag = ckpt.partition("/")
     if not slash:
         raise BadInput(
-            f"'{ckpt}' must be written ARCH/PRETRAINED, hf-hub:ORG/REPO or local:ARCH/PATH, as in "
-            "ViT-B-16/openai."
+            f"'{ckpt}' must be written ARCH/PRETRAINED, hf-hub:ORG/REPO, local-dir:DIR or "
+            "local:ARCH/PATH, as in ViT-B-16/openai."
         )
     _check_arch(arch, ckpt)
     tags = open_clip.list_pretrained_tags_by_model(arch)
@@ -206,6 +219,9 @@ def _create(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.Module, 
     if ckpt.startswith("local:"):
         name, path = weights.parse_local(ckpt)
         return _from_file(ckpt, name, path, kwargs)
+    if ckpt.startswith("local-dir:"):
+        folder = _check_folder(ckpt)
+        name, source = f"local-dir:{folder}", f"the folder {folder}"
     elif ckpt.startswith("hf-hub:"):
         # From the snapshot's folder, because the library would ask the network once more.
         folder = _find_folder(ckpt)

@@ -252,7 +252,8 @@ def _from_registry(ckpt: str, kwargs: dict[str, typing.Any]) -> tuple[torch.nn.M
         path = weights.find_on_hub(ckpt, cfg.hf_hub_id, filenames, _cache_dir())
         if path is not None:
             source = weights.describe_repo(cfg.hf_hub_id, path)
-            state = timm.models.load_state_dict(str(path))
+            with weights.refuse_mismatch(ckpt, source):
+                state = timm.models.load_state_dict(str(path), weights_only=True)
             model = _with_state(ckpt, state, source, kwargs)
             return model, weights.say_source(ckpt, source)
         if cfg.architecture == "tf_efficientnet_lite0":

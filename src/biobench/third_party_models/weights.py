@@ -18,6 +18,7 @@ import torch
 
 from biobench._backbone import VisionBackbone
 from biobench.errors import BadInput
+from biobench.third_party_models.checkpoints import explain_unreadable, is_unreadable
 
 __all__ = [
     "cache_dir",
@@ -60,7 +61,12 @@ def find_on_hub(
     refuses (gated, renamed, mistyped).
     """
     import huggingface_hub
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     def fetch(filename: str, *, local_files_only: bool) -> pathlib.Path:
         name, _, revision = repo.partition("@")
@@ -83,6 +89,23 @@ def find_on_hub(
             return fetch(filename, local_files_only=False)
         except EntryNotFoundError:
             continue
+        except GatedRepoError as err:
+            name = repo.partition("@")[0]
+            raise BadInput(
+                f"The weights of '{ckpt}' are only for those who accept their terms: do so at "
+                f"{huggingface_hub.constants.ENDPOINT}/{name}, and run `hf auth login` here."
+            ) from err
+        except RepositoryNotFoundError as err:
+            raise BadInput(
+                f"There is no repository {repo.partition('@')[0]} (for '{ckpt}') on the Hugging "
+                "Face hub, or it is private: look the name up there, or run `hf auth login`."
+            ) from err
+        except RevisionNotFoundError as err:
+            name, _, revision = repo.partition("@")
+            raise BadInput(
+                f"The repository {name} (for '{ckpt}') has no revision '{revision}': name a "
+                "branch, a tag or a commit that it has."
+            ) from err
         except (OSError, ValueError) as err:
             raise BadInput(
                 f"The weights of '{ckpt}' cannot be downloaded from {repo}: {first_line(err)}"
@@ -190,10 +213,16 @@ def say_source(model: str, source: str) -> str:
 
 @contextlib.contextmanager
 def refuse_mismatch(model: str, source: str) -> Iterator[None]:
-    """Turn torch's and timm's errors on weights that do not fit into one sentence."""
+    """Turn what torch and timm raise on weights that are damaged or do not fit into a sentence."""
     try:
         yield
-    except (RuntimeError, KeyError, AttributeError) as err:
+    except Exception as err:
+        if is_unreadable(err):
+            raise BadInput(
+                f"The weights of '{model}' from {source} cannot be read: {explain_unreadable(err)}"
+            ) from err
+        if not isinstance(err, RuntimeError | KeyError | AttributeError):
+            raise
         lines = [line.strip() for line in str(err).splitlines() if line.strip()]
         # torch's first line only says that there were errors; the tensors follow.
         problems = lines[1:3] if len(lines) > 1 else lines

@@ -11,10 +11,10 @@ from scipy import stats as scipy_stats
 from biobench import results
 from biobench.report.site.backbones import describe_backbone
 from biobench.report.site.breakdowns import break_down_for_page
-from biobench.report.site.calibration import find_reliability, find_risk
+from biobench.report.site.calibration_figures import find_reliability, find_risk
 from biobench.report.site.charts import draw, name_axis, points
 from biobench.report.site.comparisons import choose_pairs
-from biobench.report.site.curves import draw_curve, find_plateau
+from biobench.report.site.few_shot_curves import draw_curve, find_plateau
 from biobench.report.site.fronts import find_front
 from biobench.report.site.shares import wilson
 from biobench.report.site.strengths import Field
@@ -36,7 +36,7 @@ def test_a_point_is_on_the_front_where_no_other_beats_it(points):
         for i in range(len(points))
     ]
     assert {points[i] for i in front} == {
-        p for p, is_beaten in zip(points, beaten) if not is_beaten
+        p for p, is_beaten in zip(points, beaten, strict=True) if not is_beaten
     }
     assert [points[i][0] for i in front] == sorted({points[i][0] for i in front})
 
@@ -126,7 +126,9 @@ def test_strong_and_weak_classes_are_those_of_a_plain_count(keep):
 
 
 def test_a_label_cannot_leave_its_figure():
-    values = [{"x": 1.0, "y": 0.5, "low": 0.4, "high": 0.6, "tip": '</svg><script>"\u202e\x1b'}]
+    values = [
+        {"x": 1.0, "y": 0.5, "ci_low": 0.4, "ci_high": 0.6, "tip": '</svg><script>"\u202e\x1b'}
+    ]
     axis = name_axis('<b onload="x">')
     made = draw(points(axis, axis, values), id="x", label='"><script>', caption="")
     assert "<script" not in made.svg and "<b " not in made.svg and "\u202e" not in made.svg

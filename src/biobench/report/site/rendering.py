@@ -53,6 +53,11 @@ def _show_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def _sort_by(value: float) -> str:
+    """What a table sorts by: finer than what it shows."""
+    return f"{value:.6g}"
+
+
 def _show_signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}"
 
@@ -84,6 +89,7 @@ def _show_seconds(value: float) -> str:
 _FILTERS = {
     "score": _show_score,
     "signed": _show_signed,
+    "sorted_by": _sort_by,
     "count": _show_count,
     "millions": _show_millions,
     "rate": _show_rate,

@@ -19,12 +19,12 @@ from biobench.report.run_data import LEAST_OF_CLASS
 from biobench.report.site.shares import Z, wilson
 from biobench.report.site.subject import Subject
 
-__all__ = ["ClassScore", "Field"]
+__all__ = ["MAX_SHOWN", "ClassScore", "Field"]
 
 LEAST_MODELS = 3
 """without which there is no field."""
 
-MAX_SHOWN = 3
+MAX_SHOWN = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Field:
         return cls(task, shares, medians)
 
     def find_extremes(self, model: str) -> tuple[Sequence[ClassScore], Sequence[ClassScore]]:
-        """The strongest and the weakest classes of a model, at most three each, surest first."""
+        """The strongest and the weakest classes of a model, at most six each, surest first."""
         own = self.shares.get(model, {})
         found = [
             _make(self.task, label, *own[label], median)

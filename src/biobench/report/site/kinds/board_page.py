@@ -20,6 +20,8 @@ from biobench.report.views import MARKS, CellView, Mark, Note
 
 __all__ = ["KIND"]
 
+_TOLD_ELSEWHERE = ("runs", "seeds", "heading")
+
 GUIDE = "Below each score its 95% interval, as numbers and as a line."
 
 
@@ -122,16 +124,16 @@ def _make(subject: Subject) -> Iterator[Page | File]:
 
 
 def list_rows(subject: Subject) -> list[dict[str, object]]:
-    """The rows of `leaderboard --format json`, with runs named below the results folder."""
+    """The rows of `leaderboard --format json`, each run named below the results folder.
+
+    Of what a score is the mean of, the pages of the models tell.
+    """
     places = {str(run.path): run.place for run in subject.runs}
-    return [
-        row
-        | {
-            "run": places.get(str(row["run"]), row["run"]),
-            "runs": [places.get(run, run) for run in row["runs"]],
-        }
-        for row in to_rows(subject.board)
-    ]
+    rows = []
+    for row in to_rows(subject.board):
+        kept = {key: value for key, value in row.items() if key not in _TOLD_ELSEWHERE}
+        rows.append(kept | {"run": places.get(str(row["run"]), row["run"])})
+    return rows
 
 
 def _without_runs(board: Leaderboard) -> Leaderboard:

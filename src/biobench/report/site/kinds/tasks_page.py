@@ -7,17 +7,20 @@ from biobench.errors import BadInput
 from biobench.report.run_data import TestedData, look_at
 from biobench.report.site.bars import Scale
 from biobench.report.site.breakdowns import LEAST_OF_CLASS, Parts, break_down_for_page
-from biobench.report.site.calibration import draw_calibration
+from biobench.report.site.calibration_figures import draw_calibration
 from biobench.report.site.charts import Figure
-from biobench.report.site.curves import Curve, draw_curve
-from biobench.report.site.facts import Facts, find_shared
+from biobench.report.site.few_shot_curves import Curve, draw_curve
 from biobench.report.site.pages import Kind, Page
 from biobench.report.site.protocols import Column
+from biobench.report.site.run_facts import Facts, find_shared
 from biobench.report.site.subject import Run, Subject
 from biobench.report.site.task_facts import TaskFacts, describe_task
 from biobench.report.views import CellView
 
 __all__ = ["KIND"]
+
+MAX_SPLIT = 20
+"""models, best first, whose sub-scores are shown; `biobench export --table splits` has all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +96,7 @@ def _make_task(subject: Subject, task: str) -> Task:
     scale = Scale.of(cells)
     runs = subject.list_runs(task=task)
     names = sorted({name for run in runs for name in run.report["splits"]})
-    shown = [cell.model for cell in cells]
+    shown = [cell.model for cell in cells][:MAX_SPLIT]
     return Task(
         heading=subject.board.head(task),
         column=subject.columns[task],

@@ -154,7 +154,14 @@ def _draw(
 def _make_point(cost: float, cell: CellView) -> dict[str, object]:
     low, high = cell.ci or (cell.score, cell.score)
     tip = f"{cell.model}: {cell.score:.3f} ({low:.3f}–{high:.3f}), {cost:,.4g}"
-    return {"x": cost, "y": cell.score, "low": low, "high": high, "name": cell.model, "tip": tip}
+    return {
+        "x": cost,
+        "y": cell.score,
+        "ci_low": low,
+        "ci_high": high,
+        "name": cell.model,
+        "tip": tip,
+    }
 
 
 KIND = Kind("cost", "Cost", _make)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from biobench.report.notes import MEAN
 from biobench.report.site.backbones import Backbone
 from biobench.report.site.bars import Scale
-from biobench.report.site.facts import Facts, find_shared, list_facts, subtract
 from biobench.report.site.pages import Kind, Page
-from biobench.report.site.strengths import ClassScore, Field
+from biobench.report.site.run_facts import Facts, find_shared, list_facts, subtract
+from biobench.report.site.strengths import MAX_SHOWN, ClassScore, Field
 from biobench.report.site.subject import Run, Subject
 from biobench.report.views import CellView
 
@@ -34,26 +34,25 @@ class RunView:
 
     heading: str
     address: str
-    place: str
+    run: str
+    """its id, which is its folder's name."""
     posix_time: float
     score: float
     n: int | None
     is_on_fewer: bool
     """whether the leaderboard's score is over fewer examples than the run's own."""
-    protocol_digest: str
     seconds: float
     n_warnings: int
     facts: Facts
 
 
 @dataclasses.dataclass(frozen=True)
-class Extremes:
-    """The classes of a task that a model is surest to be better or worse on than the others."""
+class Extreme:
+    """A class that a model is surely better or worse on than the others."""
 
     heading: str
     address: str
-    strong: Sequence[ClassScore]
-    weak: Sequence[ClassScore]
+    score: ClassScore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +83,8 @@ class Model:
     rows: Sequence[Row]
     missing: Sequence[str]
     """headings of the tasks that it lacks."""
-    extremes: Sequence[Extremes]
+    extremes: Sequence[Extreme]
+    """the strongest first, then the weakest."""
     shared: Facts
     runs: Sequence[RunView]
 
@@ -132,18 +132,21 @@ def _make_model(
         backbone=subject.backbones[model],
         rows=rows,
         missing=[board.head(task) for task in board.tasks if (model, task) not in subject.cells],
-        extremes=[one for field in fields if (one := _find_extremes(subject, field, model))],
+        extremes=_find_extremes(subject, fields, model),
         shared=shared,
         runs=[_view_run(subject, run, shared, of_tasks[run.task]) for run in runs],
     )
 
 
-def _find_extremes(subject: Subject, field: Field, model: str) -> Extremes | None:
-    strong, weak = field.find_extremes(model)
-    if not (strong or weak):
-        return None
-    heading = subject.board.head(field.task)
-    return Extremes(heading, subject.address_task(field.task), strong, weak)
+def _find_extremes(subject: Subject, fields: Sequence[Field], model: str) -> list[Extreme]:
+    """Of all tasks together, so that a page of many tasks stays short."""
+    found = [field.find_extremes(model) for field in fields]
+    strong = sorted((one for best, _ in found for one in best), key=lambda one: -one.lead)
+    weak = sorted((one for _, worst in found for one in worst), key=lambda one: one.lead)
+    return [
+        Extreme(subject.board.head(one.task), subject.address_task(one.task), one)
+        for one in [*strong[:MAX_SHOWN], *weak[:MAX_SHOWN]]
+    ]
 
 
 def _view_run(subject: Subject, run: Run, of_model: Facts, of_task: Facts) -> RunView:
@@ -152,12 +155,11 @@ def _view_run(subject: Subject, run: Run, of_model: Facts, of_task: Facts) -> Ru
     return RunView(
         heading=subject.board.head(run.task),
         address=subject.address_task(run.task),
-        place=run.place,
+        run=run.place.rpartition("/")[2],
         posix_time=report["posix_time"],
         score=report["score"],
         n=report["n"],
         is_on_fewer=report["n"] is not None and cell.n != report["n"],
-        protocol_digest=report["protocol_digest"],
         seconds=sum(seconds for name, seconds in stages.items() if "/" not in name),
         n_warnings=len(report["warnings"]),
         facts=subtract(list_facts(report), of_model, of_task),

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from biobench import clean, stats
-from biobench.report.site.charts import INK, SERIES, Figure, draw, name_axis
+from biobench.report.site.charts import SERIES, Figure, draw, name_axis
 from biobench.report.site.pages import File, Kind, Page
 from biobench.report.site.subject import Subject
 
@@ -116,10 +116,6 @@ def _draw(subject: Subject, a: str, b: str, pair: Pair, number: int) -> Figure:
         {
             "x": one.score,
             "y": other.score,
-            "x1": (one.ci or [one.score])[0],
-            "x2": (one.ci or [one.score])[-1],
-            "y1": (other.ci or [other.score])[0],
-            "y2": (other.ci or [other.score])[-1],
             "tip": f"{one.model}: {one.score:.3f}, {other.score:.3f}",
         }
         for one, other in shared
@@ -130,14 +126,9 @@ def _draw(subject: Subject, a: str, b: str, pair: Pair, number: int) -> Figure:
         for task in (a, b)
     )
     data = {"values": values}
-    across = {"x": {"field": "x1", **x}, "x2": {"field": "x2"}, "y": {"field": "y", **y}}
-    upright = {"x": {"field": "x", **x}, "y": {"field": "y1", **y}, "y2": {"field": "y2"}}
     dot = {"x": {"field": "x", **x}, "y": {"field": "y", **y}, "description": {"field": "tip"}}
-    rule = {"type": "rule", "color": INK, "opacity": 0.18}
     figure = draw(
         [
-            {"data": data, "mark": rule, "encoding": across},
-            {"data": data, "mark": rule, "encoding": upright},
             {
                 "data": data,
                 "mark": {"type": "point", "filled": True, "size": 45, "color": SERIES[0]},

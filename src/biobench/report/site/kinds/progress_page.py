@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from biobench.report.site.charts import SERIES, Figure, draw, name_axis, points
 from biobench.report.site.fronts import find_front
-from biobench.report.site.kinds.cost import choose_column
+from biobench.report.site.kinds.cost_page import choose_column
 from biobench.report.site.pages import Kind, Page
 from biobench.report.site.subject import Subject
 from biobench.report.views import CellView
@@ -90,8 +90,8 @@ def _make_point(row: Row) -> dict[str, object]:
     return {
         "x": date,
         "y": row.cell.score,
-        "low": low,
-        "high": high,
+        "ci_low": low,
+        "ci_high": high,
         "name": row.model,
         "tip": tip,
     }

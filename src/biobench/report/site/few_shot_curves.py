@@ -93,8 +93,8 @@ def _draw(task: str, order: Sequence[str], curves: dict[str, list[tuple[str, Cel
         {
             "x": label,
             "y": cell.score,
-            "low": (cell.ci or [cell.score])[0],
-            "high": (cell.ci or [cell.score])[-1],
+            "ci_low": (cell.ci or [cell.score])[0],
+            "ci_high": (cell.ci or [cell.score])[-1],
             "model": model,
             "tip": f"{model}, {label}: {cell.score:.3f}",
         }
@@ -120,8 +120,8 @@ def _draw(task: str, order: Sequence[str], curves: dict[str, list[tuple[str, Cel
                 "mark": {"type": "errorband", "opacity": 0.13},
                 "encoding": {
                     "x": x,
-                    "y": {"field": "low", **y},
-                    "y2": {"field": "high"},
+                    "y": {"field": "ci_low", **y},
+                    "y2": {"field": "ci_high"},
                     "color": color,
                 },
             },

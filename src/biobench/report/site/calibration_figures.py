@@ -68,7 +68,7 @@ def find_reliability(
             share = float(right[here].mean())
             low, high = wilson(share, n)
             x = float(probability[here].mean())
-            rows.append({"x": x, "y": share, "low": low, "high": high, "n": n})
+            rows.append({"x": x, "y": share, "ci_low": low, "ci_high": high, "n": n})
     return rows
 
 
@@ -114,8 +114,8 @@ def _draw_reliability(found: dict) -> Figure:
                 "mark": {"type": "rule", "opacity": 0.6},
                 "encoding": {
                     "x": x,
-                    "y": {"field": "low", **y},
-                    "y2": {"field": "high"},
+                    "y": {"field": "ci_low", **y},
+                    "y2": {"field": "ci_high"},
                     "color": color,
                 },
             },
