@@ -2,6 +2,7 @@
 
 from biobench.report.site.kinds import (
     board_page,
+    check_page,
     cite_page,
     compare_page,
     cost_page,
@@ -26,5 +27,6 @@ KINDS: tuple[Kind, ...] = (
     predict_page.KIND,
     tasks_page.KIND,
     models_page.KIND,
+    check_page.KIND,
     cite_page.KIND,
 )
