@@ -179,10 +179,11 @@ def test_a_matrix_of_a_thousand_classes_zooms_and_its_part_is_in_the_address(tmp
     again = tab.open(page.url.removeprefix(site.address))
     assert again.url == page.url
     # Twins stand beside each other: just off the diagonal is a confusion of single classes.
-    step = (720 - 170) / size
+    edge = int(again.locator("#zoom canvas").get_attribute("data-edge"))
+    step = (720 - edge) / size
     seen = set()
     for down, across in ((0, 1), (1, 2)):
-        x, y = (170 + (i + 0.5) * step for i in (across, down))
+        x, y = (edge + (i + 0.5) * step for i in (across, down))
         again.locator("#zoom canvas").hover(position={"x": x, "y": y})
         seen.add(again.locator("#zoom output").inner_text().rsplit(": ")[1])
     assert "1 wrong" in seen

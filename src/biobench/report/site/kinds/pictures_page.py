@@ -344,7 +344,7 @@ def _make_confusions(
                 folder,
                 subject.board.head(task),
                 row,
-                [Answer("answered", row["answer"], row["sureness"], False)],
+                [Answer("", row["answer"], row["sureness"], False)],
             )
             for row in rows.iter_rows(named=True)
         ]

@@ -11,17 +11,24 @@
   const SIDE = canvas.width;
   const MOST_BLOCKS = 60;
   const LEAST = Math.min(6, classes.length);
+  const FONT = "12px system-ui, sans-serif";
   let view = { row: 0, column: 0, size: classes.length };
 
   function clamp(value, low, high) {
     return Math.min(high, Math.max(low, value));
   }
 
+  function measureNames(n) {
+    pen.font = FONT;
+    const shown = [view.row, view.column].flatMap((from) => classes.slice(from, from + n));
+    return Math.ceil(14 + Math.max(...shown.map((name) => pen.measureText(shorten(name)).width)));
+  }
+
   function layOut() {
     const per = Math.ceil(view.size / MOST_BLOCKS);
     const n = Math.ceil(view.size / per);
     // Names have room where blocks are single classes and tall enough to be read.
-    const edge = per === 1 && n <= 30 ? 170 : 14;
+    const edge = per === 1 && n <= 30 ? measureNames(n) : 14;
     return { per, n, edge, step: (SIDE - edge) / n };
   }
 
@@ -65,8 +72,8 @@
         pen.fillRect(edge + j * step, edge + i * step, Math.max(1, step - 1), Math.max(1, step - 1));
         if (per === 1 && step >= 26) {
           pen.globalAlpha = 1;
-          pen.fillStyle = colour("--text");
-          pen.font = "12px system-ui, sans-serif";
+          pen.fillStyle = colour(strength(count, most[isWrong ? 1 : 0]) > 0.6 ? "--back" : "--text");
+          pen.font = FONT;
           pen.textAlign = "center";
           pen.fillText(String(count), edge + (j + 0.5) * step, edge + (i + 0.5) * step + 4);
         }
@@ -74,8 +81,9 @@
     }
     pen.globalAlpha = 1;
     pen.fillStyle = colour("--text");
-    pen.font = "12px system-ui, sans-serif";
-    if (edge > 100) {
+    pen.font = FONT;
+    canvas.dataset.edge = edge;
+    if (edge > 14) {
       for (let i = 0; i < n; i += 1) {
         pen.textAlign = "right";
         pen.fillText(shorten(classes[view.row + i] || ""), edge - 6, edge + (i + 0.5) * step + 4);
