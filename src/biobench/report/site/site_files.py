@@ -22,6 +22,7 @@ LIST = "biobench-site.json"
 """which files of a folder are the site's, so that the next site removes those that it lacks."""
 
 _STATIC = ("site.css", "site.js", "table.js", "figure.js", "pair.js", "choose.js", "icon.svg")
+_STATIC += ("gallery.js", "matrix.js")
 _SAFE = re.compile(r"(?:[a-z0-9][a-z0-9.-]*/){0,2}[a-z0-9][a-z0-9.-]*")
 
 

@@ -8,6 +8,7 @@ from biobench.report.formats import comparison_to_text
 from biobench.report.site.bars import Scale
 from biobench.report.site.comparisons import Pair, compare_pairs
 from biobench.report.site.pages import File, Kind, Page
+from biobench.report.site.pictured_pairs import address_pictures, choose_pictured
 from biobench.report.site.subject import Subject
 from biobench.report.views import Note, PairView, Verdict, view_pairs
 
@@ -45,6 +46,8 @@ class Compared:
     notes: Sequence[Note]
     command: str
     csv: str
+    pictures: str
+    """the address of where they disagree; empty where there is no such page."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +114,9 @@ def _make_page(subject: Subject, pair: Pair) -> tuple[Compared, File]:
             ["biobench", "compare", pair.a, pair.b, "--results", str(subject.root)]
         ),
         csv=csv,
+        pictures=address_pictures(pair.a, pair.b)
+        if (pair.a, pair.b) in choose_pictured(subject)
+        else "",
     )
     return view, File(csv, f"{comparison_to_text(pair.comparison, 'csv')}\n")
 
