@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from biobench.results.published.facts import map_model
+from biobench.results.published.known_facts import map_model
 
 from biobench import registry
 from biobench.catalog import (
