@@ -27,7 +27,6 @@ MAX_THUMBS = 4_000
 MARGIN = 0.25
 """how much of a box's sides is shown around it."""
 
-NO_FOLDER = "no picture: the site was made without --images"
 OUTSIDE = "not shown: its path leads outside the folder of pictures"
 MISSING = "picture not found"
 ENOUGH = f"not shown: the site has {MAX_THUMBS:,} pictures already"
@@ -43,7 +42,7 @@ class Shot:
     """in pixels, 0 where there is none."""
     height: int = 0
     note: str = ""
-    """why there is none."""
+    """why there is none; empty too where the site has no pictures at all."""
 
 
 class Album:
@@ -63,7 +62,7 @@ class Album:
         box: (x, y, width, height) in pixels of the stored picture: what is shown, with a margin.
         """
         if self.root is None:
-            return Shot(note=NO_FOLDER)
+            return Shot()
         key = (task, image, tuple(box or ()))
         if key not in self._taken:
             self._taken[key] = self._make(self.root, *key)

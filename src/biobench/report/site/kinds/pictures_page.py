@@ -23,7 +23,7 @@ __all__ = ["KIND"]
 MAX_MODELS = 12
 """of a task, best first, whose mistakes are looked at."""
 
-MAX_ITEMS = 800
+MAX_DISAGREEMENTS, MAX_MISTAKES, MAX_CONFUSED = 600, 400, 200
 """pictures of all pages of a sort together, as long as each page has its least number."""
 
 MAX_PAIRS = 12
@@ -33,7 +33,7 @@ MAX_OF_PAIR = 4
 MAX_CLASSES = 25
 """rows of a table of classes."""
 
-MAX_NAMES = 4
+MAX_NAMES = 3
 """models named behind one answer."""
 
 
@@ -153,8 +153,8 @@ def _make(subject: Subject) -> Iterator[Page | File]:
     album = Album(subject.images)
     pairs = [_Pair(a, b) for a, b in choose_pictured(subject)]
     tasks = subject.board.tasks
-    n_kind = _share(len(pairs) * len(tasks) * len(KINDS), least=3, most=24)
-    n_mistakes = _share(len(tasks), least=24, most=120)
+    n_kind = _share(MAX_DISAGREEMENTS, len(pairs) * len(tasks) * len(KINDS), least=2, most=24)
+    n_mistakes = _share(MAX_MISTAKES, len(tasks), least=24, most=120)
     made: list[Page | File] = []
     mistakes: list[Mistakes] = []
     for task in tasks:
@@ -193,8 +193,8 @@ def _make(subject: Subject) -> Iterator[Page | File]:
         yield File(path, content)
 
 
-def _share(n: int, *, least: int, most: int) -> int:
-    return min(most, max(least, MAX_ITEMS // max(1, n)))
+def _share(budget: int, n: int, *, least: int, most: int) -> int:
+    return min(most, max(least, budget // max(1, n)))
 
 
 def _find_folder(subject: Subject, task: str) -> str:
@@ -334,7 +334,7 @@ def _make_confusions(
         join_class("truth").alias("class"), join_class("answer").alias("answered")
     )
     pairs = []
-    n_pairs = _share(len(subject.board.tasks) * MAX_OF_PAIR, least=5, most=MAX_PAIRS)
+    n_pairs = _share(MAX_CONFUSED, len(subject.board.tasks) * MAX_OF_PAIR, least=3, most=MAX_PAIRS)
     for truth, answer, n, n_truth in found.pairs[:n_pairs].rows():
         fits = (pl.col("class") == truth) & (pl.col("answered") == answer)
         rows = named.filter(fits).sort("sureness", descending=True, nulls_last=True)[:MAX_OF_PAIR]
