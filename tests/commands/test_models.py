@@ -156,8 +156,8 @@ def test_a_model_that_does_not_exist_is_bad_input(model, says, capsys):
     assert says in capsys.readouterr().err
 
 
-def test_models_as_json_says_which_vector_of_a_checkpoint_is_benchmarked(capsys):
-    assert main(["models", "--format", "json"]) == 0
+def test_adapters_as_json_say_which_vector_of_a_checkpoint_is_benchmarked(capsys):
+    assert main(["models", "--adapters", "--format", "json"]) == 0
     rows = {row["org"]: row["pooling"] for row in json.loads(capsys.readouterr().out)}
     dinov3 = next(row for row in rows["timm"] if "vit_*dinov3*" in row["checkpoints"])
     assert dinov3["vector"].startswith("the class token") and "DINOv3" in dinov3["source"]
