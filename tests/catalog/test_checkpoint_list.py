@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from biobench.results.published.known_facts import map_model
 
 from biobench import registry
 from biobench.catalog import (
@@ -16,6 +15,7 @@ from biobench.catalog import (
     list_tasks,
     read_checkpoints,
 )
+from biobench.results.published.known_facts import map_model
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
