@@ -134,7 +134,7 @@ class ConfusionPage:
 class Index:
     """The page that leads to all of them."""
 
-    pairs: Sequence[tuple[str, str, str, int, int, int]]
+    pairs: Sequence[tuple[str, str, str, *tuple[int, ...]]]
     """address, the two models, and examples that one alone, the other alone, neither has right."""
     tasks: Sequence[Mistakes]
     has_images: bool
