@@ -59,10 +59,10 @@ def test_the_page_says_what_each_task_does_under_the_preset(name):
 def test_an_original_protocol_does_not_show_in_the_key_and_the_preset_does():
     for name in registry.list_tasks():
         args = make_args(name, protocol="original")
-        described = evaluate._describe(registry.load_task(name).protocol(args), args)
+        described = evaluate._describe(registry.load_task(name).protocol(args), args, None)
         assert not {"preset", "protocol"} & described.keys()
     args = make_args("newt")
-    described = evaluate._describe(registry.load_task("newt").protocol(args), args)
+    described = evaluate._describe(registry.load_task("newt").protocol(args), args, None)
     assert described["preset"] == "2026" and "protocol" not in described
     assert described["probe_params"] == {"name": "svc", "steps": ["LinearSvc"], "C": 1.0}
 

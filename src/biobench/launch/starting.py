@@ -1,6 +1,6 @@
 """The first config file for somebody's own pictures, with what was found in them as comments.
 
-    found = look(Path("moths"), {"split_by": "camera"})     # found.line, found.notes; BadInput
+    found = look(Path("pictures"), {"split_by": "camera"})     # found.line, found.notes; BadInput
     text = write_config(found, folder=Path.cwd(), out="biobench.toml")
 
 Each line of it that is commented out is a setting that the pictures allow.
