@@ -241,7 +241,7 @@ def test_the_site_has_the_tags_of_any_site_and_is_all_that_is_written(
         found = find_tags(pages)
         assert found.keys() == plain_tags.keys()
         # A model that takes no class for another has no pictures of it.
-        assert {path: kinds - plain_tags[path] for path, kinds in found.items() if path} == {
+        assert {path: kinds - plain_tags[path] for path, kinds in found.items()} == {
             path: set() for path in found
         }
         for path in (site / name for name in names):
