@@ -153,6 +153,14 @@ def test_a_zero_shot_run_equals_a_plain_loop_over_transformers_own_calls(
         np.testing.assert_allclose(row["probability"], float((p / p.sum()).max()), atol=1e-5)
 
 
+def test_a_commit_for_the_pictures_alone_is_refused(tmp_path):
+    reading_models.write_pictures(tmp_path, LABELS, n=1)
+    trust = (f"lab/reads@{'1' * 40}",)
+    args = folder.Args(datadir=str(tmp_path), probe="zero-shot", trust=trust)
+    with pytest.raises(BadInput, match="--trust has nothing to allow"):
+        folder.benchmark(args, ("hf", "lab/reads"))
+
+
 @pytest.mark.parametrize("kind", ["CLIP", "MetaClip2"])
 def test_a_model_whose_pictures_are_not_projected_is_refused_before_its_weights(
     kind, saved, tmp_path
