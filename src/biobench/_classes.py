@@ -203,6 +203,11 @@ def find_classes(
             f"The probe '{probe}' compares pictures with texts, for which only the model's own "
             f"vector will do; leave --pool {args.pool} out."
         )
+    if args.trust:
+        raise BadInput(
+            f"The probe '{probe}' reads by no repository's own code, so --trust has nothing to "
+            "allow; leave it out, and write a commit as hf:ORG/REPO@COMMIT."
+        )
     given = names.read_names(Path(args.names)) if args.names else None
     known, notes = _name_labels(manifest, given, protocol)
     manifest = _add_ranks(manifest, known)

@@ -9,7 +9,9 @@ in the table of poolings (`biobench/pooling_table.toml`, rows `hf`). The transfo
 repository's own image processor. Code that a repository brings is only run where `trust` names it.
 """
 
+import dataclasses
 import json
+import pathlib
 import typing
 from collections.abc import Sequence
 
@@ -21,7 +23,7 @@ from biobench._backbone import Pooling
 from biobench.errors import BadInput, require_extra
 from biobench.interfaces import EncodedImgBatch, VisionBackbone
 from biobench.pooling_table import WORDS
-from biobench.third_party_models import hf_files, hf_processing, weights
+from biobench.third_party_models import hf_files, hf_processing, hf_text, weights
 from biobench.third_party_models.timm_pooling import choose_pooling, patch_tokens, pool_features
 
 __all__ = ["Hf"]
@@ -96,8 +98,9 @@ class Hf(VisionBackbone):
 
     def cache_identity(self) -> str:
         """The configuration, which weights do not show, and the code that was trusted."""
-        config = {k: v for k, v in self.model.config.to_dict().items() if k not in _NOT_DECIDING}
-        text = json.dumps(config, sort_keys=True, default=str)
+        config = self.model.config.to_dict()
+        kept = {key: config[key] for key in config if key not in hf_files.NOT_DECIDING}
+        text = json.dumps(kept, sort_keys=True, default=str)
         return f"{text} {self._identity} {self._is_sized}"
 
     def describe_pooling(self) -> object:
@@ -113,6 +116,37 @@ class Hf(VisionBackbone):
         """Raise BadInput where no repository or folder is called so; loads no weights."""
         require_extra("transformers", "transformers", f"hf:{ckpt}")
         hf_files.check_name(ckpt)
+
+    @classmethod
+    def has_text_tower(cls, ckpt: str) -> bool:
+        """Whether the configuration has one, which is fetched if it must be.
+
+        Raises BadInput where it cannot be had, and where the model reads, but `img_features` do not
+        lie in the space of its texts (CLIP, Meta CLIP 2).
+        """
+        cls.check_ckpt(ckpt)
+        config = hf_text.read_config(ckpt, hf_files.find_config(ckpt, ckpt))
+        if "text_config" not in config:
+            return False
+        hf_text.check_pictures(ckpt, config)
+        return True
+
+    @classmethod
+    def load_text_tower(cls, ckpt: str) -> hf_text.HfText:
+        """The text tower of a checkpoint, with its tokenizer; errors as above."""
+        if not cls.has_text_tower(ckpt):
+            raise BadInput(f"hf:{ckpt} has no text tower.")
+        found = hf_files.find(ckpt, ())
+        folder = found.folder
+        if not pathlib.Path(ckpt).is_dir():
+            repo = f"{ckpt.partition('@')[0]}@{folder.name}"
+            hf_text.fetch_tokenizer(ckpt, repo, folder, hf_files.cache_dir())
+        tokenizer = hf_text.load_tokenizer(ckpt, folder)
+        kind = hf_text.MODELS[hf_text.read_config(ckpt, folder)["model_type"]]
+        row = dataclasses.replace(found.row, model=kind)
+        model = hf_files.load_model(ckpt, dataclasses.replace(found, row=row))
+        source = weights.say_source(ckpt, found.source)
+        return hf_text.HfText(model, tokenizer, folder, source)
 
     @property
     def _n_cls(self) -> int:
@@ -155,9 +189,6 @@ class Hf(VisionBackbone):
                 return self.model(**hf_processing.to_patches(batch, self.model.config.patch_size))
             case _:
                 return self.model(pixel_values=batch, **options)
-
-
-_NOT_DECIDING = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
 def _count(config: typing.Any, said: int | str) -> int:

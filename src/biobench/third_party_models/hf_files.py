@@ -20,8 +20,20 @@ from biobench.pooling_table import Row, find_row, list_rows
 from biobench.third_party_models import weights
 from biobench.third_party_models.checkpoints import is_unreadable
 
-__all__ = ["Found", "check_name", "find", "load_model", "settle_head", "takes"]
+__all__ = [
+    "NOT_DECIDING",
+    "Found",
+    "cache_dir",
+    "check_name",
+    "find",
+    "find_config",
+    "load_model",
+    "settle_head",
+    "takes",
+]
 
+NOT_DECIDING = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
+"""of a configuration, what changes no feature."""
 _REPO = r"[\w.-]+/[\w.-]+"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -64,17 +76,25 @@ def find(ckpt: str, trust: Sequence[str]) -> Found:
             if revision and not pinned.startswith(revision):
                 raise BadInput(f"--trust {repo}@{pinned} is of another revision than hf:{ckpt}.")
             revision = pinned
-        config = weights.find_on_hub(ckpt, f"{repo}@{revision}", ("config.json",), _cache_dir())
-        if config is None:
-            raise weights.say_missing(f"hf:{ckpt}", weights.describe_repo(repo))
-        folder, commit = config.parent, weights.get_commit(config)
+        folder = find_config(f"{repo}@{revision}", ckpt)
         code = f"{repo}@{pinned}" if pinned else ""
         row = _find_row(ckpt, folder, code)
         if row.model != "AutoModel":
             code = ""
-        _fetch(ckpt, f"{repo}@{commit}", code)
-        source = weights.describe_repo(repo, config)
+        _fetch(ckpt, f"{repo}@{weights.get_commit(folder)}", code)
+        source = weights.describe_repo(repo, folder)
     return Found(folder, row, f"{source}{', by its own code' if code else ''}", code)
+
+
+def find_config(name: str, ckpt: str) -> pathlib.Path:
+    """The folder with the config.json of `name`, a folder or ORG/REPO[@REVISION], fetched if it
+    must be; raises BadInput where it cannot be had. ckpt: as the user wrote it."""
+    if pathlib.Path(name).is_dir():
+        return pathlib.Path(name)
+    path = weights.find_on_hub(ckpt, name, ("config.json",), cache_dir())
+    if path is None:
+        raise weights.say_missing(f"hf:{ckpt}", weights.describe_repo(name.partition("@")[0]))
+    return path.parent
 
 
 def load_model(ckpt: str, found: Found) -> typing.Any:
@@ -179,7 +199,7 @@ def _find_row(ckpt: str, folder: pathlib.Path, code: str = "") -> Row:
 
 def _fetch(ckpt: str, repo: str, code: str) -> None:
     """Have weights, processors and trusted code in the snapshot's folder, or raise BadInput."""
-    cache = _cache_dir()
+    cache = cache_dir()
     path = weights.find_on_hub(ckpt, repo, (*_WEIGHTS, *_PICKLED), cache)
     if path is None:
         raise weights.say_missing(f"hf:{ckpt}", weights.describe_repo(repo))
@@ -207,8 +227,8 @@ def _read_trust(trust: Sequence[str]) -> dict[str, str]:
     return dict(one.split("@") for one in trust)
 
 
-def _cache_dir() -> str | None:
-    # As for timm: the hub's usual place unless one was chosen for biobench.
+def cache_dir() -> str | None:
+    """As for timm: the hub's usual place unless one was chosen for biobench."""
     return os.environ.get("BIOBENCH_CACHE") or None
 
 
