@@ -262,3 +262,20 @@ def test_code_in_an_exported_network_is_refused_and_not_run(put, tmp_path):
     with contextlib.suppress(Exception):
         torch.export.load(path)
     assert trace.exists()
+
+
+def test_a_compiled_library_in_an_exported_network_is_refused_and_not_loaded(tmp_path, monkeypatch):
+    from torch.export.pt2_archive import _package
+
+    asked = []
+    monkeypatch.setattr(_package, "_load_aoti", lambda *args: asked.append(args))
+    path = pathlib.Path(save_export(tmp_path))
+    with zipfile.ZipFile(path, "a") as archive:
+        root = archive.namelist()[0].partition("/")[0]
+        archive.writestr(f"{root}/data/aotinductor/net/net.so", b"no library")
+    with pytest.raises(BadInput, match="a compiled library, which could run code"):
+        load_vision_backbone("torch-export", str(path))
+    assert not asked
+    # That torch alone would load it, else nothing was tested.
+    torch.export.load(path)
+    assert asked

@@ -213,8 +213,8 @@ class TorchExport(_Exported):
     """A network written by `torch.export.save`.
 
     Nothing in the file is executed that could be more than a network's operations: it is read with
-    `weights_only`, and refused where it holds objects beside tensors. Raises BadInput as `Onnx`
-    does.
+    `weights_only`, and refused where it holds objects beside tensors, or compiled code. Raises
+    BadInput as `Onnx` does.
     """
 
     org = "torch-export"
@@ -296,8 +296,8 @@ class _ExportRunner(_Runner):
 
 
 def _refuse_objects(path: pathlib.Path) -> None:
-    """Raise ValueError where constants are other than tensors: torch unpickles them by
-    `pickle.loads`, which `weights_only` does not reach."""
+    """Raise ValueError on what `weights_only` does not reach: constants that are no tensors, which
+    torch gives to `pickle.loads`, and compiled libraries, which it loads."""
     from torch.export.pt2_archive import _package, constants
 
     try:
@@ -307,6 +307,8 @@ def _refuse_objects(path: pathlib.Path) -> None:
         return  # The older format, all of which goes through torch.load.
     with archive:
         for name in archive.get_file_names():
+            if name.startswith(constants.AOTINDUCTOR_DIR):
+                raise ValueError("it holds a compiled library, which could run code when opened.")
             if not (name.startswith(constants.CONSTANTS_DIR) and name.endswith(".json")):
                 continue
             for constant, about in json.loads(archive.read_string(name))["config"].items():
