@@ -52,3 +52,27 @@ def test_the_names_in_the_table_are_those_that_timm_has():
 
 def test_an_adapter_without_rows_has_none():
     assert find_row("my-lab", "v2") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vit_small_patch14_reg4_dinov2.lvd142m",
+        "vit_small_patch16_dinov3.lvd1689m",
+        "vit_huge_patch14_gap_224.in1k_ijepa",
+        "vit_base_patch16_siglip_224.v2_webli",
+        "vit_base_patch16_siglip_gap_224.v2_webli",
+        "aimv2_large_patch14_224.apple_pt",
+        "deit3_small_patch16_224.fb_in22k_ft_in1k",
+    ],
+)
+def test_the_rule_of_timm_vit_is_told_of_a_name_as_of_the_network(name):
+    import timm
+    import torch
+
+    from biobench.third_party_models.timm_pooling import has_class_token
+
+    with torch.device("meta"):
+        model = timm.create_model(name)
+    row = find_row("timm-vit", name)
+    assert row is not None and row.pool == ("cls" if has_class_token(model) else "max")

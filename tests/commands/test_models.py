@@ -173,3 +173,18 @@ def test_doctor_tries_what_the_user_chose_or_says_that_it_cannot_be_chosen(capsy
     assert "3 x 96 x 96" in checks["transform"]
     assert main(["doctor", "baseline:hog", "--device", "cpu", "--pool", "max"]) == 2
     assert "takes no --pool" in capsys.readouterr().err
+
+
+def test_each_listed_checkpoint_says_which_vector_of_it_is_benchmarked(capsys):
+    assert main(["models", "--format", "json"]) == 0
+    rows = {row["name"]: row["pooling"] for row in json.loads(capsys.readouterr().out)}
+    assert rows["hf:facebook/dinov3-vits16-pretrain-lvd1689m"]["pool"] == "cls"
+    assert rows["timm-vit:vit_huge_patch14_gap_224.in1k_ijepa"]["pool"] == "max"
+    assert rows["hf:google/siglip2-base-patch16-224"]["vector"].startswith("the attention-pooling")
+    adapters = registry.list_vision_backbones()
+    for name, pooling in rows.items():
+        # Of checkpoints that no adapter loads nothing can be said.
+        assert (pooling is not None) == (name.partition(":")[0] in adapters), name
+        assert pooling is None or pooling["source"]
+    assert main(["models", "timm:vit_pe_spatial_base_patch16_512.fb", "--explain"]) == 0
+    assert "  vector       the mean over the patches; made for" in capsys.readouterr().out

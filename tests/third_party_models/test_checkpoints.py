@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import re
 import tempfile
 
 import numpy as np
@@ -159,3 +160,31 @@ def test_openclip_takes_a_trainers_file_too(tmp_path):
     for name, tensor in wrapped.state_dict().items():
         assert torch.equal(tensor, plain.state_dict()[name])
     assert "averaged weights 'ema'" in wrapped.weights_source
+
+
+def count_anonymous() -> int:
+    """Bytes of this process that no file backs."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+)", status)[1])
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="counts as Linux does")
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_weights_file_is_mapped_and_not_read_into_memory(suffix, tmp_path):
+    from safetensors.torch import save_file
+
+    path, mebi = tmp_path / f"own{suffix}", 2**20
+    state = {f"w{i}": torch.full((mebi,), float(i)) for i in range(16)}
+    names = [*state]
+    (save_file if suffix == ".safetensors" else torch.save)(state, path)
+    del state
+    before = count_anonymous()
+    found = read_checkpoint(path, names).state
+    # Every page is read.
+    assert {name: tensor.mean().item() for name, tensor in found.items()} == {
+        name: float(i) for i, name in enumerate(names)
+    }
+    assert count_anonymous() - before < 16 * mebi
+    # A copy would be seen.
+    copies = [tensor.clone() for tensor in found.values()]
+    assert len(copies) == 16 and count_anonymous() - before > 48 * mebi

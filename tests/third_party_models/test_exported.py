@@ -1,7 +1,13 @@
 """Networks in ONNX and of torch.export: their own outputs, prepared as told, or refused."""
 
+import contextlib
 import copy
+import io
+import json
+import os
 import pathlib
+import pickle
+import zipfile
 
 import numpy as np
 import onnx
@@ -202,3 +208,74 @@ def test_a_truncated_network_is_one_sentence(org, tmp_path):
     with pytest.raises(BadInput, match="cannot be read as") as caught:
         load_vision_backbone(org, str(path))
     assert "\n" not in str(caught.value)
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def _put_in_inputs(files: dict[str, bytes], evil: Hostile) -> None:
+    name = next(name for name in files if "/sample_inputs/" in name)
+    files[name] = _save(evil)
+
+
+def _put_in_weights(files: dict[str, bytes], evil: Hostile) -> None:
+    name = next(name for name in files if name.endswith("_weights_config.json"))
+    config = json.loads(files[name])
+    one = next(iter(config["config"].values()))
+    one["use_pickle"] = True
+    files[name] = json.dumps(config).encode()
+    files[f"{name.rpartition('/')[0]}/{one['path_name']}"] = _save(evil)
+
+
+def _put_in_constants(files: dict[str, bytes], evil: Hostile) -> None:
+    name = next(name for name in files if name.endswith("_constants_config.json"))
+    one = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
+    files[name] = json.dumps({"config": {"evil": one}}).encode()
+    files[f"{name.rpartition('/')[0]}/opaque_obj_0"] = pickle.dumps(evil)
+
+
+def _save(value: object) -> bytes:
+    torch.save(value, made := io.BytesIO())
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("put", [_put_in_inputs, _put_in_weights, _put_in_constants])
+def test_code_in_an_exported_network_is_refused_and_not_run(put, tmp_path):
+    path, trace = pathlib.Path(save_export(tmp_path)), tmp_path / "was-run"
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    put(files, Hostile(trace))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(BadInput, match="which could run code") as caught:
+        load_vision_backbone("torch-export", str(path))
+    assert not trace.exists() and "\n" not in str(caught.value)
+    # That torch alone would run it, else nothing was tested.
+    with contextlib.suppress(Exception):
+        torch.export.load(path)
+    assert trace.exists()
+
+
+def test_a_compiled_library_in_an_exported_network_is_refused_and_not_loaded(tmp_path, monkeypatch):
+    from torch.export.pt2_archive import _package
+
+    asked = []
+    monkeypatch.setattr(_package, "_load_aoti", lambda *args: asked.append(args))
+    path = pathlib.Path(save_export(tmp_path))
+    with zipfile.ZipFile(path, "a") as archive:
+        root = archive.namelist()[0].partition("/")[0]
+        archive.writestr(f"{root}/data/aotinductor/net/net.so", b"no library")
+    with pytest.raises(BadInput, match="a compiled library, which could run code"):
+        load_vision_backbone("torch-export", str(path))
+    assert not asked
+    # That torch alone would load it, else nothing was tested.
+    torch.export.load(path)
+    assert asked

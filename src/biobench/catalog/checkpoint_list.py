@@ -14,6 +14,7 @@ import tomllib
 import typing
 from pathlib import Path
 
+from biobench import pooling_table
 from biobench.catalog.contamination import Finding, judge, list_contents, list_tasks
 
 __all__ = [
@@ -62,6 +63,8 @@ class Checkpoint:
     """whether its weights are given only to those who asked for them."""
     arch: str = ""
     """the configuration that was counted, ORG:NAME; empty where no library has it."""
+    model_type: str = ""
+    """hf: of its config.json."""
     params: int | None = None
     gflops: float | None = None
     """10^9 operations a picture; a multiplication with its addition is two."""
@@ -77,6 +80,16 @@ class Checkpoint:
     def gmacs(self) -> float | None:
         """10^9 multiplications with their additions: what many papers call GFLOPs."""
         return None if self.gflops is None else self.gflops / 2
+
+    @property
+    def pooling(self) -> pooling_table.Row | None:
+        """Which vector is benchmarked unless `--pool` asks for another, and who says so; None
+        where no adapter of ours has the checkpoint."""
+        org, _, ckpt = self.name.partition(":")
+        if org == "hf":
+            return pooling_table.find_row(org, self.model_type)
+        # As its adapter asks for it: a repository's own configuration says the architecture.
+        return pooling_table.find_row(org, ckpt.removeprefix("hf-hub:").rpartition("/")[2], ckpt)
 
     @property
     def seen(self) -> list[str]:
@@ -106,6 +119,7 @@ class Checkpoint:
             "gmacs": self.gmacs,
             "image_size": self.image_size,
             "dim": self.dim,
+            "pooling": _describe_pooling(self.pooling),
             "licence": self.licence,
             "gated": self.is_gated,
             "data": list(self.data),
@@ -117,6 +131,12 @@ class Checkpoint:
             "counted_on": self.arch or None,
             "published": dataclasses.asdict(paper) if paper is not None else None,
         }
+
+
+def _describe_pooling(row: pooling_table.Row | None) -> dict[str, str] | None:
+    if row is None:
+        return None
+    return {"pool": row.pool, "vector": row.describe(), "source": row.source}
 
 
 def find_checkpoint(name: str) -> Checkpoint | None:

@@ -55,6 +55,7 @@ def explain_checkpoints(found: Sequence["Checkpoint"]) -> Iterator[str]:
             ("family", f"{one.family}, {one.organisation}, {one.year}"),
             ("licence", one.licence + ("; given to those who ask" if one.is_gated else "")),
             ("cost", _say_cost(one)),
+            ("vector", _say_vector(one)),
             ("source", one.source),
         ]
         for key in one.data:
@@ -93,6 +94,11 @@ def tabulate(found: Sequence["Checkpoint"]) -> str:
         values = [clean.csv(value) if isinstance(value, str) else value for value in shown]
         writer.writerow([*values, *statuses])
     return text.getvalue().rstrip("\n")
+
+
+def _say_vector(one: "Checkpoint") -> str:
+    row = one.pooling
+    return f"{row.describe()} ({row.source})" if row else "not known: no adapter here loads it"
 
 
 def _say_cost(one: "Checkpoint") -> str:

@@ -18,6 +18,7 @@ A network alone does not say which pixels it wants: it is refused without the fi
 import contextlib
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import tomllib
@@ -212,7 +213,8 @@ class TorchExport(_Exported):
     """A network written by `torch.export.save`.
 
     Nothing in the file is executed that could be more than a network's operations: it is read with
-    `weights_only`. Raises BadInput as `Onnx` does.
+    `weights_only`, and refused where it holds objects beside tensors, or compiled code. Raises
+    BadInput as `Onnx` does.
     """
 
     org = "torch-export"
@@ -269,6 +271,7 @@ class _OnnxRunner(_Runner):
 class _ExportRunner(_Runner):
     def __init__(self, path: pathlib.Path):
         try:
+            _refuse_objects(path)
             with _weights_only():
                 self._program = torch.export.load(path)
             self._modules = {torch.device("cpu"): self._program.module()}
@@ -290,6 +293,30 @@ class _ExportRunner(_Runner):
         if isinstance(made, dict):
             return list(made.values())
         return list(made) if isinstance(made, tuple | list) else [made]
+
+
+def _refuse_objects(path: pathlib.Path) -> None:
+    """Raise ValueError on what `weights_only` does not reach: constants that are no tensors, which
+    torch gives to `pickle.loads`, and compiled libraries, which it loads."""
+    from torch.export.pt2_archive import _package, constants
+
+    try:
+        # What torch itself reads it with: another zip reader might see other files in it.
+        archive = _package.PT2ArchiveReader(str(path))
+    except RuntimeError:
+        return  # The older format, all of which goes through torch.load.
+    with archive:
+        for name in archive.get_file_names():
+            if name.startswith(constants.AOTINDUCTOR_DIR):
+                raise ValueError("it holds a compiled library, which could run code when opened.")
+            if not (name.startswith(constants.CONSTANTS_DIR) and name.endswith(".json")):
+                continue
+            for constant, about in json.loads(archive.read_string(name))["config"].items():
+                if not about["path_name"].startswith(constants.TENSOR_CONSTANT_FILENAME_PREFIX):
+                    raise ValueError(
+                        f"beside tensors it holds the object '{constant}', which could run code "
+                        "when it is opened."
+                    )
 
 
 @contextlib.contextmanager
